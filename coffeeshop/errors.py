@@ -1,0 +1,91 @@
+"""Everything coffeeshop raises on purpose.
+
+::
+
+    CoffeeshopError             exit 1
+    ├── UsageError              exit 2   a wrong option, a folder that is not there
+    ├── Unreachable             exit 3   no gateway or broker answers
+    ├── BadData                 exit 4   the input is not what the schema says
+    ├── SessionFailed           exit 1   the session ended in one explicit failure
+    ├── SessionTimeout          exit 7   the session did not end in time
+    ├── ProtocolError           exit 70  a producer broke the stream protocol
+    ├── CodecError              exit 70  bytes that are no batch
+    └── JournalGone             exit 70  the journal does not exist (any more)
+"""
+
+from __future__ import annotations
+
+
+class CoffeeshopError(Exception):
+    """The root: one clear sentence for a person, and an exit code for a shell."""
+
+    exit_code = 1
+
+
+class UsageError(CoffeeshopError):
+    """The command as given cannot be carried out."""
+
+    exit_code = 2
+
+
+class Unreachable(CoffeeshopError):
+    """No gateway or broker answers."""
+
+    exit_code = 3
+
+
+class BadData(CoffeeshopError):
+    """Input that the schema refuses; says file, line, column and value where there is one."""
+
+    exit_code = 4
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        file: str | None = None,
+        line: int | None = None,
+        column: str | None = None,
+        value: str | None = None,
+    ) -> None:
+        self.reason = reason
+        self.file = file
+        self.line = line
+        self.column = column
+        self.value = value
+        where = file or ""
+        if line is not None:
+            where += f", line {line}"
+        if column is not None:
+            where += f", column {column}"
+        if value is not None:
+            where += f", value {value[:80]!r}"
+        super().__init__(f"{where}: {reason}" if where else reason)
+
+
+class SessionFailed(CoffeeshopError):
+    """The session ended in one explicit failure; the reason is the message."""
+
+
+class SessionTimeout(CoffeeshopError):
+    """The session did not end in the time the caller gave it."""
+
+    exit_code = 7
+
+
+class ProtocolError(CoffeeshopError):
+    """A producer contradicted itself: a changed count, an unknown name, a sequence beyond it."""
+
+    exit_code = 70
+
+
+class CodecError(CoffeeshopError):
+    """Bytes that are not a batch of the announced stream."""
+
+    exit_code = 70
+
+
+class JournalGone(CoffeeshopError):
+    """The journal does not exist: its session is over (or never began)."""
+
+    exit_code = 70

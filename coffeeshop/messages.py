@@ -1,0 +1,104 @@
+"""The values that travel: records on journals, session specifications, task names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from coffeeshop.errors import CodecError, ProtocolError
+
+RecordKind = Literal["batch", "eof", "failed"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One entry of a journal.
+
+    ``batch``: ``number`` is the batch's sequence number, ``body`` an Arrow IPC stream.
+    ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
+    reason in UTF-8 and ends the session. ``(stream, producer, kind, number)`` is the id.
+    """
+
+    kind: RecordKind
+    stream: str
+    producer: str
+    number: int
+    body: bytes = b""
+
+    @property
+    def id(self) -> str:
+        """The record's id in words, for logs and errors."""
+        return f"{self.kind} {self.stream}/{self.producer}/{self.number}"
+
+    def headers(self) -> dict[str, str | int]:
+        """The flat headers this record has on a broker."""
+        return {
+            "kind": self.kind,
+            "stream": self.stream,
+            "producer": self.producer,
+            "number": self.number,
+        }
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """One analysis: its id, the plan, how many clients feed it, partitions of the parallel stages.
+
+    Producers are named ``"0"`` … ``str(producers - 1)``; each of them ends every table.
+    """
+
+    id: str
+    plan: str = "fused"
+    producers: int = 1
+    partitions: int = 2
+
+    def to_bytes(self) -> bytes:
+        """The specification as JSON."""
+        return json.dumps(asdict(self), sort_keys=True).encode()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> SessionSpec:
+        """The inverse of `to_bytes`; raises `CodecError` for anything else."""
+        try:
+            return cls(**json.loads(body))
+        except (ValueError, TypeError) as error:
+            raise CodecError(f"not a session specification: {error}") from error
+
+    def __post_init__(self) -> None:
+        if self.producers < 1 or self.partitions < 1:
+            raise ProtocolError("a session has at least one producer and one partition")
+
+    @property
+    def producer_names(self) -> tuple[str, ...]:
+        """The announced producers of every table."""
+        return tuple(str(number) for number in range(self.producers))
+
+
+@dataclass(frozen=True)
+class TaskId:
+    """The unit of ownership, replay and restart."""
+
+    session: str
+    stage: str
+    partition: int
+
+    @property
+    def producer(self) -> str:
+        """The task's name as a producer of the next stage."""
+        return f"{self.stage}.{self.partition}"
+
+    @property
+    def journal(self) -> str:
+        """The journal that holds the task's input."""
+        return f"in.{self.session}.{self.stage}.{self.partition}"
+
+
+def out_journal(session: str) -> str:
+    """The journal that holds a session's results and its failure."""
+    return f"out.{session}"
+
+
+def assign_queue(stage: str) -> str:
+    """The queue of tasks that wait for a node of this stage."""
+    return f"ctl.assign.{stage}"

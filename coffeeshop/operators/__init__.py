@@ -1,0 +1,36 @@
+"""The pure operators of the four queries: values in, values out, no I/O, no threads, no clock.
+
+Two shapes. A *map* turns one batch into one batch. A *fold* takes batches one by one and, at the
+end of its input, gives its result; the result does not depend on the order of the batches.
+"""
+
+from coffeeshop.operators.base import Fold, Map
+from coffeeshop.operators.filters import filter_amount, filter_hour, filter_year
+from coffeeshop.operators.final import (
+    FinalQuery1,
+    FinalQuery2,
+    FinalQuery3,
+    FinalQuery4,
+)
+from coffeeshop.operators.partial import (
+    partial_query1,
+    partial_query2,
+    partial_query3,
+    partial_query4,
+)
+
+__all__ = [
+    "FinalQuery1",
+    "FinalQuery2",
+    "FinalQuery3",
+    "FinalQuery4",
+    "Fold",
+    "Map",
+    "filter_amount",
+    "filter_hour",
+    "filter_year",
+    "partial_query1",
+    "partial_query2",
+    "partial_query3",
+    "partial_query4",
+]

@@ -1,0 +1,23 @@
+"""What an operator is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import pyarrow as pa
+
+Map = Callable[[pa.RecordBatch], pa.RecordBatch]
+"""One batch in, one batch out; no memory between calls."""
+
+
+class Fold(Protocol):
+    """State over batches in any order; called by one thread at a time."""
+
+    def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
+        """Take one batch of one of the fold's input streams."""
+        ...
+
+    def on_end(self) -> pa.RecordBatch:
+        """The result, after the last batch of every input. Called once."""
+        ...

@@ -1,0 +1,98 @@
+"""Map-side partial aggregates: what one partition can say before anybody else spoke.
+
+Each is a fold whose result has the schema ``PARTIAL[query]`` and is sorted by its keys, so two
+attempts that saw the same batches in different orders say the same bytes.
+"""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from coffeeshop.operators.base import Fold
+from coffeeshop.operators.calendar import halves, months
+from coffeeshop.operators.grouping import Summed, one_batch, sum_by
+
+PARTIAL: dict[str, pa.Schema] = {
+    "query1": pa.schema(
+        [
+            pa.field("transaction_id", pa.string(), nullable=False),
+            pa.field("final_amount", pa.int64(), nullable=False),
+        ]
+    ),
+    "query2": pa.schema(
+        [("month", pa.int16()), ("item_id", pa.int64()), ("quantity", pa.int64()),
+         ("subtotal", pa.int64())]
+    ),
+    "query3": pa.schema([("half", pa.int16()), ("store_id", pa.int64()), ("tpv", pa.int64())]),
+    "query4": pa.schema(
+        [("store_id", pa.int64()), ("user_id", pa.int64()), ("purchases", pa.int64())]
+    ),
+}
+
+
+class _LargeTransactions:
+    """Collects the rows of query 1: there is nothing to add up."""
+
+    def __init__(self) -> None:
+        self._kept: list[pa.RecordBatch] = []
+
+    def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._kept.append(batch.select(["transaction_id", "final_amount"]))
+
+    def on_end(self) -> pa.RecordBatch:
+        return sorted_rows(self._kept)
+
+
+def sorted_rows(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Query 1's rows in its order: by transaction_id, then by amount."""
+    rows = pa.Table.from_batches(batches, PARTIAL["query1"])
+    return one_batch(
+        rows.sort_by([("transaction_id", "ascending"), ("final_amount", "ascending")])
+    )
+
+
+def partial_query1() -> Fold:
+    """Of large transactions: their ids and exact amounts."""
+    return _LargeTransactions()
+
+
+def partial_query2() -> Fold:
+    """Of items: quantity and subtotal (thousandths) per month and item."""
+
+    def prepare(batch: pa.RecordBatch) -> pa.Table:
+        keyed = pa.table(
+            [months(batch["created_at"]), batch["item_id"], batch["quantity"], batch["subtotal"]],
+            schema=PARTIAL["query2"],
+        )
+        return sum_by(keyed, ["month", "item_id"], ["quantity", "subtotal"])
+
+    return Summed(prepare, PARTIAL["query2"], ["month", "item_id"], ["quantity", "subtotal"])
+
+
+def partial_query3() -> Fold:
+    """Of transactions: total payment value (thousandths) per half-year and store."""
+
+    def prepare(batch: pa.RecordBatch) -> pa.Table:
+        keyed = pa.table(
+            [halves(batch["created_at"]), batch["store_id"], batch["final_amount"]],
+            schema=PARTIAL["query3"],
+        )
+        return sum_by(keyed, ["half", "store_id"], ["tpv"])
+
+    return Summed(prepare, PARTIAL["query3"], ["half", "store_id"], ["tpv"])
+
+
+def partial_query4() -> Fold:
+    """Of transactions with a user: purchases per store and user."""
+
+    def prepare(batch: pa.RecordBatch) -> pa.Table:
+        users = batch["user_id"]
+        known = batch if users.null_count == 0 else batch.filter(users.is_valid())
+        ones = pa.repeat(pa.scalar(1, pa.int64()), known.num_rows)
+        # No group-by here: users hardly repeat within a batch.
+        return pa.table([known["store_id"], known["user_id"], ones], schema=PARTIAL["query4"])
+
+    return Summed(prepare, PARTIAL["query4"], ["store_id", "user_id"], ["purchases"])
+
+

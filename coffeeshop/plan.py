@@ -1,0 +1,211 @@
+"""Topology as data: which operator runs in which stage, and which journals join the stages.
+
+An `Operator` reads streams and emits one. A `Stage` is a chain of operators run by the same task;
+a stream that an operator of another stage reads travels over that stage's journals. The plans
+differ in the cut only; the operators are the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+from coffeeshop import operators as ops
+from coffeeshop.errors import UsageError
+from coffeeshop.messages import SessionSpec, TaskId
+from coffeeshop.operators import Fold, Map
+from coffeeshop.schema import TABLES
+
+
+@dataclass(frozen=True)
+class MapOperator:
+    """Turns each batch of ``source`` into a batch of ``emits`` with the same id."""
+
+    name: str
+    source: str
+    emits: str
+    function: Map
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The streams it reads."""
+        return (self.source,)
+
+
+@dataclass(frozen=True)
+class FoldOperator:
+    """Folds all batches of ``sources`` and emits one result at their end."""
+
+    name: str
+    sources: tuple[str, ...]
+    emits: str
+    make: Callable[[], Fold]
+
+
+Operator = MapOperator | FoldOperator
+
+FLOW: dict[str, tuple[Operator, ...]] = {
+    "filter_year": (
+        MapOperator("filter_year", "transactions", "transactions_in_years", ops.filter_year),
+        MapOperator("filter_year", "transaction_items", "items_in_years", ops.filter_year),
+    ),
+    "filter_hour": (
+        MapOperator(
+            "filter_hour", "transactions_in_years", "transactions_in_hours", ops.filter_hour
+        ),
+    ),
+    "filter_amount": (
+        MapOperator(
+            "filter_amount", "transactions_in_hours", "large_transactions", ops.filter_amount
+        ),
+    ),
+    "partial_query1": (
+        FoldOperator(
+            "partial_query1", ("large_transactions",), "query1_partial", ops.partial_query1
+        ),
+    ),
+    "partial_query2": (
+        FoldOperator("partial_query2", ("items_in_years",), "query2_partial", ops.partial_query2),
+    ),
+    "partial_query3": (
+        FoldOperator(
+            "partial_query3", ("transactions_in_hours",), "query3_partial", ops.partial_query3
+        ),
+    ),
+    "partial_query4": (
+        FoldOperator(
+            "partial_query4", ("transactions_in_years",), "query4_partial", ops.partial_query4
+        ),
+    ),
+    "query1": (FoldOperator("query1", ("query1_partial",), "query1", ops.FinalQuery1),),
+    "query2": (
+        FoldOperator(
+            "query2",
+            ("query2_partial", "menu_items"),
+            "query2_best_selling",
+            partial(ops.FinalQuery2, "quantity"),
+        ),
+        FoldOperator(
+            "query2",
+            ("query2_partial", "menu_items"),
+            "query2_most_profitable",
+            partial(ops.FinalQuery2, "subtotal"),
+        ),
+    ),
+    "query3": (FoldOperator("query3", ("query3_partial", "stores"), "query3", ops.FinalQuery3),),
+    "query4": (
+        FoldOperator("query4", ("query4_partial", "stores", "users"), "query4", ops.FinalQuery4),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A node type: its operators in flow order, and whether it runs in P partitions or in one."""
+
+    name: str
+    operators: tuple[Operator, ...]
+    parallel: bool
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The streams that must come from outside, over the stage's journals."""
+        made = {operator.emits for operator in self.operators}
+        read = dict.fromkeys(s for operator in self.operators for s in operator.sources)
+        return tuple(stream for stream in read if stream not in made)
+
+    def partitions(self, spec: SessionSpec) -> int:
+        """How many tasks the stage has in a session."""
+        return spec.partitions if self.parallel else 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A cut of the flow into stages. All lookups are by name; nothing here knows a transport."""
+
+    name: str
+    stages: tuple[Stage, ...]
+
+    def stage(self, name: str) -> Stage:
+        """The stage of that name; `UsageError` when the plan has none."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        raise UsageError(f"plan {self.name} has no stage {name}")
+
+    def readers(self, stream: str) -> tuple[Stage, ...]:
+        """The stages that take ``stream`` over their journals."""
+        return tuple(stage for stage in self.stages if stream in stage.inputs)
+
+    def producers(self, stream: str, spec: SessionSpec) -> tuple[str, ...]:
+        """The announced producers of ``stream``: the clients, or the tasks that fold it.
+
+        A map keeps the ids of its source, so its producers are its source's.
+        """
+        if stream in TABLES:
+            return spec.producer_names
+        for stage in self.stages:
+            for operator in stage.operators:
+                if operator.emits == stream:
+                    if isinstance(operator, MapOperator):
+                        return self.producers(operator.source, spec)
+                    return tuple(
+                        TaskId(spec.id, stage.name, p).producer
+                        for p in range(stage.partitions(spec))
+                    )
+        raise UsageError(f"plan {self.name} has no stream {stream}")
+
+    @cached_property
+    def results(self) -> tuple[str, ...]:
+        """The streams nobody reads: the session's results."""
+        read = {s for st in self.stages for op in st.operators for s in op.sources}
+        return tuple(op.emits for st in self.stages for op in st.operators if op.emits not in read)
+
+    def tasks(self, spec: SessionSpec) -> tuple[TaskId, ...]:
+        """Every task of a session."""
+        return tuple(
+            TaskId(spec.id, stage.name, partition)
+            for stage in self.stages
+            for partition in range(stage.partitions(spec))
+        )
+
+
+def _stage(name: str, *parts: str, parallel: bool = False) -> Stage:
+    return Stage(name, tuple(op for part in parts for op in FLOW[part]), parallel)
+
+
+_AGGREGATORS = tuple(_stage(f"aggregator_query{n}", f"query{n}") for n in (1, 2, 3, 4))
+PLANS: dict[str, Plan] = {
+    "fused": Plan(
+        "fused",
+        (
+            _stage(
+                "filters",
+                "filter_year",
+                "filter_hour",
+                "filter_amount",
+                *(f"partial_query{n}" for n in (1, 2, 3, 4)),
+                parallel=True,
+            ),
+            *_AGGREGATORS,
+        ),
+    ),
+    "staged": Plan(
+        "staged",
+        (
+            _stage("filter_year", "filter_year", "partial_query2", "partial_query4", parallel=True),
+            _stage("filter_hour", "filter_hour", "partial_query3", parallel=True),
+            _stage("filter_amount", "filter_amount", "partial_query1", parallel=True),
+            *_AGGREGATORS,
+        ),
+    ),
+}
+
+
+def plan_named(name: str) -> Plan:
+    """The plan of that name; `UsageError` names the choices."""
+    try:
+        return PLANS[name]
+    except KeyError:
+        raise UsageError(f"no plan {name!r}; there are {', '.join(PLANS)}") from None

@@ -1,0 +1,146 @@
+"""Which batches of a task's input have been seen, and whether all of them have: pure counting.
+
+A task's input is a set of *streams*; every stream has *announced producers*; every producer numbers
+its batches 0, 1, 2 … and ends with ``EOF(producer, K)``: it sent K batches. Of P partitions,
+partition p is given the numbers n with ``n % P == p``. The task is complete when every producer
+ended and every number below its K that belongs to this partition was seen. No order is assumed and
+a repeat is harmless, so completion is right under reordering, duplication and any number of
+replicas, without a barrier or a leader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from coffeeshop.errors import ProtocolError
+
+
+class IntervalSet:
+    """A set of whole numbers >= 0 kept as disjoint half-open runs; dense use costs one run."""
+
+    def __init__(self) -> None:
+        self._end_of: dict[int, int] = {}  # start of a run -> its end
+        self._start_of: dict[int, int] = {}  # end of a run -> its start
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __contains__(self, number: int) -> bool:
+        return any(start <= number < end for start, end in self._end_of.items())
+
+    def add(self, number: int) -> bool:
+        """Add one number; False when it was a member before."""
+        if number in self:
+            return False
+        start = self._start_of.pop(number, number)
+        end = self._end_of.pop(number + 1, number + 1)
+        self._end_of[start] = end
+        self._start_of[end] = start
+        self._size += 1
+        return True
+
+    def highest(self) -> int:
+        """The largest member, -1 when empty."""
+        return max(self._start_of, default=0) - 1
+
+    def runs(self) -> list[tuple[int, int]]:
+        """The members as sorted half-open runs."""
+        return sorted(self._end_of.items())
+
+
+@dataclass
+class _Producer:
+    seen: IntervalSet = field(default_factory=IntervalSet)
+    count: int | None = None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Why a task is not complete: this producer has not ended, or ``missing`` batches are out."""
+
+    stream: str
+    producer: str
+    missing: int | None
+
+
+class Ledger:
+    """What one task has seen of its input. Not thread-safe: it belongs to its task."""
+
+    def __init__(
+        self, inputs: Mapping[str, Iterable[str]], *, partition: int = 0, partitions: int = 1
+    ) -> None:
+        """``inputs`` maps each stream to the names of its announced producers."""
+        self._partition = partition
+        self._partitions = partitions
+        self._producers = {
+            (stream, name): _Producer() for stream, names in inputs.items() for name in names
+        }
+        self._open = len(self._producers)
+
+    def admit(self, stream: str, producer: str, number: int) -> bool:
+        """Note a batch; False when its id was seen before (a repeat: drop it).
+
+        Raises `ProtocolError` for an unknown producer, a number of another partition, or one at or
+        above the count the producer ended with.
+        """
+        entry = self._entry(stream, producer)
+        if number < 0 or number % self._partitions != self._partition:
+            raise ProtocolError(f"batch {number} of {stream} is not of partition {self._partition}")
+        if entry.count is not None and number >= entry.count:
+            raise ProtocolError(
+                f"{producer} sent batch {number} of {stream} after ending it at {entry.count}"
+            )
+        new = entry.seen.add(number // self._partitions)
+        if new and self._done(entry):
+            self._open -= 1
+        return new
+
+    def end(self, stream: str, producer: str, count: int) -> bool:
+        """Note an end of stream; False when it was known.
+
+        Raises `ProtocolError` when the count changed or is below a number already seen.
+        """
+        entry = self._entry(stream, producer)
+        if entry.count is not None:
+            if entry.count != count:
+                raise ProtocolError(
+                    f"{producer} ended {stream} with {count} batches after saying {entry.count}"
+                )
+            return False
+        if entry.seen.highest() >= self._share(count):
+            raise ProtocolError(f"{producer} ended {stream} at {count} but sent more batches")
+        entry.count = count
+        if self._done(entry):
+            self._open -= 1
+        return True
+
+    @property
+    def complete(self) -> bool:
+        """Every announced producer ended and every batch of this partition was seen."""
+        return self._open == 0
+
+    def waiting(self) -> list[Waiting]:
+        """For whom and for how many batches the task still waits."""
+        return [
+            Waiting(
+                stream,
+                name,
+                None if entry.count is None else self._share(entry.count) - len(entry.seen),
+            )
+            for (stream, name), entry in self._producers.items()
+            if not self._done(entry)
+        ]
+
+    def _entry(self, stream: str, producer: str) -> _Producer:
+        try:
+            return self._producers[stream, producer]
+        except KeyError:
+            raise ProtocolError(f"{producer!r} is no announced producer of {stream!r}") from None
+
+    def _share(self, count: int) -> int:
+        return len(range(self._partition, count, self._partitions))
+
+    def _done(self, entry: _Producer) -> bool:
+        return entry.count is not None and len(entry.seen) == self._share(entry.count)

@@ -1,0 +1,133 @@
+"""One attempt of a task as a pure state machine: records in, records for other journals out.
+
+`TaskCore` is what every task does, whatever moves its records: the actor in `actors.task` is a shell
+around it, the simulation drives it directly. Fed the same set of records in any order, with any
+repeats, two attempts say the same records under the same ids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from coffeeshop.codec import decode, encode, split
+from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.operators import Fold
+from coffeeshop.plan import FoldOperator, MapOperator, Plan, plan_named
+from coffeeshop.progress import Ledger, Waiting
+
+
+@dataclass(frozen=True)
+class Output:
+    """A record to append to a journal."""
+
+    journal: str
+    record: Record
+
+
+class TaskCore:
+    """The state of one attempt. Not thread-safe: one actor owns it."""
+
+    def __init__(self, spec: SessionSpec, task: TaskId) -> None:
+        self.task = task
+        self._spec = spec
+        self._plan: Plan = plan_named(spec.plan)
+        self._stage = self._plan.stage(task.stage)
+        self._ledger = Ledger(
+            {stream: self._plan.producers(stream, spec) for stream in self._stage.inputs},
+            partition=task.partition,
+            partitions=self._stage.partitions(spec),
+        )
+        self._folds: list[tuple[FoldOperator, Fold]] = [
+            (operator, operator.make())
+            for operator in self._stage.operators
+            if isinstance(operator, FoldOperator)
+        ]
+        self.finished = False
+        self.rows = 0
+
+    def feed(self, record: Record) -> list[Output]:
+        """Take one record of the task's journal and say what follows from it.
+
+        After the record that completes the input the results follow and ``finished`` is true;
+        anything fed later is a repeat and says nothing. Raises `ProtocolError` or `CodecError` for
+        a record that no correct producer sends.
+        """
+        if record.kind == "batch":
+            if not self._ledger.admit(record.stream, record.producer, record.number):
+                return []
+            batch = decode(record.body)
+            self.rows += batch.num_rows
+            outputs = list(self._run(record, record.stream, batch))
+        else:
+            if not self._ledger.end(record.stream, record.producer, record.number):
+                return []
+            outputs = list(self._forward_end(record, record.stream))
+        if self._ledger.complete and not self.finished:
+            self.finished = True
+            outputs.extend(self._results())
+        return outputs
+
+    def waiting(self) -> list[Waiting]:
+        """For whom the task still waits."""
+        return self._ledger.waiting()
+
+    def _run(self, record: Record, stream: str, batch: pa.RecordBatch) -> Iterator[Output]:
+        for operator, fold in self._folds:
+            if stream in operator.sources:
+                fold.on_batch(stream, batch)
+        for mapped in self._maps(stream):
+            result = mapped.function(batch)
+            for journal in self._destinations(mapped.emits, record.number):
+                # One output per input id, also when it is empty: completion downstream counts ids.
+                yield Output(
+                    journal,
+                    Record("batch", mapped.emits, record.producer, record.number, encode(result)),
+                )
+            yield from self._run(record, mapped.emits, result)
+
+    def _forward_end(self, record: Record, stream: str) -> Iterator[Output]:
+        for mapped in self._maps(stream):
+            for journal in self._destinations(mapped.emits):
+                yield Output(
+                    journal, Record("eof", mapped.emits, record.producer, record.number)
+                )
+            yield from self._forward_end(record, mapped.emits)
+
+    def _results(self) -> Iterator[Output]:
+        for operator, fold in self._folds:
+            pieces = split(fold.on_end())
+            for number, piece in enumerate(pieces):
+                body = encode(piece)
+                for journal in self._destinations(operator.emits, number):
+                    yield Output(
+                        journal,
+                        Record("batch", operator.emits, self.task.producer, number, body),
+                    )
+            for journal in self._destinations(operator.emits):
+                yield Output(
+                    journal, Record("eof", operator.emits, self.task.producer, len(pieces))
+                )
+
+    def _maps(self, stream: str) -> Iterator[MapOperator]:
+        for operator in self._stage.operators:
+            if isinstance(operator, MapOperator) and operator.source == stream:
+                yield operator
+
+    def _destinations(self, stream: str, number: int | None = None) -> list[str]:
+        if stream in self._plan.results:
+            return [out_journal(self._spec.id)]
+        return destinations(self._plan, self._spec, stream, number)
+
+
+def destinations(plan: Plan, spec: SessionSpec, stream: str, number: int | None) -> list[str]:
+    """The journals a record of ``stream`` goes to: for a batch the partition its number picks in
+    each reading stage; for an end of stream (``number`` None) all partitions."""
+    found = []
+    for stage in plan.readers(stream):
+        count = stage.partitions(spec)
+        partitions = range(count) if number is None else (number % count,)
+        found.extend(TaskId(spec.id, stage.name, p).journal for p in partitions)
+    return found
