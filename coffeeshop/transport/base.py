@@ -1,0 +1,137 @@
+"""The transport contract: journals and queues. The comments are the contract.
+
+Two implementations: `transport.memory` in one process, and a broker's. ``tests/transport`` holds the
+suite that every implementation passes unchanged.
+
+Threads: every method may be called from any thread. Callbacks come from a thread of the transport,
+one at a time, never from inside the call that registered them; they must not block (an actor's
+callback is a ``tell``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+Headers = Mapping[str, str | int]
+"""Flat; text and whole numbers only, since a broker's table encodes no floats and no nesting."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """What travels: a few flat headers and a body."""
+
+    headers: Headers = field(default_factory=dict)
+    body: bytes = b""
+
+
+class Outcome(Enum):
+    """How an append or a publish ended. Exactly one outcome per call, also when it closes."""
+
+    CONFIRMED = "confirmed"
+    """Stored; survives whatever the implementation promises to survive."""
+    RETURNED = "returned"
+    """There is no such journal or queue; nothing was stored."""
+    NACKED = "nacked"
+    """Refused for now; nothing may be assumed. Send the same id again, later."""
+    UNKNOWN = "unknown"
+    """The connection died first; may or may not be stored. Send the same id again."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message of a journal, and its offset."""
+
+    offset: int
+    message: Message
+
+
+@dataclass(frozen=True)
+class Handed:
+    """A message of a queue, and the tag that settles it with the consumer that was handed it."""
+
+    tag: int
+    message: Message
+
+
+OnOutcome = Callable[[Outcome], None]
+OnDelivery = Callable[[Delivery], None]
+OnHanded = Callable[[Handed], None]
+OnGone = Callable[[], None]
+
+
+class Reader(Protocol):
+    """One reading of a journal."""
+
+    def credit(self, deliveries: int) -> None:
+        """Allow that many deliveries more. At most the credit given so far is ever delivered."""
+        ...
+
+    def close(self) -> None:
+        """Stop. Deliveries already under way may still arrive. Closing twice is harmless."""
+        ...
+
+
+class Consumer(Protocol):
+    """One consumer of a queue. Messages it does not settle before it closes go to others."""
+
+    def ack(self, tag: int) -> None:
+        """Done with this message: it is gone. A stale or unknown tag is ignored."""
+        ...
+
+    def requeue(self, tag: int) -> None:
+        """Hand this message to somebody else (or again to this consumer)."""
+        ...
+
+    def close(self) -> None:
+        """Stop; unsettled messages return to the queue. Closing twice is harmless."""
+        ...
+
+
+class Transport(Protocol):
+    """Journals are append-only and replayable from 0; a queue hands each message to one consumer."""
+
+    def declare_journal(self, name: str) -> None:
+        """Make the journal unless it exists. When this returns, appends are stored."""
+        ...
+
+    def delete_journal(self, name: str) -> None:
+        """Delete the journal if it exists; its readers are told it is gone."""
+        ...
+
+    def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        """Store the message at the end. Appends of one caller keep their order unless one of them
+        ends other than CONFIRMED."""
+        ...
+
+    def read(
+        self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
+    ) -> Reader:
+        """Deliver from ``offset`` on, in order, every message once per reading, and wait for more
+        at the end. ``on_gone`` is called once when the journal is missing or gets deleted. A
+        reading survives a lost connection: it goes on where it was."""
+        ...
+
+    def declare_queue(self, name: str) -> None:
+        """Make the queue unless it exists."""
+        ...
+
+    def delete_queue(self, name: str) -> None:
+        """Delete the queue and what waits in it, if it exists."""
+        ...
+
+    def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        """Put the message into the queue."""
+        ...
+
+    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
+        """Hand messages over, at most ``prefetch`` of them unsettled. At least once: a message may
+        come again, to anyone, whether or not it was acked shortly before a crash."""
+        ...
+
+    def close(self) -> None:
+        """Close everything. Open appends end in an outcome; no callback comes after this returns
+        (unless it is called from a callback). Closing twice is harmless."""
+        ...
