@@ -18,7 +18,6 @@ class Kind(Enum):
 
     TEXT = pa.string()
     ID = pa.int64()
-    COUNT = pa.int64()  # an alias of ID: the same rules hold
     AMOUNT = pa.decimal128(18, 3)  # travels as int64 thousandths
     INSTANT = pa.timestamp("s")
     DATE = pa.date32()
@@ -56,8 +55,8 @@ class Table:
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        Table("menu_items", (Column("item_id", Kind.ID), Column("item_name", Kind.TEXT))),
-        Table("stores", (Column("store_id", Kind.ID), Column("store_name", Kind.TEXT))),
+        Table("menu_items", (Column("item_id", Kind.ID), Column("item_name", Kind.TEXT, nullable=True))),
+        Table("stores", (Column("store_id", Kind.ID), Column("store_name", Kind.TEXT, nullable=True))),
         Table(
             "users", (Column("user_id", Kind.ID), Column("birthdate", Kind.DATE, nullable=True))
         ),
@@ -75,7 +74,7 @@ TABLES: dict[str, Table] = {
             "transaction_items",
             (
                 Column("item_id", Kind.ID),
-                Column("quantity", Kind.COUNT),
+                Column("quantity", Kind.ID),
                 Column("subtotal", Kind.AMOUNT),
                 Column("created_at", Kind.INSTANT),
             ),

@@ -1,0 +1,61 @@
+"""Which files of a data folder belong to which table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coffeeshop.errors import BadData, UsageError
+from coffeeshop.schema import TABLES
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The files of each table, sorted by name; every table has at least one."""
+
+    path: Path
+    files: dict[str, tuple[Path, ...]]
+
+    def size(self, table: str) -> int:
+        """Bytes on disk of a table's files."""
+        return sum(file.stat().st_size for file in self.files[table])
+
+
+def find_folder(name: str | None, data_root: Path) -> Path:
+    """The folder a user means: a path, else a name under the data root; the root for None."""
+    if name is None:
+        candidates = [data_root]
+    else:
+        candidates = [Path(name), data_root / name]
+    for candidate in candidates:
+        if candidate.is_dir():
+            return candidate
+    tried = " nor ".join(str(candidate) for candidate in candidates)
+    raise UsageError(f"no data folder at {tried}")
+
+
+def open_folder(path: Path) -> DataFolder:
+    """The tables' files in either layout: ``<table>/*.csv`` or ``<table>.csv``.
+
+    Also ``.csv.gz`` and ``.parquet``. Raises `BadData` that names every missing table.
+    """
+    files = {table: _files_of(path, table) for table in TABLES}
+    missing = [table for table, found in files.items() if not found]
+    if len(missing) == len(TABLES):
+        raise BadData(
+            f"no table found: expected {', '.join(TABLES)} as <table>/*.csv or <table>.csv",
+            file=str(path),
+        )
+    if missing:
+        raise BadData(f"no files for table {', '.join(missing)}", file=str(path))
+    return DataFolder(path, files)
+
+
+def _files_of(path: Path, table: str) -> tuple[Path, ...]:
+    inside = path / table
+    found = [path / f"{table}{suffix}" for suffix in SUFFIXES]
+    if inside.is_dir():
+        found += [file for file in inside.iterdir() if file.name.endswith(SUFFIXES)]
+    return tuple(sorted(file for file in found if file.is_file()))

@@ -1,0 +1,218 @@
+"""Blocks of CSV text to batches of a table's schema, and bad rows to exact complaints.
+
+One parser decides: a row is bad when the columnar parser refuses it. A block that fails is bisected
+with that same parser, so how a file is cut never changes which rows are bad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+
+from coffeeshop.client.blocks import Block, line_at
+from coffeeshop.errors import BadData
+from coffeeshop.schema import NULLS, Column, Kind, Table
+
+LARGEST_ID = 1 << 53
+"""Whole numbers beyond it cannot be told apart in the ``38.0`` dialect."""
+LARGEST_AMOUNT = 10_000_000_000
+"""In thousandths. Sums of nine hundred million rows stay exact."""
+_PARSED_AS = {Kind.ID: pa.float64()}
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A row that was left out, with what was wrong with it."""
+
+    error: BadData
+    row: str
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of one block."""
+
+    table: Table
+    batch: pa.RecordBatch
+    rejected: tuple[Rejected, ...] = ()
+
+
+def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
+    """The block's rows.
+
+    Raises `BadData` for the first bad row with its file, line, column and value, or leaves bad rows
+    out and tells them in ``rejected``.
+    """
+    try:
+        return Parsed(block.table, _batch(block, block.body, block.table.columns))
+    except (pa.ArrowException, _Refused):
+        pass  # the bisection below says what and where
+    rows = _rows(block.body)
+    if not skip_bad_rows:
+        raise _complaint(block, *_first_bad(block, rows))
+    good, bad = [], []
+    for piece in _sorted_out(block, rows):
+        if isinstance(piece, pa.RecordBatch):
+            good.append(piece)
+        else:
+            bad.append(Rejected(_complaint(block, *piece), _shown(piece[1])))
+    table = pa.Table.from_batches(good, block.table.schema).combine_chunks()
+    batches = table.to_batches() or [pa.RecordBatch.from_pylist([], block.table.schema)]
+    return Parsed(block.table, batches[0], tuple(bad))
+
+
+class _Refused(Exception):
+    """A value that parses but is out of the schema's bounds."""
+
+
+Row = tuple[int, bytes]  # offset in the block, the row's bytes
+
+
+def _batch(block: Block, body: bytes, columns: tuple[Column, ...]) -> pa.RecordBatch:
+    read = pacsv.ReadOptions(
+        column_names=list(block.columns), use_threads=False, block_size=max(len(body) + 1, 1024)
+    )
+    convert = pacsv.ConvertOptions(
+        column_types={c.name: _PARSED_AS.get(c.kind, c.kind.value) for c in columns},
+        include_columns=[c.name for c in columns],
+        null_values=list(NULLS),
+        strings_can_be_null=True,
+    )
+    if not body or body.isspace():
+        return pa.RecordBatch.from_pylist([], block.table.schema)
+    table = pacsv.read_csv(pa.py_buffer(body), read, PARSING, convert)
+    arrays = [checked(column, _one(table[column.name])) for column in columns]
+    return pa.record_batch(
+        arrays,
+        schema=pa.schema([block.table.schema.field(c.name) for c in columns]),
+    )
+
+
+PARSING = pacsv.ParseOptions(newlines_in_values=True)
+
+
+def _one(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def checked(column: Column, values: pa.Array) -> pa.Array:
+    """Values in the column's wire type; `_Refused` or an Arrow error when they are out of bounds."""
+    if not column.nullable and values.null_count:
+        raise _Refused("must not be empty")
+    match column.kind:
+        case Kind.ID:
+            values = values.cast(pa.int64())
+            _within(values, LARGEST_ID)
+        case Kind.AMOUNT:
+            values = thousandths(values)
+            _within(values, LARGEST_AMOUNT)
+        case _:
+            pass
+    return values
+
+
+def thousandths(amounts: pa.Decimal128Array) -> pa.Array:
+    """``decimal128(18, 3)`` as int64 thousandths: the same digits without the point."""
+    # A decimal64 has the bits of an int64 of its unscaled value.
+    return amounts.cast(pa.decimal64(18, 3)).view(pa.int64())
+
+
+def _within(values: pa.Array, largest: int) -> None:
+    ends = pc.min_max(values)
+    least, most = ends["min"].as_py(), ends["max"].as_py()
+    if least is not None and (least < -largest or most > largest):
+        raise _Refused("out of range")
+
+
+def _rows(body: bytes) -> list[Row]:
+    """The block's rows; a row ends at a newline outside quotes."""
+    found, start, offset, quotes = [], 0, 0, 0
+    for line in body.splitlines(keepends=True) if b"\r" not in body else _lines(body):
+        offset += len(line)
+        quotes += line.count(b'"')
+        if quotes % 2 == 0:
+            found.append((start, body[start:offset]))
+            start = offset
+    if start < len(body):
+        found.append((start, body[start:]))
+    return found
+
+
+def _lines(body: bytes) -> list[bytes]:
+    return [line + b"\n" for line in body.split(b"\n")[:-1]] + (
+        [tail] if (tail := body.rsplit(b"\n", 1)[-1]) else []
+    )
+
+
+def _parses(block: Block, rows: list[Row]) -> pa.RecordBatch | None:
+    try:
+        return _batch(block, b"".join(row for _, row in rows), block.table.columns)
+    except (pa.ArrowException, _Refused):
+        return None
+
+
+def _first_bad(block: Block, rows: list[Row]) -> Row:
+    while len(rows) > 1:
+        half = len(rows) // 2
+        rows = rows[:half] if _parses(block, rows[:half]) is None else rows[half:]
+    return rows[0]
+
+
+def _sorted_out(block: Block, rows: list[Row]) -> Iterator[pa.RecordBatch | Row]:
+    batch = _parses(block, rows)
+    if batch is not None:
+        yield batch
+    elif len(rows) == 1:
+        yield rows[0]
+    else:
+        half = len(rows) // 2
+        yield from _sorted_out(block, rows[:half])
+        yield from _sorted_out(block, rows[half:])
+
+
+def _complaint(block: Block, offset: int, row: bytes) -> BadData:
+    """What is wrong with a row that does not parse."""
+    file = str(block.file)
+    line = line_at(block.file, block.start + offset)
+    try:
+        row.decode()
+    except UnicodeDecodeError as error:
+        return BadData(f"not UTF-8 text (byte {error.start + 1} of the row)", file=file, line=line)
+    try:
+        fields = _fields(block, row)
+    except pa.ArrowException:
+        return BadData(
+            f"expected {len(block.columns)} fields", file=file, line=line, value=_shown(row)
+        )
+    for column in block.table.columns:
+        value = fields[column.name]
+        try:
+            _batch(block, row, (column,))
+        except (pa.ArrowException, _Refused) as error:
+            reason = str(error) if isinstance(error, _Refused) else _WANTED[column.kind]
+            return BadData(reason, file=file, line=line, column=column.name, value=value)
+    raise AssertionError(f"the row at {file}:{line} parses column by column only")
+
+
+_WANTED = {
+    Kind.TEXT: "not a text",
+    Kind.ID: "not a whole number",
+    Kind.AMOUNT: "not an amount with up to 3 decimals",
+    Kind.INSTANT: "not a time like 2024-12-31 23:59:59",
+    Kind.DATE: "not a date like 1969-12-31",
+}
+
+
+def _fields(block: Block, row: bytes) -> dict[str, str]:
+    read = pacsv.ReadOptions(column_names=list(block.columns), use_threads=False)
+    convert = pacsv.ConvertOptions(column_types=dict.fromkeys(block.columns, pa.string()))
+    (fields,) = pacsv.read_csv(pa.py_buffer(row), read, PARSING, convert).to_pylist()
+    return fields
+
+
+def _shown(row: bytes) -> str:
+    return row.decode(errors="replace").rstrip("\r\n")
