@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 from coffeeshop.errors import CodecError, ProtocolError
+from coffeeshop.transport.base import Message
 
 RecordKind = Literal["batch", "eof", "failed"]
 
@@ -30,6 +31,23 @@ class Record:
     def id(self) -> str:
         """The record's id in words, for logs and errors."""
         return f"{self.kind} {self.stream}/{self.producer}/{self.number}"
+
+    def message(self) -> Message:
+        """The record as a transport carries it."""
+        return Message(self.headers(), self.body)
+
+    @classmethod
+    def of(cls, message: Message) -> Record:
+        """The inverse of `message`; raises `CodecError` for anything else."""
+        headers = message.headers
+        try:
+            kind, stream = str(headers["kind"]), str(headers["stream"])
+            producer, number = str(headers["producer"]), int(headers["number"])
+        except (KeyError, ValueError) as error:
+            raise CodecError(f"not a record: {dict(headers)}") from error
+        if kind not in ("batch", "eof", "failed"):
+            raise CodecError(f"not a kind of record: {kind}")
+        return cls(kind, stream, producer, number, message.body)  # type: ignore[arg-type]
 
     def headers(self) -> dict[str, str | int]:
         """The flat headers this record has on a broker."""

@@ -1,0 +1,139 @@
+"""The actor of one session on one node: the supervisor of its tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from coffeeshop.actors.clock import Clock
+from coffeeshop.actors.restarts import SESSION_INTENSITY, Backoff, Intensity
+from coffeeshop.actors.supervision import ChildFailed, Parent, Ref, Supervisor, tell
+from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskOver
+from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.transport import Outcome, Transport
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class StartTask:
+    """The node to the session: this task is ours."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True)
+class TaskSettled:
+    """The session to the node: nothing is left to do for this task; its assignment may be acked."""
+
+    task: TaskId
+
+
+@dataclass(frozen=True)
+class SessionIdle:
+    """The session to the node: all its tasks here are settled."""
+
+    session: str
+
+
+@dataclass(frozen=True)
+class _FailureEnded:
+    outcome: Outcome
+
+
+class _SendFailure:
+    """Send the failure again."""
+
+
+class SessionActor(Supervisor):
+    """Starts a task actor per assigned task; one_for_one, since tasks share nothing but journals.
+
+    A poison batch, or more failures than the intensity allows, ends the session (and only this one)
+    with a ``failed`` record on its out journal.
+    """
+
+    def __init__(
+        self,
+        parent: Parent,
+        spec: SessionSpec,
+        transport: Transport,
+        clock: Clock,
+        intensity: Intensity = SESSION_INTENSITY,
+        backoff: Backoff | None = None,
+    ) -> None:
+        super().__init__(parent, clock, intensity, backoff)
+        self._spec = spec
+        self._transport = transport
+        self._open: dict[str, TaskId] = {}
+        self._failure: Record | None = None
+        self._log = log.bind(session=spec.id)
+
+    def received(self, message: Any) -> None:
+        """A task to start, or word of a task."""
+        match message:
+            case StartTask(task):
+                self._start_task(task)
+            case TaskDone(task) | TaskOver(task):
+                self.forget_child(task.producer)
+                self._settle(task)
+            case _FailureEnded(outcome):
+                self._failure_ended(outcome)
+            case _SendFailure():
+                self._send_failure()
+
+    def gave_up(self, failure: ChildFailed) -> None:
+        """Fail the session, not the node."""
+        self._fail(f"{failure.child} failed too often, lastly: {failure.reason}")
+
+    def poisoned(self, failure: ChildFailed) -> None:
+        """Fail the session and name the batch."""
+        self._fail(f"{failure.culprit} failed twice in {failure.child}: {failure.reason}")
+
+    def _start_task(self, task: TaskId) -> None:
+        if task.producer in self._open or self._failure is not None:
+            return
+        self._open[task.producer] = task
+        self.start_child(
+            task.producer,
+            lambda parent: TaskActor.start(
+                parent, self._spec, task, self._transport, self.clock
+            ),
+        )
+
+    def _settle(self, task: TaskId) -> None:
+        self._open.pop(task.producer, None)
+        self.tell_parent(TaskSettled(task))
+        if not self._open:
+            self.tell_parent(SessionIdle(self._spec.id))
+
+    def _fail(self, reason: str) -> None:
+        self._log.error("session.failed", reason=reason)
+        for name in reversed(self.children):
+            self.stop_child(name)
+        producer = "+".join(sorted(self._open)) or "session"
+        self._failure = Record("failed", "session", producer, 0, reason.encode())
+        self._send_failure()
+
+    def _send_failure(self) -> None:
+        me: Ref = self.actor_ref
+        assert self._failure is not None
+
+        def ended(outcome: Outcome) -> None:
+            tell(me, _FailureEnded(outcome))
+
+        self._transport.append(out_journal(self._spec.id), self._failure.message(), ended)
+
+    def _failure_ended(self, outcome: Outcome) -> None:
+        if outcome in (Outcome.CONFIRMED, Outcome.RETURNED):
+            # Only now: an assignment is acked after what it led to is confirmed.
+            for task in list(self._open.values()):
+                self._settle(task)
+        else:
+            me = self.actor_ref
+
+            def again() -> None:
+                tell(me, _SendFailure())
+
+            self.clock.call_later(RESEND_DELAY, again)

@@ -1,0 +1,267 @@
+"""Supervision on pykka, which has none.
+
+What pykka 4.5 does by itself, and what is done here instead:
+
+* a failing ``tell`` ends the actor and drops its inbox without a word; ``SystemExit`` in one actor
+  stops all of them: `SupervisedActor` catches everything and tells its supervisor `ChildFailed`;
+* a failing ``on_start`` calls no hook: it is caught in the same way;
+* a supervisor that raises dies as quietly as any actor: `Supervisor` is itself supervised, and a
+  root without a supervisor calls ``on_root_failure``.
+
+A restart is a new attempt with a new incarnation number; word from an older one is dropped.
+"""
+
+from __future__ import annotations
+
+import random
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pykka
+import structlog
+
+from coffeeshop.actors.clock import Clock
+from coffeeshop.actors.restarts import Backoff, Failures, Intensity, Strategy, affected
+
+log = structlog.get_logger()
+STOP_TIMEOUT = 30.0
+"""Seconds a supervisor waits for a child to end."""
+
+Ref = pykka.ActorRef[Any]
+
+
+@dataclass(frozen=True)
+class ChildFailed:
+    """An actor to its supervisor: an exception ended me. ``culprit`` is what I was working on."""
+
+    child: str
+    incarnation: int
+    reason: str
+    culprit: str | None = None
+
+
+@dataclass(frozen=True)
+class _RestartDue:
+    child: str
+    incarnation: int
+
+
+@dataclass(frozen=True)
+class Parent:
+    """Who supervises an actor, and under which name and incarnation."""
+
+    supervisor: Ref
+    name: str
+    incarnation: int
+
+
+def tell(ref: Ref, message: object) -> bool:
+    """Tell an actor; False when it is no longer there."""
+    try:
+        ref.tell(message)
+    except pykka.ActorDeadError:
+        return False
+    return True
+
+
+class SupervisedActor(pykka.ThreadingActor):
+    """An actor whose every failure reaches its supervisor.
+
+    Subclasses write `started`, `handle` and `stopped`; all three run in the actor's thread.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(
+        self, parent: Parent | None, on_root_failure: Callable[[str], None] | None = None
+    ) -> None:
+        super().__init__()
+        self.parent = parent
+        self.culprit: str | None = None
+        self._on_root_failure = on_root_failure
+        self._failed = False
+
+    def started(self) -> None:
+        """After the start, before the first message."""
+
+    def handle(self, message: Any) -> None:
+        """One message. Whatever it raises ends this incarnation."""
+        raise NotImplementedError
+
+    def stopped(self) -> None:
+        """At the end, also after a failure: let go of what is held outside."""
+
+    def on_start(self) -> None:
+        """pykka's hook; see `started`."""
+        self._guarded(self.started)
+
+    def on_receive(self, message: Any) -> None:
+        """pykka's hook; see `handle`."""
+        if not self._failed:
+            self._guarded(self.handle, message)
+
+    def on_stop(self) -> None:
+        """pykka's hook; see `stopped`."""
+        self._guarded(self.stopped)
+
+    def tell_parent(self, message: object) -> None:
+        """Say something to the supervisor."""
+        if self.parent is not None:
+            tell(self.parent.supervisor, message)
+
+    def _guarded(self, call: Callable[..., None], *args: Any) -> None:
+        try:
+            call(*args)
+        except BaseException as error:  # noqa: BLE001 - the one place that must see everything
+            if self._failed:
+                return
+            self._failed = True
+            reason = f"{type(error).__name__}: {error}"
+            log.warning(
+                "actor.failed",
+                actor=self.parent.name if self.parent else type(self).__name__,
+                reason=reason,
+                trace=traceback.format_exc(limit=-4),
+            )
+            self._report(reason)
+            self.stop()
+
+    def _report(self, reason: str) -> None:
+        if self.parent is not None:
+            self.tell_parent(
+                ChildFailed(self.parent.name, self.parent.incarnation, reason, self.culprit)
+            )
+        elif self._on_root_failure is not None:
+            self._on_root_failure(reason)
+
+
+StartChild = Callable[[Parent], Ref]
+
+
+@dataclass
+class _Child:
+    start: StartChild
+    ref: Ref | None = None
+    incarnation: int = 0
+    failures: int = 0
+    culprits: dict[str, int] = field(default_factory=dict)
+
+
+class GaveUp(Exception):
+    """A supervisor's children failed more often than its intensity allows."""
+
+
+class Supervisor(SupervisedActor):
+    """An actor with children. Subclasses write `received` in place of `handle`."""
+
+    strategy = Strategy.ONE_FOR_ONE
+
+    def __init__(
+        self,
+        parent: Parent | None,
+        clock: Clock,
+        intensity: Intensity,
+        backoff: Backoff | None = None,
+        on_root_failure: Callable[[str], None] | None = None,
+    ) -> None:
+        super().__init__(parent, on_root_failure)
+        self.clock = clock
+        self._failures = Failures(intensity)
+        self._backoff = backoff or Backoff()
+        self._children: dict[str, _Child] = {}
+
+    def received(self, message: Any) -> None:
+        """A message that is not about supervision."""
+        raise NotImplementedError
+
+    def gave_up(self, failure: ChildFailed) -> None:
+        """The intensity is exceeded. Escalates by failing, unless a subclass knows better."""
+        raise GaveUp(f"{failure.child} failed too often, lastly with {failure.reason}")
+
+    def poisoned(self, failure: ChildFailed) -> None:
+        """The same culprit failed two incarnations of a child."""
+        self.gave_up(failure)
+
+    def handle(self, message: Any) -> None:
+        """Word about children, or `received`."""
+        match message:
+            case ChildFailed():
+                self._child_failed(message)
+            case _RestartDue(name, incarnation):
+                child = self._children.get(name)
+                if child is not None and child.incarnation == incarnation and child.ref is None:
+                    self._start(name, child)
+            case _:
+                self.received(message)
+
+    def stopped(self) -> None:
+        """Stop the children, the last started first."""
+        for name in reversed(list(self._children)):
+            self.stop_child(name)
+
+    def start_child(self, name: str, start: StartChild) -> None:
+        """Start a child under a name that no living child has."""
+        if name in self._children:
+            raise ValueError(f"there is a child {name}")
+        child = self._children[name] = _Child(start)
+        self._start(name, child)
+
+    def stop_child(self, name: str) -> None:
+        """Stop a child and forget it; what it still says is dropped."""
+        child = self._children.pop(name, None)
+        if child is not None:
+            self._end(name, child)
+
+    def forget_child(self, name: str) -> None:
+        """Forget a child that ends by itself."""
+        self._children.pop(name, None)
+
+    def child(self, name: str) -> Ref | None:
+        """The child's present incarnation, if it runs."""
+        child = self._children.get(name)
+        return child.ref if child is not None else None
+
+    @property
+    def children(self) -> list[str]:
+        """The children's names in starting order."""
+        return list(self._children)
+
+    def _start(self, name: str, child: _Child) -> None:
+        child.incarnation += 1
+        child.ref = child.start(Parent(self.actor_ref, name, child.incarnation))
+
+    def _end(self, name: str, child: _Child) -> None:
+        ref, child.ref = child.ref, None
+        if ref is not None:
+            try:
+                ref.stop(timeout=STOP_TIMEOUT)
+            except pykka.Timeout:
+                log.error("actor.does_not_stop", actor=name, seconds=STOP_TIMEOUT)
+
+    def _child_failed(self, failure: ChildFailed) -> None:
+        child = self._children.get(failure.child)
+        if child is None or child.incarnation != failure.incarnation:
+            return
+        child.failures += 1
+        if failure.culprit is not None:
+            child.culprits[failure.culprit] = child.culprits.get(failure.culprit, 0) + 1
+            if child.culprits[failure.culprit] >= 2:
+                self.poisoned(failure)
+                return
+        if not self._failures.add(self.clock.now()):
+            self.gave_up(failure)
+            return
+        delay = self._backoff.delay(child.failures, random.random)
+        names = affected(self.strategy, self.children, failure.child)
+        for name in reversed(names):
+            if name == failure.child:
+                child.ref = None  # it ends by itself
+            else:
+                self._end(name, self._children[name])
+        me = self.actor_ref
+        for name in names:
+            due = _RestartDue(name, self._children[name].incarnation)
+            log.info("actor.restart", actor=name, attempt=due.incarnation + 1, delay=round(delay, 3))
+            self.clock.call_later(delay, lambda due=due: tell(me, due))  # type: ignore[misc]
