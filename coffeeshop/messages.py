@@ -71,18 +71,6 @@ class SessionSpec:
     producers: int = 1
     partitions: int = 2
 
-    def to_bytes(self) -> bytes:
-        """The specification as JSON."""
-        return json.dumps(asdict(self), sort_keys=True).encode()
-
-    @classmethod
-    def from_bytes(cls, body: bytes) -> SessionSpec:
-        """The inverse of `to_bytes`; raises `CodecError` for anything else."""
-        try:
-            return cls(**json.loads(body))
-        except (ValueError, TypeError) as error:
-            raise CodecError(f"not a session specification: {error}") from error
-
     def __post_init__(self) -> None:
         if self.producers < 1 or self.partitions < 1:
             raise ProtocolError("a session has at least one producer and one partition")
@@ -110,6 +98,32 @@ class TaskId:
     def journal(self) -> str:
         """The journal that holds the task's input."""
         return f"in.{self.session}.{self.stage}.{self.partition}"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What waits in an assignment queue: a task for any node of its stage."""
+
+    spec: SessionSpec
+    task: TaskId
+
+    def to_bytes(self) -> bytes:
+        """The assignment as JSON."""
+        return json.dumps(
+            {**asdict(self.spec), "stage": self.task.stage, "partition": self.task.partition},
+            sort_keys=True,
+        ).encode()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Assignment:
+        """The inverse of `to_bytes`; raises `CodecError` for anything else."""
+        try:
+            fields = json.loads(body)
+            stage, partition = fields.pop("stage"), fields.pop("partition")
+            spec = SessionSpec(**fields)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CodecError(f"not an assignment: {error}") from error
+        return cls(spec, TaskId(spec.id, str(stage), int(partition)))
 
 
 def out_journal(session: str) -> str:

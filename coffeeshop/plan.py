@@ -209,3 +209,14 @@ def plan_named(name: str) -> Plan:
         return PLANS[name]
     except KeyError:
         raise UsageError(f"no plan {name!r}; there are {', '.join(PLANS)}") from None
+
+
+def destinations(plan: Plan, spec: SessionSpec, stream: str, number: int | None) -> list[str]:
+    """The journals a record of ``stream`` goes to: for a batch the partition its number picks in
+    each reading stage; for an end of stream (``number`` None) all partitions."""
+    found = []
+    for stage in plan.readers(stream):
+        count = stage.partitions(spec)
+        partitions = range(count) if number is None else (number % count,)
+        found.extend(TaskId(spec.id, stage.name, p).journal for p in partitions)
+    return found

@@ -15,7 +15,7 @@ import pyarrow as pa
 from coffeeshop.codec import decode, encode, split
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.operators import Fold
-from coffeeshop.plan import FoldOperator, MapOperator, Plan, plan_named
+from coffeeshop.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
 from coffeeshop.progress import Ledger, Waiting
 
 
@@ -120,14 +120,3 @@ class TaskCore:
         if stream in self._plan.results:
             return [out_journal(self._spec.id)]
         return destinations(self._plan, self._spec, stream, number)
-
-
-def destinations(plan: Plan, spec: SessionSpec, stream: str, number: int | None) -> list[str]:
-    """The journals a record of ``stream`` goes to: for a batch the partition its number picks in
-    each reading stage; for an end of stream (``number`` None) all partitions."""
-    found = []
-    for stage in plan.readers(stream):
-        count = stage.partitions(spec)
-        partitions = range(count) if number is None else (number % count,)
-        found.extend(TaskId(spec.id, stage.name, p).journal for p in partitions)
-    return found

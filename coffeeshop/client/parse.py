@@ -49,7 +49,7 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
     """
     try:
         return Parsed(block.table, _batch(block, block.body, block.table.columns))
-    except (pa.ArrowException, _Refused):
+    except (pa.ArrowException, Refused):
         pass  # the bisection below says what and where
     rows = _rows(block.body)
     if not skip_bad_rows:
@@ -65,7 +65,7 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
     return Parsed(block.table, batches[0], tuple(bad))
 
 
-class _Refused(Exception):
+class Refused(ValueError):
     """A value that parses but is out of the schema's bounds."""
 
 
@@ -100,9 +100,9 @@ def _one(column: pa.ChunkedArray) -> pa.Array:
 
 
 def checked(column: Column, values: pa.Array) -> pa.Array:
-    """Values in the column's wire type; `_Refused` or an Arrow error when they are out of bounds."""
+    """Values in the column's wire type; `Refused` or an Arrow error when they are out of bounds."""
     if not column.nullable and values.null_count:
-        raise _Refused("must not be empty")
+        raise Refused("must not be empty")
     match column.kind:
         case Kind.ID:
             values = values.cast(pa.int64())
@@ -125,7 +125,7 @@ def _within(values: pa.Array, largest: int) -> None:
     ends = pc.min_max(values)
     least, most = ends["min"].as_py(), ends["max"].as_py()
     if least is not None and (least < -largest or most > largest):
-        raise _Refused("out of range")
+        raise Refused("out of range")
 
 
 def _rows(body: bytes) -> list[Row]:
@@ -151,7 +151,7 @@ def _lines(body: bytes) -> list[bytes]:
 def _parses(block: Block, rows: list[Row]) -> pa.RecordBatch | None:
     try:
         return _batch(block, b"".join(row for _, row in rows), block.table.columns)
-    except (pa.ArrowException, _Refused):
+    except (pa.ArrowException, Refused):
         return None
 
 
@@ -192,8 +192,8 @@ def _complaint(block: Block, offset: int, row: bytes) -> BadData:
         value = fields[column.name]
         try:
             _batch(block, row, (column,))
-        except (pa.ArrowException, _Refused) as error:
-            reason = str(error) if isinstance(error, _Refused) else _WANTED[column.kind]
+        except (pa.ArrowException, Refused) as error:
+            reason = str(error) if isinstance(error, Refused) else _WANTED[column.kind]
             return BadData(reason, file=file, line=line, column=column.name, value=value)
     raise AssertionError(f"the row at {file}:{line} parses column by column only")
 

@@ -1,0 +1,166 @@
+"""The root actor of a process: takes assignments, supervises the sessions it hosts."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from coffeeshop.actors.clock import Clock
+from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
+from coffeeshop.actors.session import SessionActor, SessionIdle, StartTask, TaskSettled
+from coffeeshop.actors.supervision import Parent, Ref, Supervisor, tell
+from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
+from coffeeshop.transport import Consumer, Handed, Transport
+
+log = structlog.get_logger()
+PREFETCH = 64
+"""Tasks of one stage a node works on at once."""
+TOMBSTONES = 10_000
+"""Settled tasks a node remembers, so that a repeated assignment starts nothing."""
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """How patient the node's supervisors are."""
+
+    node: Intensity = NODE_INTENSITY
+    session: Intensity = SESSION_INTENSITY
+    backoff: Backoff = field(default_factory=Backoff)
+
+
+@dataclass(frozen=True)
+class _Assigned:
+    stage: str
+    handed: Handed
+
+
+@dataclass(frozen=True)
+class Hosted:
+    """`NodeSupervisor`'s answer to an ``ask`` for `WhatIsHosted`."""
+
+    sessions: tuple[str, ...]
+    tasks: tuple[str, ...]
+
+
+class WhatIsHosted:
+    """Ask a node which sessions and tasks it works on."""
+
+
+@dataclass
+class _Session:
+    spec: SessionSpec
+    tags: dict[TaskId, list[tuple[str, int]]] = field(default_factory=dict)
+
+
+class NodeSupervisor(Supervisor):
+    """One per process. Its children are `SessionActor`s, one_for_one."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        stages: Sequence[str],
+        clock: Clock,
+        supervision: Supervision | None = None,
+        on_failure: Callable[[str], None] | None = None,
+    ) -> None:
+        """``on_failure`` is called once, from the actor's thread, when the root itself fails."""
+        supervision = supervision or Supervision()
+        super().__init__(None, clock, supervision.node, supervision.backoff, on_failure)
+        self._supervision = supervision
+        self._transport = transport
+        self._stages = tuple(stages)
+        self._consumers: dict[str, Consumer] = {}
+        self._sessions: dict[str, _Session] = {}
+        self._settled: OrderedDict[TaskId, None] = OrderedDict()
+
+    def started(self) -> None:
+        """Take assignments of every stage."""
+        me = self.actor_ref
+        for stage in self._stages:
+            self._transport.declare_queue(assign_queue(stage))
+            self._consumers[stage] = self._transport.consume(
+                assign_queue(stage), PREFETCH, _teller(me, stage), lambda: None
+            )
+        log.info("node.started", stages=list(self._stages))
+
+    def stopped(self) -> None:
+        """Hand assignments back, then stop the sessions."""
+        for consumer in self._consumers.values():
+            consumer.close()
+        super().stopped()
+        log.info("node.stopped")
+
+    def received(self, message: Any) -> None:
+        """An assignment, or word of a session."""
+        match message:
+            case _Assigned(stage, handed):
+                self._assigned(stage, handed)
+            case TaskSettled(task):
+                self._task_settled(task)
+            case SessionIdle(session):
+                self._session_idle(session)
+
+    def on_receive(self, message: Any) -> Any:
+        """pykka's hook: `WhatIsHosted` is the one question a node answers."""
+        if isinstance(message, WhatIsHosted):
+            return Hosted(
+                tuple(self._sessions),
+                tuple(task.producer for s in self._sessions.values() for task in s.tags),
+            )
+        return super().on_receive(message)
+
+    def _assigned(self, stage: str, handed: Handed) -> None:
+        assignment = Assignment.from_bytes(handed.message.body)
+        task, spec = assignment.task, assignment.spec
+        if task in self._settled:
+            self._consumers[stage].ack(handed.tag)
+            return
+        session = self._sessions.setdefault(spec.id, _Session(spec))
+        session.tags.setdefault(task, []).append((stage, handed.tag))
+        if spec.id not in self.children:
+            log.info("eof_protocol.session_hosted", session=spec.id, plan=spec.plan)
+            self.start_child(spec.id, lambda parent: self._start_session(parent, spec))
+        ref = self.child(spec.id)
+        if ref is not None:
+            tell(ref, StartTask(task))
+
+    def _start_session(self, parent: Parent, spec: SessionSpec) -> Ref:
+        ref = SessionActor.start(
+            parent,
+            spec,
+            self._transport,
+            self.clock,
+            self._supervision.session,
+            self._supervision.backoff,
+        )
+        if parent.incarnation > 1:
+            for task in self._sessions[spec.id].tags:
+                tell(ref, StartTask(task))
+        return ref
+
+    def _task_settled(self, task: TaskId) -> None:
+        session = self._sessions.get(task.session)
+        for stage, tag in session.tags.pop(task, []) if session is not None else []:
+            self._consumers[stage].ack(tag)
+        self._settled[task] = None
+        while len(self._settled) > TOMBSTONES:
+            self._settled.popitem(last=False)
+
+    def _session_idle(self, name: str) -> None:
+        session = self._sessions.get(name)
+        if session is None or session.tags:
+            return  # another task came meanwhile
+        del self._sessions[name]
+        self.stop_child(name)
+        log.info("eof_protocol.session_released", session=name)
+
+
+def _teller(ref: Ref, stage: str) -> Callable[[Handed], None]:
+    def say(handed: Handed) -> None:
+        tell(ref, _Assigned(stage, handed))
+
+    return say

@@ -1,0 +1,151 @@
+"""A data folder sent as numbered batches, parsed ahead by a few threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from coffeeshop.client.blocks import Block, blocks_of
+from coffeeshop.client.folder import DataFolder
+from coffeeshop.client.parquet import parquet_batches
+from coffeeshop.client.parse import Parsed, Rejected, parse
+from coffeeshop.codec import encode, split
+from coffeeshop.schema import TABLES, Table
+
+PARSERS = 2
+"""Threads that parse. One does about 400 MB/s."""
+LOOKAHEAD = 4
+"""Blocks being parsed or waiting for their turn."""
+WINDOW = 8
+"""Batches sent and not confirmed."""
+ORDER = ("menu_items", "stores", "users", "transactions", "transaction_items")
+
+
+class Sink(Protocol):
+    """Where batches go: the gateway in this process, or one across the network."""
+
+    def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
+        """Take a batch; done when it is confirmed."""
+        ...
+
+    def end(self, table: str, producer: str, count: int) -> Future[None]:
+        """Take the end of a table."""
+        ...
+
+
+@dataclass
+class Uploaded:
+    """What was sent."""
+
+    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    batches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+OnProgress = Callable[[str, int, int], None]
+"""Called with a table, rows and input bytes that were taken."""
+
+
+def upload(
+    folder: DataFolder,
+    sink: Sink,
+    *,
+    producer: str = "0",
+    share: tuple[int, int] = (0, 1),
+    skip_bad_rows: bool = False,
+    on_progress: OnProgress = lambda table, rows, size: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Uploaded:
+    """Send every table and its end; returns when all of it is confirmed.
+
+    ``share`` (i, N): of N producers that have the same folder, this one sends every N-th block from
+    the i-th. ``stop`` is asked between batches. Batches are numbered in the folder's order, so a
+    client that starts over gives the same ids to the same rows. Raises `BadData`.
+    """
+    sent = Uploaded()
+    open_batches: deque[Future[None]] = deque()
+    with ThreadPoolExecutor(PARSERS, "parse") as pool:
+        for name in ORDER:
+            table = TABLES[name]
+            number = 0
+            for work in _ahead(pool, _works(table, folder, skip_bad_rows, share)):
+                if stop():
+                    return sent
+                for body in work.bodies:
+                    open_batches.append(sink.batch(name, producer, number, body))
+                    number += 1
+                sent.rows[name] += work.parsed.batch.num_rows
+                sent.rejected.extend(work.parsed.rejected)
+                on_progress(name, work.parsed.batch.num_rows, work.size)
+                while len(open_batches) > WINDOW:
+                    open_batches.popleft().result()
+            sent.batches[name] = number
+            open_batches.append(sink.end(name, producer, number))
+    for future in open_batches:
+        future.result()
+    return sent
+
+
+@dataclass(frozen=True)
+class _Worked:
+    parsed: Parsed
+    bodies: list[bytes]
+    size: int
+
+
+Work = Callable[[], _Worked]
+
+
+def _works(
+    table: Table, folder: DataFolder, skip_bad_rows: bool, share: tuple[int, int]
+) -> Iterator[Work]:
+    mine, producers = share
+    number = 0
+    for file in folder.files[table.name]:
+        for work in _works_of(table, file, skip_bad_rows):
+            if number % producers == mine:
+                yield work
+            number += 1
+
+
+def _works_of(table: Table, file: Path, skip_bad_rows: bool) -> Iterator[Work]:
+    if file.suffix == ".parquet":
+        for batch in parquet_batches(table, file):
+            yield lambda batch=batch: _encoded(Parsed(table, batch), batch.nbytes)  # type: ignore[misc]
+    else:
+        for block in blocks_of(table, file):
+            yield lambda block=block: _from_block(block, skip_bad_rows)  # type: ignore[misc]
+
+
+def _from_block(block: Block, skip_bad_rows: bool) -> _Worked:
+    return _encoded(parse(block, skip_bad_rows=skip_bad_rows), len(block.body))
+
+
+def _encoded(parsed: Parsed, size: int) -> _Worked:
+    return _Worked(parsed, [encode(piece) for piece in split(parsed.batch)], size)
+
+
+def _ahead(pool: ThreadPoolExecutor, works: Iterator[Work]) -> Iterator[_Worked]:
+    """The results in order, with the next few being worked on meanwhile."""
+    begun: deque[Future[_Worked]] = deque()
+    try:
+        for work in works:
+            begun.append(pool.submit(work))
+            if len(begun) >= LOOKAHEAD:
+                yield begun.popleft().result()
+        while begun:
+            yield begun.popleft().result()
+    finally:
+        for future in begun:
+            future.cancel()
+
+
+def use_one_columnar_thread() -> None:
+    """Keep the columnar library's own pool from competing with the parsers and the actors."""
+    pa.set_cpu_count(1)

@@ -1,0 +1,148 @@
+"""Sessions opened, fed and released: the gateway's side of the journals, without HTTP.
+
+Only this module declares and deletes a session's objects.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+import structlog
+
+from coffeeshop.errors import JournalGone, ProtocolError, Unreachable
+from coffeeshop.messages import (
+    Assignment,
+    Record,
+    SessionSpec,
+    assign_queue,
+    out_journal,
+)
+from coffeeshop.plan import destinations, plan_named
+from coffeeshop.schema import TABLES
+from coffeeshop.transport import Message, Outcome, Transport
+
+log = structlog.get_logger()
+CONFIRM_TIMEOUT = 60.0
+
+
+def open_session(transport: Transport, spec: SessionSpec) -> None:
+    """Declare the session's journals and put its tasks up for the nodes.
+
+    In this order, so that no node ever sees a task whose journals do not exist yet. Returns when
+    the broker confirmed all of it; `Unreachable` when it does not.
+    """
+    plan = plan_named(spec.plan)
+    transport.declare_journal(out_journal(spec.id))
+    for task in plan.tasks(spec):
+        transport.declare_journal(task.journal)
+    log.info(
+        "eof_protocol.session_registered",
+        session=spec.id,
+        plan=spec.plan,
+        tables=list(TABLES),
+        producers=spec.producers,
+    )
+    for stage in plan.stages:
+        transport.declare_queue(assign_queue(stage.name))
+    for task in plan.tasks(spec):
+        _publish(transport, assign_queue(task.stage), Message({}, Assignment(spec, task).to_bytes()))
+
+
+def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -> None:
+    """Delete the session's input journals, and its out journal too when ``results``."""
+    for task in plan_named(spec.plan).tasks(spec):
+        transport.delete_journal(task.journal)
+    if results:
+        transport.delete_journal(out_journal(spec.id))
+    log.info("eof_protocol.session_deleted", session=spec.id, results=results)
+
+
+class Ingest:
+    """Appends one session's input to the journals of the stages that read it. Thread-safe."""
+
+    def __init__(self, transport: Transport, spec: SessionSpec) -> None:
+        self._transport = transport
+        self._spec = spec
+        self._plan = plan_named(spec.plan)
+
+    def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
+        """Append a batch; the future is done when every journal confirmed it.
+
+        The same id may be given again at any time. The future raises `JournalGone` when the session
+        is over; a call for an unknown table or producer raises `ProtocolError`.
+        """
+        return self._append(Record("batch", table, producer, number, body), number)
+
+    def end(self, table: str, producer: str, count: int) -> Future[None]:
+        """Append the end of a table: this producer sent ``count`` batches of it."""
+        log.info(
+            "eof_protocol.table_ended",
+            session=self._spec.id,
+            table=table,
+            producer=producer,
+            batches=count,
+        )
+        return self._append(Record("eof", table, producer, count), None)
+
+    def _append(self, record: Record, number: int | None) -> Future[None]:
+        if record.stream not in TABLES:
+            raise ProtocolError(f"there is no table {record.stream}")
+        if record.producer not in self._spec.producer_names:
+            raise ProtocolError(f"the session has no producer {record.producer}")
+        journals = destinations(self._plan, self._spec, record.stream, number)
+        confirmed = Confirmed(len(journals))
+        for journal in journals:
+            self._send(journal, record.message(), confirmed)
+        return confirmed.future
+
+    def _send(self, journal: str, message: Message, confirmed: Confirmed) -> None:
+        def ended(outcome: Outcome) -> None:
+            match outcome:
+                case Outcome.CONFIRMED:
+                    confirmed.one()
+                case Outcome.RETURNED:
+                    confirmed.failed(JournalGone(f"the session {self._spec.id} is over"))
+                case Outcome.NACKED | Outcome.UNKNOWN:
+                    # The transport waits for its connection, so this does not spin.
+                    self._send(journal, message, confirmed)
+
+        self._transport.append(journal, message, ended)
+
+
+class Confirmed:
+    """A future that is done when ``parts`` confirmations came."""
+
+    def __init__(self, parts: int) -> None:
+        self.future: Future[None] = Future()
+        self._lock = threading.Lock()
+        self._left = parts
+        if parts == 0:
+            self.future.set_result(None)
+
+    def one(self) -> None:
+        """One more part is confirmed."""
+        with self._lock:
+            self._left -= 1
+            done = self._left == 0 and not self.future.done()
+        if done:
+            self.future.set_result(None)
+
+    def failed(self, error: Exception) -> None:
+        """It will not be."""
+        with self._lock:
+            if self.future.done():
+                return
+            self.future.set_exception(error)
+
+
+def _publish(transport: Transport, queue: str, message: Message) -> None:
+    for _ in range(3):
+        done: Future[Outcome] = Future()
+        transport.publish(queue, message, done.set_result)
+        try:
+            if done.result(CONFIRM_TIMEOUT) is Outcome.CONFIRMED:
+                return
+        except TimeoutError:
+            break
+    raise Unreachable(f"{queue} does not confirm")

@@ -1,0 +1,157 @@
+"""A session's out journal folded into its one terminal event.
+
+The terminal event is the first of {the record that completes the results, a ``failed`` record} in
+the journal's order, so everybody who reads the journal sees the same one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+import pyarrow as pa
+import structlog
+
+from coffeeshop.codec import decode
+from coffeeshop.errors import CoffeeshopError, JournalGone, SessionFailed, SessionTimeout
+from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.plan import plan_named
+from coffeeshop.progress import Ledger
+from coffeeshop.transport import Delivery, Transport
+
+log = structlog.get_logger()
+CREDIT = 16
+
+
+@dataclass(frozen=True)
+class Completed:
+    """The session's results by query name, and what is odd about them."""
+
+    tables: dict[str, pa.Table]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The session's one explicit failure."""
+
+    reason: str
+
+
+Terminal = Completed | Failed
+
+
+class ResultFold:
+    """Records of one out journal in, at most one terminal event out. Not thread-safe."""
+
+    def __init__(self, spec: SessionSpec) -> None:
+        plan = plan_named(spec.plan)
+        self._ledgers = {
+            stream: Ledger({stream: plan.producers(stream, spec)}) for stream in plan.results
+        }
+        self._pieces: dict[str, dict[int, bytes]] = {stream: {} for stream in plan.results}
+        self.terminal: Terminal | None = None
+
+    @property
+    def complete(self) -> list[str]:
+        """The queries whose results are all there."""
+        return [stream for stream, ledger in self._ledgers.items() if ledger.complete]
+
+    def feed(self, record: Record) -> Terminal | None:
+        """Take the next record; the terminal event when this record brought it."""
+        if self.terminal is not None:
+            return None
+        if record.kind == "failed":
+            self.terminal = Failed(record.body.decode(errors="replace"))
+            return self.terminal
+        ledger = self._ledgers[record.stream]
+        if record.kind == "eof":
+            ledger.end(record.stream, record.producer, record.number)
+        elif ledger.admit(record.stream, record.producer, record.number):
+            self._pieces[record.stream][record.number] = record.body
+        elif self._pieces[record.stream][record.number] != record.body:
+            # Two attempts that disagree: the answers are canonical, so one of them is wrong.
+            self.terminal = Failed(f"two attempts gave different answers for {record.id}")
+            return self.terminal
+        if len(self.complete) == len(self._ledgers):
+            self.terminal = self._completed()
+            return self.terminal
+        return None
+
+    def _completed(self) -> Completed:
+        tables = {
+            stream: pa.Table.from_batches([decode(pieces[n]) for n in sorted(pieces)])
+            for stream, pieces in self._pieces.items()
+        }
+        warnings = dict.fromkeys(
+            warning
+            for table in tables.values()
+            for warning in json.loads((table.schema.metadata or {}).get(b"warnings", b"[]"))
+        )
+        return Completed(tables, tuple(warnings))
+
+
+class Follower:
+    """Reads a session's out journal in the background until its terminal event."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        spec: SessionSpec,
+        on_complete: Callable[[str], None] = lambda query: None,
+    ) -> None:
+        """``on_complete`` is called from the transport's thread as each query's result arrives."""
+        self._fold = ResultFold(spec)
+        self._spec = spec
+        self._on_complete = on_complete
+        self._told: set[str] = set()
+        self._terminal: Future[Terminal] = Future()
+        self._reader = transport.read(
+            out_journal(spec.id), 0, CREDIT, self._deliver, self._gone
+        )
+
+    @property
+    def ended(self) -> bool:
+        """Whether the terminal event came."""
+        return self._terminal.done()
+
+    def result(self, timeout: float | None = None) -> Completed:
+        """Wait for the results. Raises `SessionFailed`, or `SessionTimeout` after ``timeout`` s."""
+        try:
+            terminal = self._terminal.result(timeout)
+        except TimeoutError:
+            raise SessionTimeout(
+                f"the session {self._spec.id} did not end within {timeout:g} s"
+            ) from None
+        finally:
+            self._reader.close()
+        if isinstance(terminal, Failed):
+            raise SessionFailed(terminal.reason)
+        return terminal
+
+    def _deliver(self, delivery: Delivery) -> None:
+        if self.ended:
+            return
+        try:
+            terminal = self._fold.feed(Record.of(delivery.message))
+        except (CoffeeshopError, KeyError) as error:
+            terminal = Failed(f"the results make no sense: {error}")
+        for query in self._fold.complete:
+            if query not in self._told:
+                self._told.add(query)
+                self._on_complete(query)
+        if terminal is not None:
+            log.info(
+                "eof_protocol.session_completed",
+                session=self._spec.id,
+                outcome=type(terminal).__name__.lower(),
+            )
+            self._terminal.set_result(terminal)
+        else:
+            self._reader.credit(1)
+
+    def _gone(self) -> None:
+        if not self.ended:
+            self._terminal.set_exception(JournalGone(f"the session {self._spec.id} is no more"))

@@ -1,0 +1,100 @@
+"""Everything in one process: the embedded system behind ``coffeeshop submit`` without a gateway.
+
+The composition root starts transport, clock and node in this order and stops them in reverse.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from types import TracebackType
+
+from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
+from coffeeshop.client.folder import DataFolder
+from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
+from coffeeshop.errors import CoffeeshopError
+from coffeeshop.gateway.ingest import Ingest, open_session, release_session
+from coffeeshop.gateway.results import Completed, Follower
+from coffeeshop.messages import SessionSpec
+from coffeeshop.plan import PLANS
+from coffeeshop.transport import Transport
+from coffeeshop.transport.memory import MemoryTransport
+
+STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
+
+
+class NodeFailed(CoffeeshopError):
+    """The root actor failed: a bug, not bad input."""
+
+    exit_code = 70
+
+
+class LocalSystem:
+    """Gateway logic and a node with every stage over one transport. Use as a context manager.
+
+    Any number of threads may `analyse` at once; each session is independent.
+    """
+
+    def __init__(
+        self, transport: Transport | None = None, supervision: Supervision | None = None
+    ) -> None:
+        use_one_columnar_thread()
+        self.transport: Transport = transport or MemoryTransport()
+        self.clock = SystemClock()
+        self.failure: str | None = None
+        self.node = NodeSupervisor.start(
+            self.transport, STAGES, self.clock, supervision, self._root_failed
+        )
+
+    def __enter__(self) -> LocalSystem:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop node, clock and transport, in this order."""
+        self.node.stop(timeout=30)
+        self.clock.close()
+        self.transport.close()
+
+    def analyse(
+        self,
+        folder: DataFolder,
+        *,
+        plan: str = "fused",
+        partitions: int = 2,
+        skip_bad_rows: bool = False,
+        timeout: float | None = None,
+        on_progress: OnProgress = lambda table, rows, size: None,
+        on_complete: Callable[[str], None] = lambda query: None,
+    ) -> tuple[Uploaded, Completed]:
+        """Run one session over a folder.
+
+        Raises `BadData`, `SessionFailed`, `SessionTimeout`; the session's objects are gone either
+        way.
+        """
+        spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
+        open_session(self.transport, spec)
+        try:
+            follower = Follower(self.transport, spec, on_complete)
+            uploaded = upload(
+                folder,
+                Ingest(self.transport, spec),
+                skip_bad_rows=skip_bad_rows,
+                on_progress=on_progress,
+                stop=lambda: follower.ended or self.failure is not None,
+            )
+            if self.failure is not None:
+                raise NodeFailed(self.failure)
+            return uploaded, follower.result(timeout)
+        finally:
+            release_session(self.transport, spec, results=True)
+
+    def _root_failed(self, reason: str) -> None:
+        self.failure = reason
