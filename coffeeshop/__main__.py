@@ -1,0 +1,3 @@
+from coffeeshop.cli import main
+
+main()
