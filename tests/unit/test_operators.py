@@ -1,0 +1,229 @@
+"""The filters and the partial aggregates, against values worked by hand."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from coffeeshop import operators as ops
+from coffeeshop.operators import grouping
+from coffeeshop.operators.calendar import half_name, halves, month_name, months
+from coffeeshop.operators.final import money
+from coffeeshop.operators.grouping import GroupedSums
+from coffeeshop.operators.partial import PARTIAL
+from tests.unit.helpers import instant, items, transactions, tuples
+
+
+def _at(*instants: str, amount: str = "1") -> pa.RecordBatch:
+    return transactions(*((text, 1, 1, amount, text) for text in instants))
+
+
+def _ids(batch: pa.RecordBatch) -> list[Any]:
+    return batch["transaction_id"].to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("moment", "kept"),
+    [
+        ("2023-12-31 23:59:59", False),
+        ("2024-01-01 00:00:00", True),
+        ("2024-02-29 12:00:00", True),
+        ("2025-12-31 23:59:59", True),
+        ("2026-01-01 00:00:00", False),
+        ("1969-12-31 23:59:59", False),
+    ],
+)
+def test_the_years_2024_and_2025_are_kept_to_the_second(moment: str, kept: bool) -> None:
+    assert _ids(ops.filter_year(_at(moment))) == ([moment] if kept else [])
+
+
+@pytest.mark.parametrize("day", ["2024-01-01", "2024-02-29", "2025-12-31"])
+@pytest.mark.parametrize(
+    ("time", "kept"),
+    [
+        ("00:00:00", False),
+        ("05:59:59", False),
+        ("06:00:00", True),
+        ("12:34:56", True),
+        ("22:59:59", True),
+        ("23:00:00", True),
+        ("23:00:01", False),
+        ("23:59:59", False),
+    ],
+)
+def test_the_hours_from_six_to_eleven_are_kept_both_included(
+    day: str, time: str, kept: bool
+) -> None:
+    moment = f"{day} {time}"
+    assert _ids(ops.filter_hour(_at(moment))) == ([moment] if kept else [])
+
+
+@pytest.mark.parametrize(
+    ("amount", "kept"),
+    [("74.999", False), ("75", True), ("75.001", True), ("-75", False), ("0", False)],
+)
+def test_amounts_from_75_are_kept(amount: str, kept: bool) -> None:
+    batch = _at("2024-01-01 07:00:00", amount=amount)
+    assert ops.filter_amount(batch).num_rows == int(kept)
+
+
+@pytest.mark.parametrize("keep", [ops.filter_year, ops.filter_hour, ops.filter_amount])
+def test_a_filter_takes_an_empty_batch(keep: ops.Map) -> None:
+    assert keep(transactions()).num_rows == 0
+
+
+def test_a_batch_that_loses_no_row_is_not_copied() -> None:
+    batch = _at("2024-01-01 06:00:00", amount="75")
+    for keep in (ops.filter_year, ops.filter_hour, ops.filter_amount):
+        assert keep(batch) is batch
+
+
+def test_a_filter_keeps_the_order_and_the_other_columns() -> None:
+    batch = transactions(
+        ("a", 1, 2, "75", "2024-01-01 07:00:00"),
+        ("b", 1, None, "74", "2024-01-01 07:00:00"),
+        ("c", 3, None, "76", "2024-01-01 07:00:00"),
+    )
+    kept = ops.filter_amount(batch)
+    assert _ids(kept) == ["a", "c"]
+    assert kept["user_id"].to_pylist() == [2, None]
+
+
+def test_months_and_halves_agree_with_the_calendar_on_every_day() -> None:
+    first = dt.datetime(2024, 1, 1)
+    moments = [first + dt.timedelta(days=n, seconds=s) for n in range(731) for s in (0, 86399)]
+    assert moments[-1] == instant("2025-12-31 23:59:59")
+    array = pa.array(moments, pa.timestamp("s"))
+    assert months(array).to_pylist() == [m.year * 12 + m.month - 1 for m in moments]
+    assert halves(array).to_pylist() == [m.year * 2 + (m.month >= 7) for m in moments]
+
+
+def test_months_and_halves_have_names() -> None:
+    assert month_name(2024 * 12) == "2024-01"
+    assert month_name(2025 * 12 + 11) == "2025-12"
+    assert half_name(2024 * 2) == "2024-H1"
+    assert half_name(2025 * 2 + 1) == "2025-H2"
+
+
+@pytest.mark.parametrize(
+    ("thousandths", "text"),
+    [
+        (0, "0.00"), (4, "0.00"), (5, "0.01"), (15, "0.02"), (25, "0.03"), (1004, "1.00"),
+        (1005, "1.01"), (-4, "0.00"), (-5, "-0.01"), (-15, "-0.02"), (-1005, "-1.01"),
+        (999_995, "1000.00"), (10**17 + 5, "100000000000000.01"),
+    ],
+)
+def test_money_rounds_half_up_away_from_zero(thousandths: int, text: str) -> None:
+    assert money(thousandths) == Decimal(text)
+
+
+def test_money_agrees_with_decimal_and_is_rounded_after_the_sum() -> None:
+    for n in range(-2_500, 2_500, 7):
+        exact = Decimal(n).scaleb(-3)
+        assert money(n) == exact.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    assert money(sum([5, 5])) == Decimal("0.01") != money(5) + money(5)
+
+
+def _fold(fold: ops.Fold, *batches: pa.RecordBatch) -> pa.RecordBatch:
+    for batch in batches:
+        fold.on_batch("any", batch)
+    return fold.on_end()
+
+
+PARTIALS: dict[str, tuple[Any, list[pa.RecordBatch], list[tuple[Any, ...]]]] = {
+    "query1": (
+        ops.partial_query1,
+        [
+            transactions(("b", 1, 1, "80", "2024-01-01 07:00:00")),
+            transactions(),
+            transactions(
+                ("a", 1, 1, "75.001", "2024-01-01 07:00:00"),
+                ("a", 1, 1, "75", "2024-01-01 07:00:00"),
+            ),
+        ],
+        [("a", 75_000), ("a", 75_001), ("b", 80_000)],
+    ),
+    "query2": (
+        ops.partial_query2,
+        [
+            items((2, 1, "0.001", "2024-01-31 23:59:59"), (1, 2, "1", "2024-02-01 00:00:00")),
+            items((2, 4, "-0.004", "2024-01-01 00:00:00"), (2, 1, "9", "2025-01-01 00:00:00")),
+            items(),
+        ],
+        [(24288, 2, 5, -3), (24289, 1, 2, 1000), (24300, 2, 1, 9000)],
+    ),
+    "query3": (
+        ops.partial_query3,
+        [
+            transactions(
+                ("a", 2, 1, "0.005", "2024-06-30 23:00:00"), ("b", 2, 1, "1", "2024-07-01 06:00:00")
+            ),
+            transactions(("c", 2, 1, "0.005", "2024-01-01 06:00:00")),
+            transactions(("d", 1, None, "-2", "2025-12-31 23:00:00")),
+        ],
+        [(4048, 2, 10), (4049, 2, 1000), (4051, 1, -2000)],
+    ),
+    "query4": (
+        ops.partial_query4,
+        [
+            transactions(
+                ("a", 2, 9, "1", "2024-01-01 07:00:00"), ("b", 2, 9, "1", "2024-01-01 07:00:00")
+            ),
+            transactions(
+                ("c", 1, None, "1", "2024-01-01 07:00:00"), ("d", 1, 9, "1", "2024-01-01 07:00:00")
+            ),
+            transactions(("e", 1, None, "1", "2024-01-01 07:00:00")),
+        ],
+        [(1, 9, 1), (2, 9, 2)],
+    ),
+}
+
+
+@pytest.mark.parametrize("query", PARTIALS)
+def test_a_partial_result_is_as_worked_by_hand(query: str) -> None:
+    make, batches, expected = PARTIALS[query]
+    found = _fold(make(), *batches)
+    assert found.schema.equals(PARTIAL[query])
+    assert tuples(found) == expected
+
+
+@pytest.mark.parametrize("query", PARTIALS)
+def test_a_partial_result_does_not_depend_on_the_order(query: str) -> None:
+    make, batches, _ = PARTIALS[query]
+    chance = random.Random(5)
+    first = _fold(make(), *batches)
+    for _ in range(10):
+        chance.shuffle(batches)
+        shuffled = [b.take(chance.sample(range(b.num_rows), b.num_rows)) for b in batches]
+        assert _fold(make(), *shuffled).equals(first)
+
+
+@pytest.mark.parametrize("query", PARTIALS)
+def test_a_partial_result_of_nothing_has_no_rows(query: str) -> None:
+    make, batches, _ = PARTIALS[query]
+    for given in ([], [batches[0].slice(0, 0)]):
+        empty = _fold(make(), *given)
+        assert empty.num_rows == 0
+        assert empty.schema.equals(PARTIAL[query])
+
+
+def test_a_partial_result_of_users_unknown_throughout_has_no_rows() -> None:
+    batch = transactions(("a", 1, None, "1", "2024-01-01 07:00:00"))
+    assert _fold(ops.partial_query4(), batch).num_rows == 0
+
+
+def test_rows_are_folded_together_when_they_outgrow_the_slack(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(grouping, "_SLACK", 4)
+    groups = GroupedSums(PARTIAL["query3"], ["half", "store_id"], ["tpv"])
+    for n in range(50):
+        rows = [{"half": 1, "store_id": n % 3, "tpv": 1}, {"half": 0, "store_id": 0, "tpv": -n}]
+        groups.add(pa.Table.from_pylist(rows, schema=PARTIAL["query3"]))
+    assert tuples(groups.sorted()) == [(0, 0, -1225), (1, 0, 17), (1, 1, 17), (1, 2, 16)]
+    assert sum(table.num_rows for table in groups._kept) <= 12
