@@ -40,7 +40,9 @@ def cli() -> None:
 
 @cli.command()
 @click.option(
-    "--data-folder", "folder", help="A path, or a name under the data root; the root itself if absent."
+    "--data-folder",
+    "folder",
+    help="A path, or a name under the data root; the root itself if absent.",
 )
 @click.option("--data-root", type=click.Path(path_type=Path), help="[COFFEESHOP_DATA_ROOT, .data]")
 @click.option(

@@ -19,7 +19,11 @@ from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.testing.crash import crash_tasks
 
-CLIENTS = (("north", 1, "kaggle", "dirs"), ("south", 2, "export", "flat"), ("west", 3, "kaggle", "flat"))
+CLIENTS = (
+    ("north", 1, "kaggle", "dirs"),
+    ("south", 2, "export", "flat"),
+    ("west", 3, "kaggle", "flat"),
+)
 
 
 def demo(transactions: int) -> None:

@@ -7,6 +7,8 @@
     ├── Unreachable             exit 3   no gateway or broker answers
     ├── BadData                 exit 4   the input is not what the schema says
     ├── SessionFailed           exit 1   the session ended in one explicit failure
+    ├── Forbidden               exit 5   the gateway refuses these credentials
+    ├── Cancelled               exit 6   somebody cancelled the session
     ├── SessionTimeout          exit 7   the session did not end in time
     ├── ProtocolError           exit 70  a producer broke the stream protocol
     ├── CodecError              exit 70  bytes that are no batch
@@ -65,6 +67,18 @@ class BadData(CoffeeshopError):
 
 class SessionFailed(CoffeeshopError):
     """The session ended in one explicit failure; the reason is the message."""
+
+
+class Forbidden(CoffeeshopError):
+    """The gateway refuses these credentials."""
+
+    exit_code = 5
+
+
+class Cancelled(CoffeeshopError):
+    """Somebody cancelled the session."""
+
+    exit_code = 6
 
 
 class SessionTimeout(CoffeeshopError):

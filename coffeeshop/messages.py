@@ -121,9 +121,9 @@ class Assignment:
             fields = json.loads(body)
             stage, partition = fields.pop("stage"), fields.pop("partition")
             spec = SessionSpec(**fields)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return cls(spec, TaskId(spec.id, str(stage), int(partition)))
+        except (ValueError, TypeError, KeyError, AttributeError, ProtocolError) as error:
             raise CodecError(f"not an assignment: {error}") from error
-        return cls(spec, TaskId(spec.id, str(stage), int(partition)))
 
 
 def out_journal(session: str) -> str:

@@ -55,11 +55,14 @@ class Table:
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        Table("menu_items", (Column("item_id", Kind.ID), Column("item_name", Kind.TEXT, nullable=True))),
-        Table("stores", (Column("store_id", Kind.ID), Column("store_name", Kind.TEXT, nullable=True))),
         Table(
-            "users", (Column("user_id", Kind.ID), Column("birthdate", Kind.DATE, nullable=True))
+            "menu_items",
+            (Column("item_id", Kind.ID), Column("item_name", Kind.TEXT, nullable=True)),
         ),
+        Table(
+            "stores", (Column("store_id", Kind.ID), Column("store_name", Kind.TEXT, nullable=True))
+        ),
+        Table("users", (Column("user_id", Kind.ID), Column("birthdate", Kind.DATE, nullable=True))),
         Table(
             "transactions",
             (

@@ -91,9 +91,7 @@ class TaskCore:
     def _forward_end(self, record: Record, stream: str) -> Iterator[Output]:
         for mapped in self._maps(stream):
             for journal in self._destinations(mapped.emits):
-                yield Output(
-                    journal, Record("eof", mapped.emits, record.producer, record.number)
-                )
+                yield Output(journal, Record("eof", mapped.emits, record.producer, record.number))
             yield from self._forward_end(record, mapped.emits)
 
     def _results(self) -> Iterator[Output]:

@@ -97,9 +97,7 @@ class SessionActor(Supervisor):
         self._open[task.producer] = task
         self.start_child(
             task.producer,
-            lambda parent: TaskActor.start(
-                parent, self._spec, task, self._transport, self.clock
-            ),
+            lambda parent: TaskActor.start(parent, self._spec, task, self._transport, self.clock),
         )
 
     def _settle(self, task: TaskId) -> None:

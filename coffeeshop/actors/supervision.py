@@ -263,5 +263,7 @@ class Supervisor(SupervisedActor):
         me = self.actor_ref
         for name in names:
             due = _RestartDue(name, self._children[name].incarnation)
-            log.info("actor.restart", actor=name, attempt=due.incarnation + 1, delay=round(delay, 3))
+            log.info(
+                "actor.restart", actor=name, attempt=due.incarnation + 1, delay=round(delay, 3)
+            )
             self.clock.call_later(delay, lambda due=due: tell(me, due))  # type: ignore[misc]

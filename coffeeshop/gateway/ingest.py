@@ -46,7 +46,9 @@ def open_session(transport: Transport, spec: SessionSpec) -> None:
     for stage in plan.stages:
         transport.declare_queue(assign_queue(stage.name))
     for task in plan.tasks(spec):
-        _publish(transport, assign_queue(task.stage), Message({}, Assignment(spec, task).to_bytes()))
+        _publish(
+            transport, assign_queue(task.stage), Message({}, Assignment(spec, task).to_bytes())
+        )
 
 
 def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -> None:

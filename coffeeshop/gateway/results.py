@@ -108,9 +108,7 @@ class Follower:
         self._on_complete = on_complete
         self._told: set[str] = set()
         self._terminal: Future[Terminal] = Future()
-        self._reader = transport.read(
-            out_journal(spec.id), 0, CREDIT, self._deliver, self._gone
-        )
+        self._reader = transport.read(out_journal(spec.id), 0, CREDIT, self._deliver, self._gone)
 
     @property
     def ended(self) -> bool:

@@ -30,9 +30,7 @@ def filter_year(batch: pa.RecordBatch) -> pa.RecordBatch:
 def filter_hour(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Rows created from 06:00:00 to 23:00:00, both included."""
     since = pc.subtract(seconds(batch["created_at"]), FIRST_DAY * SECONDS_PER_DAY)
-    second = pc.subtract(
-        since, pc.multiply(pc.divide(since, SECONDS_PER_DAY), SECONDS_PER_DAY)
-    )
+    second = pc.subtract(since, pc.multiply(pc.divide(since, SECONDS_PER_DAY), SECONDS_PER_DAY))
     keep = pc.and_(pc.greater_equal(second, OPENING), pc.less_equal(second, CLOSING))
     return _keep(batch, keep)
 

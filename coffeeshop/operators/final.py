@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -60,17 +61,18 @@ class Names:
         """Keep a batch of the dimension table."""
         self._batches.append(batch)
 
-    def of(self, ids: Iterable[int]) -> tuple[dict[int, object], list[str]]:
+    def of(self, ids: Iterable[int]) -> tuple[dict[int, Any], list[str]]:
         """The values of the given ids, and a warning for those without a row."""
         wanted = sorted(set(ids))
-        found: dict[int, object] = {}
+        found: dict[int, Any] = {}
         for batch in self._batches:
             rows = batch.filter(pc.is_in(batch[self._key], pa.array(wanted, pa.int64())))
             for key, value in zip(
                 rows[self._key].to_pylist(), rows[self._value].to_pylist(), strict=True
             ):
                 known = found.get(key)
-                found[key] = value if known is None or (value and value < known) else known
+                if known is None or (value is not None and value < known):
+                    found[key] = value
         missing = [key for key in wanted if key not in found]
         if not missing:
             return found, []
@@ -195,9 +197,7 @@ class FinalQuery4:
                     rows, TOP_USERS, [("purchases", "descending"), ("user_id", "ascending")]
                 )
             )
-            top.extend(
-                (store, -row["purchases"], row["user_id"]) for row in leaders.to_pylist()
-            )
+            top.extend((store, -row["purchases"], row["user_id"]) for row in leaders.to_pylist())
         stores, store_warnings = self._stores.of(store for store, _, _ in top)
         users, user_warnings = self._users.of(user for _, _, user in top)
         rows_out = sorted(
@@ -217,13 +217,9 @@ def money(thousandths: int) -> Decimal:
 
 def _result(name: str, rows: list[tuple[object, ...]], warnings: list[str]) -> pa.RecordBatch:
     schema = RESULTS[name]
-    columns = [
-        pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)
-    ]
+    columns = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
     return pa.record_batch(columns, schema=_with_warnings(name, warnings))
 
 
 def _with_warnings(name: str, warnings: list[str]) -> pa.Schema:
     return RESULTS[name].with_metadata({"warnings": json.dumps(warnings)})
-
-

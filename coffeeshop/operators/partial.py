@@ -20,8 +20,12 @@ PARTIAL: dict[str, pa.Schema] = {
         ]
     ),
     "query2": pa.schema(
-        [("month", pa.int16()), ("item_id", pa.int64()), ("quantity", pa.int64()),
-         ("subtotal", pa.int64())]
+        [
+            ("month", pa.int16()),
+            ("item_id", pa.int64()),
+            ("quantity", pa.int64()),
+            ("subtotal", pa.int64()),
+        ]
     ),
     "query3": pa.schema([("half", pa.int16()), ("store_id", pa.int64()), ("tpv", pa.int64())]),
     "query4": pa.schema(
@@ -47,9 +51,7 @@ class _LargeTransactions:
 def sorted_rows(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     """Query 1's rows in its order: by transaction_id, then by amount."""
     rows = pa.Table.from_batches(batches, PARTIAL["query1"])
-    return one_batch(
-        rows.sort_by([("transaction_id", "ascending"), ("final_amount", "ascending")])
-    )
+    return one_batch(rows.sort_by([("transaction_id", "ascending"), ("final_amount", "ascending")]))
 
 
 def partial_query1() -> Fold:
@@ -94,5 +96,3 @@ def partial_query4() -> Fold:
         return pa.table([known["store_id"], known["user_id"], ones], schema=PARTIAL["query4"])
 
     return Summed(prepare, PARTIAL["query4"], ["store_id", "user_id"], ["purchases"])
-
-

@@ -244,9 +244,7 @@ class MemoryTransport:
         self._calls.put(lambda: on_outcome(outcome))
         self.wake_queue(name)
 
-    def consume(
-        self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone
-    ) -> _Consumer:
+    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> _Consumer:
         consumer = _Consumer(self, name, prefetch, on_handed, on_gone)
         with self.lock:
             queue = self.queues.get(name)

@@ -208,7 +208,9 @@ def rows_of(table: str, rows: Sequence[tuple[Any, ...]]) -> pa.RecordBatch:
 
 def transactions(*rows: tuple[str, int, int | None, str, str]) -> pa.RecordBatch:
     """(transaction_id, store_id, user_id, final_amount, created_at)."""
-    return rows_of("transactions", [(i, s, u, thousandths(a), instant(t)) for i, s, u, a, t in rows])
+    return rows_of(
+        "transactions", [(i, s, u, thousandths(a), instant(t)) for i, s, u, a, t in rows]
+    )
 
 
 def items(*rows: tuple[int, int, str, str]) -> pa.RecordBatch:

@@ -54,7 +54,9 @@ def test_query_1_is_sorted_and_exact() -> None:
         _partial("query1", ("a", 10**15 + 1), ("c", 75_001)),
     )
     assert tuples(found) == [
-        ("a", Decimal("1000000000000.001")), ("b", Decimal("75.000")), ("c", Decimal("75.001")),
+        ("a", Decimal("1000000000000.001")),
+        ("b", Decimal("75.000")),
+        ("c", Decimal("75.001")),
     ]
     assert found.schema.equals(RESULTS["query1"])
     assert _warnings(found) == []
@@ -73,10 +75,12 @@ def test_query_2_takes_the_leader_of_the_sums_of_all_partitions() -> None:
         _partial("query2", (JAN, 2, 3, 1)),
     ]
     assert tuples(_fold(best_selling(), *given)) == [
-        ("2024-01", "Latte", 5), ("2024-02", "Espresso", 1),
+        ("2024-01", "Latte", 5),
+        ("2024-02", "Espresso", 1),
     ]
     assert tuples(_fold(most_profitable(), *given)) == [
-        ("2024-01", "Latte", Decimal("9.01")), ("2024-02", "Espresso", Decimal("1.00")),
+        ("2024-01", "Latte", Decimal("9.01")),
+        ("2024-02", "Espresso", Decimal("1.00")),
     ]
 
 
@@ -130,7 +134,8 @@ def test_query_3_rounds_the_sum_once_and_sorts_by_half_name_and_store() -> None:
 def test_query_3_warns_once_of_a_store_without_a_row() -> None:
     found = _fold(ops.FinalQuery3(), _partial("query3", (H1, 5, 1_000), (H2, 5, 2_000)))
     assert tuples(found) == [
-        ("2024-H1", "", Decimal("1.00")), ("2024-H2", "", Decimal("2.00")),
+        ("2024-H1", "", Decimal("1.00")),
+        ("2024-H2", "", Decimal("2.00")),
     ]
     assert _warnings(found) == ["1 store_id without a row in stores: 5"]
 
@@ -160,7 +165,10 @@ def test_query_4_takes_three_users_a_store_and_ties_go_to_the_lowest_id() -> Non
         _table("users", *((n, BORN[n]) for n in range(1, 6))),
     )
     assert tuples(found) == [
-        ("Alp", BORN[5], 1), ("Zoo", BORN[5], 3), ("Zoo", BORN[1], 2), ("Zoo", BORN[3], 2),
+        ("Alp", BORN[5], 1),
+        ("Zoo", BORN[5], 3),
+        ("Zoo", BORN[1], 2),
+        ("Zoo", BORN[3], 2),
     ]
     assert _warnings(found) == []
 
@@ -181,7 +189,8 @@ def test_query_4_leaves_an_unknown_birthdate_empty_and_warns_of_both_tables() ->
     found = _fold(ops.FinalQuery4(), _partial("query4", (1, 4, 2)))
     assert tuples(found) == [("", None, 2)]
     assert _warnings(found) == [
-        "1 store_id without a row in stores: 1", "1 user_id without a row in users: 4",
+        "1 store_id without a row in stores: 1",
+        "1 user_id without a row in users: 4",
     ]
 
 
@@ -238,8 +247,13 @@ def test_an_answer_to_nothing_has_its_columns_and_no_rows(query: str) -> None:
 @pytest.mark.parametrize(
     ("values", "least"),
     [
-        (("b", "a"), "a"), ((None, "b"), "b"), ((None, None), None), (("a", "a"), "a"),
-        ((None, "b", "a"), "a"), (("", "b"), ""), (("", None, "b"), ""),
+        (("b", "a"), "a"),
+        ((None, "b"), "b"),
+        ((None, None), None),
+        (("a", "a"), "a"),
+        ((None, "b", "a"), "a"),
+        (("", "b"), ""),
+        (("", None, "b"), ""),
     ],
 )
 def test_of_rows_that_share_an_id_the_least_value_counts_in_any_order(

@@ -52,7 +52,9 @@ def test_the_inputs_of_a_stage_come_from_outside() -> None:
     assert plan_named("fused").stage("filters").inputs == ("transactions", "transaction_items")
     assert plan_named("staged").stage("filter_hour").inputs == ("transactions_in_years",)
     assert plan_named("staged").stage("aggregator_query4").inputs == (
-        "query4_partial", "stores", "users",
+        "query4_partial",
+        "stores",
+        "users",
     )
 
 
@@ -66,10 +68,14 @@ def test_a_map_keeps_the_producers_of_its_source() -> None:
 
 def test_the_tasks_of_a_fold_produce_its_result() -> None:
     assert plan_named("fused").producers("query1_partial", SPEC) == (
-        "filters.0", "filters.1", "filters.2",
+        "filters.0",
+        "filters.1",
+        "filters.2",
     )
     assert plan_named("staged").producers("query1_partial", SPEC) == (
-        "filter_amount.0", "filter_amount.1", "filter_amount.2",
+        "filter_amount.0",
+        "filter_amount.1",
+        "filter_amount.2",
     )
     assert plan_named("fused").producers("query1", SPEC) == ("aggregator_query1.0",)
 
@@ -77,8 +83,13 @@ def test_the_tasks_of_a_fold_produce_its_result() -> None:
 def test_parallel_stages_run_in_partitions_and_aggregators_in_one() -> None:
     tasks = [task.producer for task in plan_named("fused").tasks(SPEC)]
     assert tasks == [
-        "filters.0", "filters.1", "filters.2",
-        "aggregator_query1.0", "aggregator_query2.0", "aggregator_query3.0", "aggregator_query4.0",
+        "filters.0",
+        "filters.1",
+        "filters.2",
+        "aggregator_query1.0",
+        "aggregator_query2.0",
+        "aggregator_query3.0",
+        "aggregator_query4.0",
     ]
     assert len(plan_named("staged").tasks(SPEC)) == 3 * 3 + 4
 
@@ -91,13 +102,16 @@ def test_a_batch_goes_to_the_partition_of_its_number() -> None:
 
 def test_a_batch_goes_to_every_stage_that_reads_it() -> None:
     assert destinations(plan_named("fused"), SPEC, "stores", 4) == [
-        "in.s.aggregator_query3.0", "in.s.aggregator_query4.0",
+        "in.s.aggregator_query3.0",
+        "in.s.aggregator_query4.0",
     ]
 
 
 def test_an_end_goes_to_every_partition() -> None:
     assert destinations(plan_named("fused"), SPEC, "transactions", None) == [
-        "in.s.filters.0", "in.s.filters.1", "in.s.filters.2",
+        "in.s.filters.0",
+        "in.s.filters.1",
+        "in.s.filters.2",
     ]
 
 
