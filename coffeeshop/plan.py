@@ -214,7 +214,7 @@ def plan_named(name: str) -> Plan:
 def destinations(plan: Plan, spec: SessionSpec, stream: str, number: int | None) -> list[str]:
     """The journals a record of ``stream`` goes to: for a batch the partition its number picks in
     each reading stage; for an end of stream (``number`` None) all partitions."""
-    found = []
+    found: list[str] = []
     for stage in plan.readers(stream):
         count = stage.partitions(spec)
         partitions = range(count) if number is None else (number % count,)

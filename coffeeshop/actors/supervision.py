@@ -266,4 +266,11 @@ class Supervisor(SupervisedActor):
             log.info(
                 "actor.restart", actor=name, attempt=due.incarnation + 1, delay=round(delay, 3)
             )
-            self.clock.call_later(delay, lambda due=due: tell(me, due))  # type: ignore[misc]
+            self.clock.call_later(delay, _telling(me, due))
+
+
+def _telling(ref: Ref, message: object) -> Callable[[], None]:
+    def call() -> None:
+        tell(ref, message)
+
+    return call

@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from coffeeshop.errors import BadData
 from coffeeshop.schema import Table
@@ -36,7 +36,7 @@ def open_binary(file: Path) -> IO[bytes]:
     """The file's bytes, decompressed when it is a ``.gz``."""
     try:
         if file.name.endswith(".gz"):
-            return gzip.open(file, "rb")
+            return cast(IO[bytes], gzip.open(file, "rb"))
         return file.open("rb", buffering=0)
     except OSError as error:
         raise BadData(f"cannot be read: {error.strerror}", file=str(file)) from error

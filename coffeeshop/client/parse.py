@@ -211,6 +211,7 @@ _WANTED = {
 def _fields(block: Block, row: bytes) -> dict[str, str]:
     read = pacsv.ReadOptions(column_names=list(block.columns), use_threads=False)
     convert = pacsv.ConvertOptions(column_types=dict.fromkeys(block.columns, pa.string()))
+    fields: dict[str, str]
     (fields,) = pacsv.read_csv(pa.py_buffer(row), read, PARSING, convert).to_pylist()
     return fields
 

@@ -7,7 +7,7 @@ of sentences about ids that have no row in their table.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -215,7 +215,7 @@ def money(thousandths: int) -> Decimal:
     return (Decimal(thousandths) / _PER_UNIT).quantize(_CENT, ROUND_HALF_UP)
 
 
-def _result(name: str, rows: list[tuple[object, ...]], warnings: list[str]) -> pa.RecordBatch:
+def _result(name: str, rows: Sequence[tuple[object, ...]], warnings: list[str]) -> pa.RecordBatch:
     schema = RESULTS[name]
     columns = [pa.array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
     return pa.record_batch(columns, schema=_with_warnings(name, warnings))

@@ -34,7 +34,7 @@ def crash_tasks(
                 raise Crash("on purpose")
         return feed(core, record)
 
-    TaskCore.feed = failing  # type: ignore[method-assign]
+    TaskCore.feed = failing  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
