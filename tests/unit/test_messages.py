@@ -109,10 +109,5 @@ def test_other_bytes_are_no_assignment(body: bytes) -> None:
 @pytest.mark.parametrize("change", [{"producers": 0}, {"partition": "x"}, {"partition": None}])
 def test_an_assignment_with_a_senseless_value_is_refused(change: dict[str, object]) -> None:
     fields = {**json.loads(Assignment(SPEC, TASK).to_bytes()), **change}
-    try:
+    with pytest.raises(CodecError):
         Assignment.from_bytes(json.dumps(fields).encode())
-    except CodecError:
-        return
-    except Exception as error:
-        pytest.fail(f"{type(error).__name__} instead of CodecError")
-    pytest.fail("accepted")
