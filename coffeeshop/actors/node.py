@@ -156,7 +156,7 @@ class NodeSupervisor(Supervisor):
             return  # another task came meanwhile
         del self._sessions[name]
         self.stop_child(name)
-        log.info("eof_protocol.session_released", session=name)
+        log.info("eof_protocol.session_left", session=name)
 
 
 def _teller(ref: Ref, stage: str) -> Callable[[Handed], None]:

@@ -57,7 +57,7 @@ def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -
         transport.delete_journal(task.journal)
     if results:
         transport.delete_journal(out_journal(spec.id))
-    log.info("eof_protocol.session_deleted", session=spec.id, results=results)
+    log.info("eof_protocol.session_released", session=spec.id, results=results)
 
 
 class Ingest:

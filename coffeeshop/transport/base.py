@@ -1,7 +1,7 @@
 """The transport contract: journals and queues. The comments are the contract.
 
-Two implementations: `transport.memory` in one process, and a broker's. ``tests/transport`` holds the
-suite that every implementation passes unchanged.
+Two implementations: `transport.memory` in one process, and a broker's. ``tests/transport`` holds
+the suite that every implementation passes unchanged.
 
 Threads: every method may be called from any thread. Callbacks come from a thread of the transport,
 one at a time, never from inside the call that registered them; they must not block (an actor's
@@ -91,7 +91,7 @@ class Consumer(Protocol):
 
 
 class Transport(Protocol):
-    """Journals are append-only and replayable from 0; a queue hands each message to one consumer."""
+    """Journals are append-only and replayable from 0; a queue hands a message to one consumer."""
 
     def declare_journal(self, name: str) -> None:
         """Make the journal unless it exists. When this returns, appends are stored."""
