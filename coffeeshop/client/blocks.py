@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from coffeeshop.schema import Table
 BLOCK = 3_500_000
 """Bytes of a block. Its needed columns encode to less than a record's largest body."""
 HEADER_LIMIT = 1 << 20
+_HEADER = 4096
 _ROW_LIMIT = 16 << 20
 BOM = b"\xef\xbb\xbf"
 
@@ -29,15 +31,16 @@ class Block:
     columns: tuple[str, ...]
     start: int
     """Offset in the (decompressed) file of the first byte."""
-    body: bytes
+    body: memoryview | bytes
 
 
 def open_binary(file: Path) -> IO[bytes]:
     """The file's bytes, decompressed when it is a ``.gz``."""
     try:
         if file.name.endswith(".gz"):
-            return cast(IO[bytes], gzip.open(file, "rb"))
-        return file.open("rb", buffering=0)
+            # Buffered, a read gives all that was asked for unless the file ends.
+            return io.BufferedReader(cast(io.RawIOBase, gzip.open(file, "rb")))
+        return file.open("rb")
     except OSError as error:
         raise BadData(f"cannot be read: {error.strerror}", file=str(file)) from error
 
@@ -57,32 +60,48 @@ def blocks_of(table: Table, file: Path, size: int = BLOCK) -> Iterator[Block]:
 
 
 def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Block]:
-    rest = stream.read(size)
-    header_end = rest.find(b"\n") + 1
-    if not header_end and len(rest) < size:
-        header_end = len(rest)
-    if not 0 <= header_end <= HEADER_LIMIT or (rest and not header_end):
-        raise BadData(f"the header is longer than {HEADER_LIMIT} bytes", file=str(file), line=1)
-    columns = _header(table, file, rest[:header_end])
-    start, rest = header_end, rest[header_end:]
-    at_end = False
-    while not at_end and len(rest) <= _ROW_LIMIT + size:
-        end = _row_end(rest)
+    columns, start, rest = _begin(table, file, stream)
+    wanted = size
+    while True:
+        data = _data_at(file, stream, start, rest, wanted)
+        at_end = len(data) < wanted
+        end = len(data) if at_end and data.count(b'"') % 2 == 0 else _row_end(data)
         if end:
-            yield Block(table, file, columns, start, rest[:end])
-            start, rest = start + end, rest[end:]
-        more = stream.read(size - min(len(rest), size - 1))
-        at_end = not more
-        rest += more
-    if rest.count(b'"') % 2:
+            yield Block(table, file, columns, start, memoryview(data)[:end])
+            start, rest, wanted = start + end, data[end:], size
+        elif at_end or wanted >= _ROW_LIMIT:
+            break
+        else:
+            rest, wanted = data, 2 * wanted  # a row that is longer than a block
+    if data:
         raise BadData("a quote is opened and never closed", file=str(file), line=_last_line(file))
-    if rest:
-        yield Block(table, file, columns, start, rest)
+
+
+def _begin(table: Table, file: Path, stream: IO[bytes]) -> tuple[tuple[str, ...], int, bytes]:
+    """The columns, where the rows begin, and what was read of them."""
+    rest = stream.read(_HEADER)
+    while b"\n" not in rest and len(rest) <= HEADER_LIMIT and (more := stream.read(_HEADER)):
+        rest += more
+    end = rest.find(b"\n") + 1 or len(rest)
+    if end > HEADER_LIMIT:
+        raise BadData(f"the header is longer than {HEADER_LIMIT} bytes", file=str(file), line=1)
+    return _header(table, file, rest[:end]), end, rest[end:]
+
+
+def _data_at(file: Path, stream: IO[bytes], start: int, rest: bytes, size: int) -> bytes:
+    """``size`` bytes from ``start``, or fewer at the end of the file; ``rest`` was read before."""
+    if file.name.endswith(".gz"):
+        return rest + stream.read(size - len(rest))
+    # Reading the rest again is cheaper than copying everything else behind it.
+    stream.seek(start)
+    return stream.read(size)
 
 
 def _row_end(data: bytes) -> int:
-    """Just after the last newline outside quotes; 0 when there is none in the last megabytes."""
+    """Just after the last newline outside quotes; 0 when there is none."""
     end = data.rfind(b"\n") + 1
+    if b'"' not in data:
+        return end
     quotes = data.count(b'"', 0, end)
     while quotes % 2 and end:
         previous = data.rfind(b"\n", 0, end - 1) + 1

@@ -51,7 +51,7 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
         return Parsed(block.table, _batch(block, block.body, block.table.columns))
     except (pa.ArrowException, Refused):
         pass  # the bisection below says what and where
-    rows = _rows(block.body)
+    rows = _rows(bytes(block.body))
     if not skip_bad_rows:
         raise _complaint(block, *_first_bad(block, rows))
     good, bad = [], []
@@ -72,7 +72,7 @@ class Refused(ValueError):
 Row = tuple[int, bytes]  # offset in the block, the row's bytes
 
 
-def _batch(block: Block, body: bytes, columns: tuple[Column, ...]) -> pa.RecordBatch:
+def _batch(block: Block, body: memoryview | bytes, columns: tuple[Column, ...]) -> pa.RecordBatch:
     read = pacsv.ReadOptions(
         column_names=list(block.columns), use_threads=False, block_size=max(len(body) + 1, 1024)
     )
@@ -82,7 +82,7 @@ def _batch(block: Block, body: bytes, columns: tuple[Column, ...]) -> pa.RecordB
         null_values=list(NULLS),
         strings_can_be_null=True,
     )
-    if not body or body.isspace():
+    if not body or (bytes(body[:1]).isspace() and bytes(body).isspace()):
         return pa.RecordBatch.from_pylist([], block.table.schema)
     table = pacsv.read_csv(pa.py_buffer(body), read, PARSING, convert)
     arrays = [checked(column, _one(table[column.name])) for column in columns]

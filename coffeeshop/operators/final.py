@@ -7,7 +7,7 @@ of sentences about ids that have no row in their table.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coffeeshop.operators.calendar import half_name, month_name
-from coffeeshop.operators.grouping import GroupedSums
+from coffeeshop.operators.grouping import GroupedSums, PairCounts
 from coffeeshop.operators.partial import PARTIAL, sorted_rows
 
 MONEY = pa.decimal128(18, 2)
@@ -175,7 +175,7 @@ class FinalQuery4:
     def __init__(self) -> None:
         self._stores = Names("stores", "store_id", "store_name")
         self._users = Names("users", "user_id", "birthdate")
-        self._groups = GroupedSums(PARTIAL["query4"], ["store_id", "user_id"], ["purchases"])
+        self._groups = PairCounts(PARTIAL["query4"])
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         """Take stores, users or a partial result."""
@@ -184,20 +184,12 @@ class FinalQuery4:
         elif stream == "users":
             self._users.add(batch)
         else:
-            self._groups.add(pa.table(batch))
+            self._groups.add(batch)
 
     def on_end(self) -> pa.RecordBatch:
         """Up to three rows a store, by store name, store_id, purchases falling, user_id."""
         groups = self._groups.sorted()
-        top: list[tuple[int, int, int]] = []  # store_id, -purchases, user_id
-        for store in pc.unique(groups["store_id"]).to_pylist():
-            rows = groups.filter(pc.equal(groups["store_id"], store))
-            leaders = rows.take(
-                pc.select_k_unstable(
-                    rows, TOP_USERS, [("purchases", "descending"), ("user_id", "ascending")]
-                )
-            )
-            top.extend((store, -row["purchases"], row["user_id"]) for row in leaders.to_pylist())
+        top = [leader for rows in _per_store(groups) for leader in _leaders(rows)]
         stores, store_warnings = self._stores.of(store for store, _, _ in top)
         users, user_warnings = self._users.of(user for _, _, user in top)
         rows_out = sorted(
@@ -208,6 +200,21 @@ class FinalQuery4:
             [(name, users.get(user), -negated) for name, _, negated, user in rows_out],
             store_warnings + user_warnings,
         )
+
+
+def _per_store(groups: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Rows sorted by store cut into one piece a store, without copying."""
+    start = 0
+    for end in pc.run_end_encode(groups["store_id"]).run_ends.to_pylist():
+        yield groups.slice(start, end - start)
+        start = end
+
+
+def _leaders(rows: pa.RecordBatch) -> list[tuple[int, int, int]]:
+    """The top users of one store as (store_id, -purchases, user_id)."""
+    order = [("purchases", "descending"), ("user_id", "ascending")]
+    leaders = rows.take(pc.select_k_unstable(rows, TOP_USERS, order)).to_pylist()
+    return [(row["store_id"], -row["purchases"], row["user_id"]) for row in leaders]
 
 
 def money(thousandths: int) -> Decimal:

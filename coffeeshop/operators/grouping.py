@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import reduce
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-_SLACK = 1 << 19
+_SLACK = 1 << 20
 
 
 class GroupedSums:
@@ -77,3 +81,116 @@ class Summed:
     def on_end(self) -> pa.RecordBatch:
         """One row a key, sorted."""
         return self._groups.sorted()
+
+
+Ints = npt.NDArray[np.int64]
+_SECOND_BITS = 43
+_MASK = (1 << _SECOND_BITS) - 1
+_FIRST_END = 1 << 20
+
+
+class PairCounts:
+    """Adds up one number per pair of ids. The same answer as `GroupedSums`, several times faster.
+
+    Two ids of a common size fit into one int64, and sorting a million of those takes less time than
+    hashing them; pairs that do not fit are summed as any other keys.
+    """
+
+    def __init__(self, schema: pa.Schema) -> None:
+        """``schema`` has three int64 columns: the first id, the second id, the number."""
+        self._schema = schema
+        self._others = GroupedSums(schema, schema.names[:2], schema.names[2:])
+        self._fresh: list[Ints] = []  # keys that each count one, in any order
+        self._keys: list[Ints] = []  # sorted keys, and their numbers
+        self._numbers: list[Ints] = []
+        self._rows = 0
+        self._limit = _SLACK
+
+    def count(self, pairs: pa.RecordBatch) -> None:
+        """Count each row of two id columns, without nulls, once."""
+        if not _fit(pairs):
+            fits = _which_fit(pairs)
+            rest = pairs.filter(pc.invert(fits))
+            ones = pa.repeat(pa.scalar(1, pa.int64()), rest.num_rows)
+            self._others.add(pa.table([*rest.columns, ones], schema=self._schema))
+            pairs = pairs.filter(fits)
+        self._fresh.append(_keys(pairs))
+        self._grow(pairs.num_rows)
+
+    def add(self, sums: pa.RecordBatch) -> None:
+        """Add rows of the schema that are sorted by the ids, as `sorted` gives them."""
+        if not _fit(sums):
+            fits = _which_fit(sums)
+            self._others.add(pa.table(sums.filter(pc.invert(fits))))
+            sums = sums.filter(fits)
+        self._keys.append(_keys(sums))
+        self._numbers.append(sums.column(2).to_numpy(zero_copy_only=True))
+        self._grow(sums.num_rows)
+
+    def sorted(self) -> pa.RecordBatch:
+        """One row a pair, sorted by the ids: equal for equal rows in whatever order they came."""
+        keys, numbers = self._folded()
+        columns = [keys >> _SECOND_BITS, keys & _MASK, numbers]
+        packed = pa.table([pa.array(column) for column in columns], schema=self._schema)
+        others = pa.table(self._others.sorted())
+        if not others.num_rows:
+            return one_batch(packed)
+        both = pa.concat_tables([packed, others])
+        return one_batch(both.sort_by([(name, "ascending") for name in self._schema.names[:2]]))
+
+    def _grow(self, rows: int) -> None:
+        self._rows += rows
+        if self._rows > self._limit:
+            keys, numbers = self._folded()
+            self._keys, self._numbers = [keys], [numbers]
+            self._rows = len(keys)
+            self._limit = 2 * self._rows + _SLACK
+
+    def _folded(self) -> tuple[Ints, Ints]:
+        if self._fresh:
+            fresh = np.sort(_joined(self._fresh))
+            starts = _starts(fresh)
+            self._keys.append(fresh[starts])
+            self._numbers.append(np.diff(starts, append=len(fresh)))
+            self._fresh = []
+        keys, numbers = _joined(self._keys), _joined(self._numbers)
+        if len(self._keys) <= 1:
+            return keys, numbers
+        # The pieces are sorted, so a stable sort only merges them.
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = _starts(keys)
+        return keys[starts], np.add.reduceat(numbers[order], starts) if len(starts) else numbers
+
+
+def _keys(pairs: pa.RecordBatch) -> Ints:
+    first, second = (pairs.column(i).to_numpy(zero_copy_only=True) for i in (0, 1))
+    return (first << _SECOND_BITS) | second
+
+
+def _starts(ordered: Ints) -> Ints:
+    """Where in a sorted array a new value begins."""
+    return np.flatnonzero(np.diff(ordered, prepend=-1))
+
+
+def _joined(pieces: list[Ints]) -> Ints:
+    return np.concatenate([np.empty(0, np.int64), *pieces])
+
+
+def _fit(table: pa.RecordBatch) -> bool:
+    """Whether every pair of the table fits into one int64."""
+    ends = [pc.min_max(table.column(i)).as_py() for i in (0, 1)]
+    return not table.num_rows or (
+        min(e["min"] for e in ends) >= 0 and ends[0]["max"] < _FIRST_END and ends[1]["max"] <= _MASK
+    )
+
+
+def _which_fit(table: pa.RecordBatch) -> pa.BooleanArray:
+    first, second = table.column(0), table.column(1)
+    conditions = (
+        pc.greater_equal(first, 0),
+        pc.less(first, _FIRST_END),
+        pc.greater_equal(second, 0),
+        pc.less_equal(second, _MASK),
+    )
+    return reduce(pc.and_, conditions)

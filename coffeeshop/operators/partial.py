@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from coffeeshop.operators.base import Fold
 from coffeeshop.operators.calendar import halves, months
-from coffeeshop.operators.grouping import Summed, one_batch, sum_by
+from coffeeshop.operators.grouping import PairCounts, Summed, one_batch, sum_by
 
 PARTIAL: dict[str, pa.Schema] = {
     "query1": pa.schema(
@@ -85,14 +85,21 @@ def partial_query3() -> Fold:
     return Summed(prepare, PARTIAL["query3"], ["half", "store_id"], ["tpv"])
 
 
+class _Purchases:
+    """Counts query 4's purchases."""
+
+    def __init__(self) -> None:
+        self._pairs = PairCounts(PARTIAL["query4"])
+
+    def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
+        pairs = batch.select(["store_id", "user_id"])
+        users = pairs["user_id"]
+        self._pairs.count(pairs if users.null_count == 0 else pairs.filter(users.is_valid()))
+
+    def on_end(self) -> pa.RecordBatch:
+        return self._pairs.sorted()
+
+
 def partial_query4() -> Fold:
     """Of transactions with a user: purchases per store and user."""
-
-    def prepare(batch: pa.RecordBatch) -> pa.Table:
-        users = batch["user_id"]
-        known = batch if users.null_count == 0 else batch.filter(users.is_valid())
-        ones = pa.repeat(pa.scalar(1, pa.int64()), known.num_rows)
-        # No group-by here: users hardly repeat within a batch.
-        return pa.table([known["store_id"], known["user_id"], ones], schema=PARTIAL["query4"])
-
-    return Summed(prepare, PARTIAL["query4"], ["store_id", "user_id"], ["purchases"])
+    return _Purchases()
