@@ -1,8 +1,8 @@
 """One attempt of a task as a pure state machine: records in, records for other journals out.
 
-`TaskCore` is what every task does, whatever moves its records: the actor in `actors.task` is a shell
-around it, the simulation drives it directly. Fed the same set of records in any order, with any
-repeats, two attempts say the same records under the same ids.
+`TaskCore` is what every task does, whatever moves its records: the actor in `actors.task` is a
+shell around it, the simulation drives it directly. Fed the same set of records in any order, with
+any repeats, two attempts say the same records under the same ids.
 """
 
 from __future__ import annotations

@@ -25,10 +25,7 @@ class DataFolder:
 
 def find_folder(name: str | None, data_root: Path) -> Path:
     """The folder a user means: a path, else a name under the data root; the root for None."""
-    if name is None:
-        candidates = [data_root]
-    else:
-        candidates = [Path(name), data_root / name]
+    candidates = [data_root] if name is None else [Path(name), data_root / name]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate

@@ -1,4 +1,4 @@
-"""The three filters. Each takes a batch with ``created_at`` (or ``final_amount``) and keeps rows."""
+"""The three filters. Each takes a batch with ``created_at`` or ``final_amount`` and keeps rows."""
 
 from __future__ import annotations
 

@@ -170,7 +170,8 @@ def _keys(pairs: pa.RecordBatch) -> Ints:
 
 def _starts(ordered: Ints) -> Ints:
     """Where in a sorted array a new value begins."""
-    return np.flatnonzero(np.diff(ordered, prepend=-1))
+    starts: Ints = np.flatnonzero(np.diff(ordered, prepend=-1))
+    return starts
 
 
 def _joined(pieces: list[Ints]) -> Ints:
