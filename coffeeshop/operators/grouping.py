@@ -165,7 +165,8 @@ class PairCounts:
 
 def _keys(pairs: pa.RecordBatch) -> Ints:
     first, second = (pairs.column(i).to_numpy(zero_copy_only=True) for i in (0, 1))
-    return (first << _SECOND_BITS) | second
+    keys: Ints = (first << _SECOND_BITS) | second
+    return keys
 
 
 def _starts(ordered: Ints) -> Ints:
