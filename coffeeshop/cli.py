@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from coffeeshop import __version__
-from coffeeshop.errors import CoffeeshopError
+from coffeeshop.errors import CoffeeshopError, Unreachable
 from coffeeshop.settings import Settings
 
 BUG = 70
@@ -35,6 +35,14 @@ def cli() -> None:
     coffeeshop generate .data/example --transactions 200000
     coffeeshop submit --data-folder example
     coffeeshop demo
+
+    Distributed, over RabbitMQ:
+
+    \b
+    coffeeshop run-node --type gateway
+    coffeeshop run-node --type worker
+    coffeeshop submit --data-folder example --gateway http://127.0.0.1:9000
+    coffeeshop sessions
     """
 
 
@@ -63,8 +71,14 @@ def cli() -> None:
     help="skip: write bad rows with their reason to rejected.csv and go on.",
 )
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the results.")
+@click.option(
+    "--gateway", help="A gateway's URL; without one all of it runs here.  [COFFEESHOP_GATEWAY]"
+)
+@click.option("--detach", is_flag=True, help="Send the data, print the session's id, do not wait.")
+@click.option("--session", help="The id (a UUID) of a session that several clients feed.")
+@click.option("--producer", default="0/1", help="i/N: send the i-th of N shares.  [0/1]")
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
-@click.option("--quiet", "verbosity", flag_value="quiet", help="Print errors only.")
+@click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors and ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON summary and nothing else.")
 def submit(
     folder: str | None,
@@ -75,6 +89,10 @@ def submit(
     partitions: int,
     on_bad_row: str,
     timeout: float | None,
+    gateway: str | None,
+    detach: bool,
+    session: str | None,
+    producer: str,
     verbosity: str | None,
     as_json: bool,
 ) -> None:
@@ -100,6 +118,10 @@ def submit(
             timeout,
             verbosity or "normal",
             as_json,
+            gateway or settings.gateway,
+            detach,
+            session,
+            producer,
         )
     )
 
@@ -143,6 +165,74 @@ def demo(transactions: int, verbosity: str | None) -> None:
     from coffeeshop.demo import demo as run
 
     run(transactions)
+
+
+@cli.command("run-node")
+@click.option(
+    "--type", "types", multiple=True, required=True, help="gateway, a stage, worker, all."
+)
+@click.option(
+    "--broker", help="RabbitMQ's URL.  [COFFEESHOP_BROKER_URL, COFFEESHOP_BROKER_URL_FILE]"
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the gateway listens.")
+@click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True)
+@click.option("--metrics-host", default="127.0.0.1", show_default=True)
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz.")
+@click.option("--drain-timeout", type=click.FloatRange(min=0), default=10.0, show_default=True)
+@click.option("--client-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
+@click.option("--result-ttl", type=click.FloatRange(min=0), default=3600.0, show_default=True)
+@click.option("--session-ttl", type=click.FloatRange(min=1), default=86_400.0, show_default=True)
+@click.option("--max-sessions", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option("--max-journal-mib", type=click.IntRange(min=1), default=65_536, show_default=True)
+@click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
+@click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Log errors only.")
+def run_node(
+    types: tuple[str, ...],
+    broker: str | None,
+    host: str,
+    port: int,
+    metrics_host: str,
+    metrics_port: int | None,
+    drain_timeout: float,
+    client_timeout: float,
+    result_ttl: float,
+    session_ttl: float,
+    max_sessions: int,
+    max_journal_mib: int,
+    verbosity: str | None,
+) -> None:
+    """Run one process of the distributed system: a gateway, stages, or both.
+
+    \b
+    coffeeshop run-node --type gateway --port 9000
+    coffeeshop run-node --type worker
+    coffeeshop run-node --type filter_year --type filter_hour
+    """
+    settings = Settings.read()
+    _logging(settings, verbosity or "info")
+    from coffeeshop.gateway.admission import Limits
+    from coffeeshop.gateway.sessions import Lifetimes
+    from coffeeshop.service import NodeOptions, Service, stages_of
+
+    stages_of(types)  # a wrong type is said before anything is connected
+    service = Service(
+        NodeOptions(
+            types,
+            broker or settings.broker,
+            host,
+            port,
+            metrics_host,
+            metrics_port,
+            drain_timeout,
+            Limits(open_sessions=max_sessions, journals=max_journal_mib << 20),
+            Lifetimes(client_timeout, result_ttl, session_ttl),
+        )
+    )
+    service.install_signals()
+    try:
+        service.run()
+    except OSError as error:
+        raise Unreachable(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _logging(settings: Settings, verbosity: str | None) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
-RecordKind = Literal["batch", "eof", "failed"]
+RecordKind = Literal["batch", "eof", "failed", "note"]
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,9 @@ class Record:
 
     ``batch``: ``number`` is the batch's sequence number, ``body`` an Arrow IPC stream.
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
-    reason in UTF-8 and ends the session. ``(stream, producer, kind, number)`` is the id.
+    reason in UTF-8 and ends the session. ``note``: word of progress, ``body`` is JSON; it carries
+    no guarantee. ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with
+    one id apart, where the producer is not to be trusted.
     """
 
     kind: RecordKind
@@ -26,6 +28,7 @@ class Record:
     producer: str
     number: int
     body: bytes = b""
+    digest: str = ""
 
     @property
     def id(self) -> str:
@@ -43,20 +46,22 @@ class Record:
         try:
             kind, stream = str(headers["kind"]), str(headers["stream"])
             producer, number = str(headers["producer"]), int(headers["number"])
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise CodecError(f"not a record: {dict(headers)}") from error
-        if kind not in ("batch", "eof", "failed"):
+        if kind not in ("batch", "eof", "failed", "note"):
             raise CodecError(f"not a kind of record: {kind}")
-        return cls(kind, stream, producer, number, message.body)  # type: ignore[arg-type]
+        digest = str(headers.get("digest", ""))
+        return cls(kind, stream, producer, number, message.body, digest)  # type: ignore[arg-type]
 
     def headers(self) -> dict[str, str | int]:
         """The flat headers this record has on a broker."""
-        return {
+        headers: dict[str, str | int] = {
             "kind": self.kind,
             "stream": self.stream,
             "producer": self.producer,
             "number": self.number,
         }
+        return {**headers, "digest": self.digest} if self.digest else headers
 
 
 @dataclass(frozen=True)
@@ -121,9 +126,19 @@ class Assignment:
             fields = json.loads(body)
             stage, partition = fields.pop("stage"), fields.pop("partition")
             spec = SessionSpec(**fields)
-            return cls(spec, TaskId(spec.id, str(stage), int(partition)))
-        except (ValueError, TypeError, KeyError, AttributeError, ProtocolError) as error:
+        except (
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+            ProtocolError,
+        ) as error:
             raise CodecError(f"not an assignment: {error}") from error
+        values = (spec.id, spec.plan, stage, spec.producers, spec.partitions, partition)
+        if [type(value) for value in values] != [str, str, str, int, int, int]:
+            raise CodecError(f"not an assignment: {body[:200]!r}")
+        return cls(spec, TaskId(spec.id, stage, partition))
 
 
 def out_journal(session: str) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from coffeeshop.errors import UsageError
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -14,6 +16,10 @@ class Settings:
 
     data_root: Path = Path(".data")
     """COFFEESHOP_DATA_ROOT: the folder that holds data folders by name."""
+    gateway: str | None = None
+    """COFFEESHOP_GATEWAY: the URL of a gateway; without one, everything runs in this process."""
+    broker: str = "amqp://guest:guest@127.0.0.1:5672/"
+    """COFFEESHOP_BROKER_URL, or the text of the file COFFEESHOP_BROKER_URL_FILE."""
     log_json: bool = False
     """COFFEESHOP_LOG_FORMAT=json: logs as JSON lines."""
 
@@ -22,5 +28,18 @@ class Settings:
         """The settings of an environment."""
         return cls(
             data_root=Path(environment.get("COFFEESHOP_DATA_ROOT") or cls.data_root),
+            gateway=environment.get("COFFEESHOP_GATEWAY") or None,
+            broker=_secret(environment, "COFFEESHOP_BROKER_URL") or cls.broker,
             log_json=environment.get("COFFEESHOP_LOG_FORMAT") == "json",
         )
+
+
+def _secret(environment: Mapping[str, str], name: str) -> str | None:
+    """A value, or the text of the file that ``<name>_FILE`` names."""
+    file = environment.get(f"{name}_FILE")
+    if file:
+        try:
+            return Path(file).read_text().strip()
+        except OSError as error:
+            raise UsageError(f"{name}_FILE: cannot read {file}: {error.strerror}") from error
+    return environment.get(name) or None

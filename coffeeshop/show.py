@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.results import as_text
+
+if TYPE_CHECKING:  # an analysis in this process needs no HTTP client
+    from coffeeshop.client.gateway import Event
 
 SHOWN_ROWS = 10
 TITLES = {
@@ -40,6 +45,8 @@ class Bars:
             for table in folder.files
         }
         self._rows = dict.fromkeys(folder.files, 0)
+        self._answered: list[str] = []
+        self._answers: TaskID | None = None
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -57,6 +64,14 @@ class Bars:
                 self._progress.update(bar, completed=total)
         self._progress.stop()
 
+    def event(self, event: Event) -> None:
+        """Show what a gateway tells of the session: the queries that are answered."""
+        if event.name == "result":
+            self._answered.append(str(event.data["query"]))
+            if self._answers is None:
+                self._answers = self._progress.add_task("results", total=len(TITLES), rows=0)
+            self._progress.update(self._answers, completed=len(self._answered))
+
     def advance(self, table: str, rows: int, size: int) -> None:
         """Show that a batch was taken."""
         self._rows[table] += rows
@@ -72,7 +87,7 @@ def show_results(console: Console, tables: Mapping[str, pa.Table]) -> None:
             table.add_column(column, justify="right" if number else "left")
         columns = [as_text(column).to_pylist() for column in result.slice(0, SHOWN_ROWS).columns]
         for row in zip(*columns, strict=True):
-            table.add_row(*row)
+            table.add_row(*map(Text, row))  # as text: a name may look like markup
         if result.num_rows > SHOWN_ROWS:
             table.caption = f"{SHOWN_ROWS} of {result.num_rows:,} rows"
         console.print(table)

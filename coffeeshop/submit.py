@@ -1,20 +1,24 @@
-"""`coffeeshop submit` in the embedded system: analyse, write, show."""
+"""`coffeeshop submit`: analyse a folder, here or by a gateway; write and show the answers."""
 
 from __future__ import annotations
 
 import json
+import re
+import sys
 import time
+import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from coffeeshop.client.folder import find_folder, open_folder
+from coffeeshop.client.folder import DataFolder, find_folder, open_folder
 from coffeeshop.client.results import write_results
 from coffeeshop.client.upload import Uploaded
+from coffeeshop.errors import UsageError
 from coffeeshop.gateway.results import Completed
-from coffeeshop.local import LocalSystem
+from coffeeshop.messages import SessionSpec
 from coffeeshop.show import Bars, show_results
 
 
@@ -32,41 +36,37 @@ class Submission:
     timeout: float | None
     verbosity: str
     as_json: bool
+    gateway: str | None = None
+    detach: bool = False
+    session: str | None = None
+    producer: str = "0/1"
 
 
 def submit(options: Submission) -> None:
-    """Run one analysis; see `coffeeshop.local.LocalSystem.analyse` for what it raises."""
+    """Run one analysis; see `local.LocalSystem.analyse` and `client.remote.analyse` for what it
+    raises."""
     began = time.perf_counter()
     path = find_folder(options.folder, options.data_root)
     folder = open_folder(path)
-    output = options.output or Path("results") / path.resolve().name
+    session, producer = session_of(options)
     errors = Console(stderr=True)
-    bars_wanted = options.verbosity == "normal"
-    with LocalSystem() as system, Bars(errors, folder, enabled=bars_wanted) as bars:
-        uploaded, completed = system.analyse(
-            folder,
-            plan=options.plan,
-            partitions=options.partitions,
-            skip_bad_rows=options.skip_bad_rows,
-            timeout=options.timeout,
-            on_progress=bars.advance,
-        )
+    completed: Completed | None
+    with Bars(errors, folder, enabled=options.verbosity == "normal") as bars:
+        if options.gateway is None:
+            uploaded, completed = _here(options, folder, bars)
+        else:
+            uploaded, completed = _there(options, folder, bars, session, producer)
+    if completed is None:
+        _say_detached(options, session.id, uploaded, errors)
+        return
+    output = options.output or Path("results") / path.resolve().name
     files = write_results(completed.tables, output, options.file_format, uploaded.rejected)
     seconds = time.perf_counter() - began
     if options.as_json:
-        print(json.dumps(summary(uploaded, completed, files, seconds), indent=1))
+        found = summary(uploaded, completed, files, seconds)
+        print(json.dumps({"session": session.id, **found}, indent=1))
         return
-    for warning in completed.warnings:
-        errors.print(f"warning: {warning}", style="yellow", highlight=False)
-    if options.verbosity != "quiet":
-        console = Console()
-        show_results(console, completed.tables)
-        rows = sum(uploaded.rows.values())
-        console.print(
-            f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; results in {output}",
-            highlight=False,
-            soft_wrap=True,
-        )
+    _show(options, uploaded, completed, output, seconds, errors)
     if uploaded.rejected:
         errors.print(
             f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}",
@@ -74,6 +74,107 @@ def submit(options: Submission) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def session_of(options: Submission) -> tuple[SessionSpec, int]:
+    """The session and which of its producers this client is; raises `UsageError`."""
+    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", options.producer)
+    if found is None or not int(found[1]) < int(found[2]):
+        raise UsageError("--producer is i/N with i from 0 to N-1")
+    if options.gateway is None and (options.detach or options.session or found[2] != "1"):
+        raise UsageError("--detach, --session and --producer need a --gateway")
+    if found[2] != "1" and options.session is None:
+        raise UsageError("several producers need one --session (any UUID, the same for all)")
+    try:
+        name = str(uuid.UUID(options.session)) if options.session else str(uuid.uuid4())
+    except ValueError as error:
+        raise UsageError(f"not a session's id (a UUID): {options.session}") from error
+    return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
+
+
+def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded, Completed]:
+    from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
+
+    with LocalSystem() as system:
+        return system.analyse(
+            folder,
+            plan=options.plan,
+            partitions=options.partitions,
+            skip_bad_rows=options.skip_bad_rows,
+            timeout=options.timeout,
+            on_progress=bars.advance,
+        )
+
+
+def _there(
+    options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec, producer: int
+) -> tuple[Uploaded, Completed | None]:
+    from coffeeshop.client.gateway import GatewayClient
+    from coffeeshop.client.remote import analyse
+    from coffeeshop.client.upload import use_one_columnar_thread
+
+    assert options.gateway is not None
+    use_one_columnar_thread()
+    client = GatewayClient(options.gateway)
+    try:
+        uploaded, tables, warnings = analyse(
+            client,
+            folder,
+            session,
+            producer=producer,
+            skip_bad_rows=options.skip_bad_rows,
+            timeout=options.timeout,
+            wait=not options.detach,
+            on_progress=bars.advance,
+            on_event=bars.event,
+            keep_on_interrupt=_asks_to_keep,
+        )
+    finally:
+        client.close()
+    return uploaded, Completed(tables, warnings) if tables else None
+
+
+def _asks_to_keep(session: str) -> bool:
+    """After Ctrl-C: on a terminal ask whether the session shall go on; elsewhere it shall not."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    import click
+
+    if click.confirm(f"Cancel the session {session}?", default=True, err=True):
+        return False
+    click.echo(f"It goes on: coffeeshop watch {session}", err=True)
+    return True
+
+
+def _say_detached(options: Submission, session: str, uploaded: Uploaded, errors: Console) -> None:
+    if options.as_json:
+        print(json.dumps({"session": session, "state": "open", "rows": uploaded.rows}))
+        return
+    print(session)
+    if options.verbosity != "quiet":
+        errors.print(f"sent; coffeeshop watch {session}", highlight=False, soft_wrap=True)
+
+
+def _show(
+    options: Submission,
+    uploaded: Uploaded,
+    completed: Completed,
+    output: Path,
+    seconds: float,
+    errors: Console,
+) -> None:
+    for warning in completed.warnings:
+        errors.print(f"warning: {warning}", style="yellow", highlight=False)
+    if options.verbosity == "quiet":
+        return
+    console = Console()
+    show_results(console, completed.tables)
+    rows = sum(uploaded.rows.values())
+    console.print(
+        f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; results in {output}",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def summary(

@@ -7,11 +7,16 @@ import sys
 
 import structlog
 
-LEVELS = {"quiet": logging.ERROR, "normal": logging.WARNING, "verbose": logging.DEBUG}
+LEVELS = {
+    "quiet": logging.ERROR,
+    "normal": logging.WARNING,
+    "info": logging.INFO,
+    "verbose": logging.DEBUG,
+}
 
 
 def configure_logging(verbosity: str, *, as_json: bool = False) -> None:
-    """Set up logging for the process. ``verbosity``: quiet, normal or verbose."""
+    """Set up logging for the process. ``verbosity``: a key of `LEVELS`."""
     # pykka reports through the standard library what our supervisors report better.
     logging.getLogger("pykka").setLevel(logging.CRITICAL)
     colours = sys.stderr.isatty()

@@ -11,13 +11,14 @@ import structlog
 
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
-from coffeeshop.actors.session import SessionActor, SessionIdle, StartTask, TaskSettled
+from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts, TaskSettled
 from coffeeshop.actors.supervision import Parent, Ref, Supervisor, tell
+from coffeeshop.errors import CodecError
 from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
 from coffeeshop.transport import Consumer, Handed, Transport
 
 log = structlog.get_logger()
-PREFETCH = 64
+PREFETCH = 256
 """Tasks of one stage a node works on at once."""
 TOMBSTONES = 10_000
 """Settled tasks a node remembers, so that a repeated assignment starts nothing."""
@@ -44,6 +45,15 @@ class Hosted:
 
     sessions: tuple[str, ...]
     tasks: tuple[str, ...]
+    restarts: int = 0
+    settled: int = 0
+
+
+@dataclass(frozen=True)
+class Drain:
+    """Tell a node to take no more assignments; ``on_idle`` is called when its tasks have ended."""
+
+    on_idle: Callable[[], None]
 
 
 class WhatIsHosted:
@@ -76,6 +86,9 @@ class NodeSupervisor(Supervisor):
         self._consumers: dict[str, Consumer] = {}
         self._sessions: dict[str, _Session] = {}
         self._settled: OrderedDict[TaskId, None] = OrderedDict()
+        self._settled_in_all = 0
+        self._restarts = 0
+        self._draining: Drain | None = None
 
     def started(self) -> None:
         """Take assignments of every stage."""
@@ -101,8 +114,11 @@ class NodeSupervisor(Supervisor):
                 self._assigned(stage, handed)
             case TaskSettled(task):
                 self._task_settled(task)
-            case SessionIdle(session):
-                self._session_idle(session)
+                self._tell_idle()
+            case TaskRestarts():
+                self._restarts += 1
+            case Drain():
+                self._drain(message)
 
     def on_receive(self, message: Any) -> Any:
         """pykka's hook: `WhatIsHosted` is the one question a node answers."""
@@ -110,23 +126,49 @@ class NodeSupervisor(Supervisor):
             return Hosted(
                 tuple(self._sessions),
                 tuple(task.producer for s in self._sessions.values() for task in s.tags),
+                self._restarts,
+                self._settled_in_all,
             )
         return super().on_receive(message)
 
+    def restarting(self, name: str) -> None:
+        """Count it."""
+        self._restarts += 1
+
+    def _drain(self, drain: Drain) -> None:
+        self._draining = drain
+        for consumer in self._consumers.values():
+            consumer.stop_taking()
+        self._tell_idle()
+
+    def _tell_idle(self) -> None:
+        if self._draining is not None and not self._sessions:
+            self._draining.on_idle()
+
     def _assigned(self, stage: str, handed: Handed) -> None:
-        assignment = Assignment.from_bytes(handed.message.body)
-        task, spec = assignment.task, assignment.spec
-        if task in self._settled:
-            self._consumers[stage].ack(handed.tag)
+        try:
+            assignment = Assignment.from_bytes(handed.message.body)
+        except CodecError as error:
+            log.error("node.bad_assignment", stage=stage, reason=str(error))
+            self._consumers[stage].ack(handed.tag)  # nobody else could make sense of it
             return
+        if assignment.task in self._settled:
+            self._consumers[stage].ack(handed.tag)
+        elif self._draining is not None:
+            self._consumers[stage].requeue(handed.tag)
+        else:
+            self._take(stage, handed.tag, assignment.task, assignment.spec)
+
+    def _take(self, stage: str, tag: int, task: TaskId, spec: SessionSpec) -> None:
         session = self._sessions.setdefault(spec.id, _Session(spec))
-        session.tags.setdefault(task, []).append((stage, handed.tag))
-        if spec.id not in self.children:
-            log.info("eof_protocol.session_hosted", session=spec.id, plan=spec.plan)
-            self.start_child(spec.id, lambda parent: self._start_session(parent, spec))
+        session.tags.setdefault(task, []).append((stage, tag))
         ref = self.child(spec.id)
         if ref is not None:
             tell(ref, StartTask(task))
+        elif spec.id not in self.children:
+            log.info("eof_protocol.session_hosted", session=spec.id, plan=spec.plan)
+            self.start_child(spec.id, lambda parent: self._start_session(parent, spec))
+        # Otherwise it is about to be restarted, and is told all its tasks then.
 
     def _start_session(self, parent: Parent, spec: SessionSpec) -> Ref:
         ref = SessionActor.start(
@@ -137,26 +179,27 @@ class NodeSupervisor(Supervisor):
             self._supervision.session,
             self._supervision.backoff,
         )
-        if parent.incarnation > 1:
-            for task in self._sessions[spec.id].tags:
-                tell(ref, StartTask(task))
+        for task in self._sessions[spec.id].tags:
+            tell(ref, StartTask(task))
         return ref
 
     def _task_settled(self, task: TaskId) -> None:
-        session = self._sessions.get(task.session)
-        for stage, tag in session.tags.pop(task, []) if session is not None else []:
-            self._consumers[stage].ack(tag)
         self._settled[task] = None
+        self._settled_in_all += 1
         while len(self._settled) > TOMBSTONES:
             self._settled.popitem(last=False)
+        session = self._sessions.get(task.session)
+        if session is None:
+            return
+        for stage, tag in session.tags.pop(task, []):
+            self._consumers[stage].ack(tag)
+        if not session.tags:
+            self._leave(task.session)
 
-    def _session_idle(self, name: str) -> None:
-        session = self._sessions.get(name)
-        if session is None or session.tags:
-            return  # another task came meanwhile
-        del self._sessions[name]
-        self.stop_child(name)
-        log.info("eof_protocol.session_left", session=name)
+    def _leave(self, session: str) -> None:
+        del self._sessions[session]
+        self.stop_child(session)
+        log.info("eof_protocol.session_left", session=session)
 
 
 def _teller(ref: Ref, stage: str) -> Callable[[Handed], None]:

@@ -24,13 +24,10 @@ class Strategy(Enum):
 
 def affected(strategy: Strategy, children: Sequence[str], failed: str) -> list[str]:
     """The children to restart, in the order they were started."""
-    match strategy:
-        case Strategy.ONE_FOR_ONE:
-            return [failed]
-        case Strategy.ONE_FOR_ALL:
-            return list(children)
-        case Strategy.REST_FOR_ONE:
-            return list(children[children.index(failed) :])
+    if strategy is Strategy.ONE_FOR_ONE:
+        return [failed]
+    first = children.index(failed) if strategy is Strategy.REST_FOR_ONE else 0
+    return list(children[first:])
 
 
 @dataclass(frozen=True)

@@ -25,17 +25,17 @@ class StartTask:
 
 
 @dataclass(frozen=True)
+class TaskRestarts:
+    """The session to the node: a task failed and begins again."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class TaskSettled:
     """The session to the node: nothing is left to do for this task; its assignment may be acked."""
 
     task: TaskId
-
-
-@dataclass(frozen=True)
-class SessionIdle:
-    """The session to the node: all its tasks here are settled."""
-
-    session: str
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ class SessionActor(Supervisor):
         self._transport = transport
         self._open: dict[str, TaskId] = {}
         self._failure: Record | None = None
+        self._failure_stored = False
         self._log = log.bind(session=spec.id)
 
     def received(self, message: Any) -> None:
@@ -83,6 +84,10 @@ class SessionActor(Supervisor):
             case _SendFailure():
                 self._send_failure()
 
+    def restarting(self, name: str) -> None:
+        """Let the node count it."""
+        self.tell_parent(TaskRestarts(name))
+
     def gave_up(self, failure: ChildFailed) -> None:
         """Fail the session, not the node."""
         self._fail(f"{failure.child} failed too often, lastly: {failure.reason}")
@@ -92,19 +97,22 @@ class SessionActor(Supervisor):
         self._fail(f"{failure.culprit} failed twice in {failure.child}: {failure.reason}")
 
     def _start_task(self, task: TaskId) -> None:
-        if task.producer in self._open or self._failure is not None:
+        if task.producer in self._open:
             return
         self._open[task.producer] = task
-        self.start_child(
-            task.producer,
-            lambda parent: TaskActor.start(parent, self._spec, task, self._transport, self.clock),
-        )
+        if self._failure is None:
+            self.start_child(
+                task.producer,
+                lambda parent: TaskActor.start(
+                    parent, self._spec, task, self._transport, self.clock
+                ),
+            )
+        elif self._failure_stored:
+            self._settle(task)
 
     def _settle(self, task: TaskId) -> None:
         self._open.pop(task.producer, None)
         self.tell_parent(TaskSettled(task))
-        if not self._open:
-            self.tell_parent(SessionIdle(self._spec.id))
 
     def _fail(self, reason: str) -> None:
         self._log.error("session.failed", reason=reason)
@@ -126,6 +134,7 @@ class SessionActor(Supervisor):
     def _failure_ended(self, outcome: Outcome) -> None:
         if outcome in (Outcome.CONFIRMED, Outcome.RETURNED):
             # Only now: an assignment is acked after what it led to is confirmed.
+            self._failure_stored = True
             for task in list(self._open.values()):
                 self._settle(task)
         else:

@@ -5,6 +5,7 @@ What pykka 4.5 does by itself, and what is done here instead:
 * a failing ``tell`` ends the actor and drops its inbox without a word; ``SystemExit`` in one actor
   stops all of them: `SupervisedActor` catches everything and tells its supervisor `ChildFailed`;
 * a failing ``on_start`` calls no hook: it is caught in the same way;
+* a failing constructor raises in the supervisor's thread: it counts as the child's failure;
 * a supervisor that raises dies as quietly as any actor: `Supervisor` is itself supervised, and a
   root without a supervisor calls ``on_root_failure``.
 
@@ -17,6 +18,7 @@ import random
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 import pykka
@@ -118,15 +120,10 @@ class SupervisedActor(pykka.ThreadingActor):
             if self._failed:
                 return
             self._failed = True
-            reason = f"{type(error).__name__}: {error}"
-            log.warning(
-                "actor.failed",
-                actor=self.parent.name if self.parent else type(self).__name__,
-                reason=reason,
-                trace=traceback.format_exc(limit=-4),
-            )
-            self._report(reason)
-            self.stop()
+            name = self.parent.name if self.parent else type(self).__name__
+            self._report(_reason(name, error))
+            if self.actor_ref.is_alive():  # not when it was `stopped` that failed
+                self.stop()
 
     def _report(self, reason: str) -> None:
         if self.parent is not None:
@@ -135,6 +132,13 @@ class SupervisedActor(pykka.ThreadingActor):
             )
         elif self._on_root_failure is not None:
             self._on_root_failure(reason)
+
+
+def _reason(actor: str, error: BaseException) -> str:
+    reason = f"{type(error).__name__}: {error}"
+    trace = "".join(traceback.format_exception(error, limit=-4))
+    log.warning("actor.failed", actor=actor, reason=reason, trace=trace)
+    return reason
 
 
 StartChild = Callable[[Parent], Ref]
@@ -171,6 +175,7 @@ class Supervisor(SupervisedActor):
         self._failures = Failures(intensity)
         self._backoff = backoff or Backoff()
         self._children: dict[str, _Child] = {}
+        self._incarnations = count(1)
 
     def received(self, message: Any) -> None:
         """A message that is not about supervision."""
@@ -179,6 +184,9 @@ class Supervisor(SupervisedActor):
     def gave_up(self, failure: ChildFailed) -> None:
         """The intensity is exceeded. Escalates by failing, unless a subclass knows better."""
         raise GaveUp(f"{failure.child} failed too often, lastly with {failure.reason}")
+
+    def restarting(self, name: str) -> None:
+        """A child is about to be restarted, after its delay."""
 
     def poisoned(self, failure: ChildFailed) -> None:
         """The same culprit failed two incarnations of a child."""
@@ -229,8 +237,12 @@ class Supervisor(SupervisedActor):
         return list(self._children)
 
     def _start(self, name: str, child: _Child) -> None:
-        child.incarnation += 1
-        child.ref = child.start(Parent(self.actor_ref, name, child.incarnation))
+        # Never the same number twice, not even for a name that was forgotten and came again.
+        child.incarnation = next(self._incarnations)
+        try:
+            child.ref = child.start(Parent(self.actor_ref, name, child.incarnation))
+        except BaseException as error:  # noqa: BLE001 - the child's failure, not this actor's
+            tell(self.actor_ref, ChildFailed(name, child.incarnation, _reason(name, error)))
 
     def _end(self, name: str, child: _Child) -> None:
         ref, child.ref = child.ref, None
@@ -244,6 +256,7 @@ class Supervisor(SupervisedActor):
         child = self._children.get(failure.child)
         if child is None or child.incarnation != failure.incarnation:
             return
+        child.ref = None  # it ends by itself
         child.failures += 1
         if failure.culprit is not None:
             child.culprits[failure.culprit] = child.culprits.get(failure.culprit, 0) + 1
@@ -256,16 +269,12 @@ class Supervisor(SupervisedActor):
         delay = self._backoff.delay(child.failures, random.random)
         names = affected(self.strategy, self.children, failure.child)
         for name in reversed(names):
-            if name == failure.child:
-                child.ref = None  # it ends by itself
-            else:
-                self._end(name, self._children[name])
+            self._end(name, self._children[name])
         me = self.actor_ref
         for name in names:
             due = _RestartDue(name, self._children[name].incarnation)
-            log.info(
-                "actor.restart", actor=name, attempt=due.incarnation + 1, delay=round(delay, 3)
-            )
+            log.info("actor.restart", actor=name, failures=child.failures, delay=round(delay, 3))
+            self.restarting(name)
             self.clock.call_later(delay, _telling(me, due))
 
 

@@ -87,7 +87,7 @@ class TaskActor(SupervisedActor):
         """A delivery, the outcome of an output, or the end of the session."""
         match message:
             case Delivery():
-                self._take(Record.of(message.message))
+                self._take(message)
             case _Ended(number, outcome):
                 self._ended(number, outcome)
             case _Resend(number):
@@ -95,7 +95,9 @@ class TaskActor(SupervisedActor):
             case _Gone():
                 self._over()
 
-    def _take(self, record: Record) -> None:
+    def _take(self, delivery: Delivery) -> None:
+        self.culprit = f"entry {delivery.offset}"
+        record = Record.of(delivery.message)
         self.culprit = record.id
         outputs = self._core.feed(record)
         self.culprit = None
@@ -109,9 +111,7 @@ class TaskActor(SupervisedActor):
         self._go_on()
 
     def _send(self, number: int) -> None:
-        output = self._pending.get(number)
-        if output is None:
-            return
+        output = self._pending[number]
         me: Ref = self.actor_ref
         self._transport.append(
             output.journal,
@@ -120,16 +120,15 @@ class TaskActor(SupervisedActor):
         )
 
     def _ended(self, number: int, outcome: Outcome) -> None:
-        match outcome:
-            case Outcome.CONFIRMED:
-                self._pending.pop(number, None)
-                self._go_on()
-            case Outcome.RETURNED:
-                self._over()
-            case Outcome.NACKED | Outcome.UNKNOWN:
-                me = self.actor_ref
-                # The same id again: whoever has it drops the repeat.
-                self._clock.call_later(RESEND_DELAY, lambda: _ignore(tell(me, _Resend(number))))
+        if outcome is Outcome.CONFIRMED:
+            self._pending.pop(number, None)
+            self._go_on()
+        elif outcome is Outcome.RETURNED:
+            self._over()
+        else:
+            me = self.actor_ref
+            # The same id again: whoever has it drops the repeat.
+            self._clock.call_later(RESEND_DELAY, lambda: _ignore(tell(me, _Resend(number))))
 
     def _go_on(self) -> None:
         if self._core.finished and not self._pending:

@@ -32,6 +32,24 @@ class Block:
     start: int
     """Offset in the (decompressed) file of the first byte."""
     body: memoryview | bytes
+    whole: bytes | None = None
+    """The text it is a part of, when that is no file."""
+
+    def line_at(self, offset: int) -> int:
+        """The line number (from 1) of an offset in the body."""
+        if self.whole is not None:
+            return self.whole.count(b"\n", 0, self.start + offset) + 1
+        return line_at(self.file, self.start + offset)
+
+
+def block_of_text(table: Table, name: str, text: bytes) -> Block:
+    """A whole CSV text, header included, as one block; ``name`` stands for the file in errors."""
+    file = Path(name)
+    end = text.find(b"\n") + 1 or len(text)
+    columns = _header(table, file, text[:end])
+    if text.count(b'"') % 2:
+        raise BadData("a quote is opened and never closed", file=name)
+    return Block(table, file, columns, end, text[end:], text)
 
 
 def open_binary(file: Path) -> IO[bytes]:

@@ -21,10 +21,11 @@ def parquet_batches(table: Table, file: Path) -> Iterator[pa.RecordBatch]:
 
     try:
         with pq.ParquetFile(file) as parquet:
-            names = set(parquet.schema_arrow.names)
+            names = parquet.schema_arrow.names
             for column in table.columns:
-                if column.name not in names:
-                    raise BadData(f"no column {column.name}", file=str(file))
+                if names.count(column.name) != 1:
+                    how = "no" if column.name not in names else "more than one"
+                    raise BadData(f"{how} column {column.name}", file=str(file))
             wanted = [column.name for column in table.columns]
             for batch in parquet.iter_batches(ROWS, columns=wanted):
                 arrays = [_converted(column, batch[column.name], file) for column in table.columns]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from coffeeshop.client.blocks import Block, line_at
+from coffeeshop.client.blocks import Block
 from coffeeshop.errors import BadData
 from coffeeshop.schema import NULLS, Column, Kind, Table
 
@@ -178,7 +178,7 @@ def _sorted_out(block: Block, rows: list[Row]) -> Iterator[pa.RecordBatch | Row]
 def _complaint(block: Block, offset: int, row: bytes) -> BadData:
     """What is wrong with a row that does not parse."""
     file = str(block.file)
-    line = line_at(block.file, block.start + offset)
+    line = block.line_at(offset)
     try:
         row.decode()
     except UnicodeDecodeError as error:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import csv
-import datetime as dt
-import io
-import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coffeeshop.client.parse import Rejected
 from coffeeshop.errors import UsageError
+from coffeeshop.formats import WRITERS, as_text, to_csv
 
+__all__ = ["FORMATS", "as_text", "to_csv", "write_results"]
 FORMATS = ("csv", "json", "parquet")
 REJECTED = "rejected.csv"
 
@@ -43,10 +40,11 @@ def write_results(
         names = []
         for name, table in tables.items():
             names.append(f"{name}.{file_format}")
-            _WRITERS[file_format](table, work / names[-1])
+            (work / names[-1]).write_bytes(WRITERS[file_format](table))
         if rejected:
             names.append(REJECTED)
             _write_rejected(rejected, work / REJECTED)
+        _refuse_directories(directory, [*names, REJECTED])
         for name in names:
             os.replace(work / name, directory / name)
     except OSError as error:
@@ -58,61 +56,15 @@ def write_results(
     return [directory / name for name in names]
 
 
-def to_csv(table: pa.Table) -> bytes:
-    """A result as CSV: a header, LF line ends, quotes only where a value needs them."""
-    header = ",".join(table.column_names) + "\n"
-    columns = [as_text(column) for column in table.columns]
-    if any(pc.any(pc.match_substring_regex(c, '[",\r\n]')).as_py() for c in columns):
-        text = io.StringIO()
-        rows = zip(*(column.to_pylist() for column in columns), strict=True)
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        return (header + text.getvalue()).encode()
-    lines = pc.binary_join_element_wise(*columns, ",").to_pylist() if table.num_rows else []
-    return (header + "".join(f"{line}\n" for line in lines)).encode()
-
-
-def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A result column as it is written: null is empty, exact amounts have no idle zeros."""
-    text = column.cast(pa.string())
-    if pa.types.is_decimal(column.type) and column.type.scale == 3:
-        text = pc.replace_substring_regex(text, r"(\.\d+?)0+$", r"\1")
-    return pc.fill_null(text, "")
-
-
-def _write_csv(table: pa.Table, path: Path) -> None:
-    path.write_bytes(to_csv(table))
-
-
-def _write_json(table: pa.Table, path: Path) -> None:
-    with path.open("w") as file:
-        json.dump(table.to_pylist(), file, default=_plain, indent=1, ensure_ascii=False)
-        file.write("\n")
-
-
-def _plain(value: object) -> str:
-    match value:
-        case Decimal():
-            return str(value)  # a JSON number would be read as a float
-        case dt.date():
-            return value.isoformat()
-    raise TypeError(type(value).__name__)
-
-
-def _write_parquet(table: pa.Table, path: Path) -> None:
-    import pyarrow.parquet as pq  # slow to import, and seldom needed
-
-    pq.write_table(table, path)
-
-
-_WRITERS: dict[str, Callable[[pa.Table, Path], None]] = {
-    "csv": _write_csv,
-    "json": _write_json,
-    "parquet": _write_parquet,
-}
+def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
+    # Found only while moving, it would leave half of the results behind.
+    for name in names:
+        if (directory / name).is_dir():
+            raise UsageError(f"cannot write to {directory}: {name} is a directory")
 
 
 def _write_rejected(rejected: Sequence[Rejected], path: Path) -> None:
-    with path.open("w", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "line", "column", "value", "reason", "row"])
         for each in rejected:

@@ -68,13 +68,17 @@ class Ingest:
         self._spec = spec
         self._plan = plan_named(spec.plan)
 
-    def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
+    def batch(
+        self, table: str, producer: str, number: int, body: bytes, digest: str = ""
+    ) -> Future[None]:
         """Append a batch; the future is done when every journal confirmed it.
+
+        With a ``digest``, a repeat of the id with another one fails the session.
 
         The same id may be given again at any time. The future raises `JournalGone` when the session
         is over; a call for an unknown table or producer raises `ProtocolError`.
         """
-        return self._append(Record("batch", table, producer, number, body), number)
+        return self._append(Record("batch", table, producer, number, body, digest), number)
 
     def end(self, table: str, producer: str, count: int) -> Future[None]:
         """Append the end of a table: this producer sent ``count`` batches of it."""
@@ -95,21 +99,29 @@ class Ingest:
         journals = destinations(self._plan, self._spec, record.stream, number)
         confirmed = Confirmed(len(journals))
         for journal in journals:
-            self._send(journal, record.message(), confirmed)
+            _send(self._transport, journal, record.message(), confirmed)
         return confirmed.future
 
-    def _send(self, journal: str, message: Message, confirmed: Confirmed) -> None:
-        def ended(outcome: Outcome) -> None:
-            match outcome:
-                case Outcome.CONFIRMED:
-                    confirmed.one()
-                case Outcome.RETURNED:
-                    confirmed.failed(JournalGone(f"the session {self._spec.id} is over"))
-                case Outcome.NACKED | Outcome.UNKNOWN:
-                    # The transport waits for its connection, so this does not spin.
-                    self._send(journal, message, confirmed)
 
-        self._transport.append(journal, message, ended)
+def append_until_confirmed(transport: Transport, journal: str, message: Message) -> Future[None]:
+    """Append, again if need be; the future fails with `JournalGone` when there is no journal."""
+    confirmed = Confirmed(1)
+    _send(transport, journal, message, confirmed)
+    return confirmed.future
+
+
+def _send(transport: Transport, journal: str, message: Message, confirmed: Confirmed) -> None:
+    def ended(outcome: Outcome) -> None:
+        match outcome:
+            case Outcome.CONFIRMED:
+                confirmed.one()
+            case Outcome.RETURNED:
+                confirmed.failed(JournalGone(f"{journal} is gone: its session is over"))
+            case Outcome.NACKED | Outcome.UNKNOWN:
+                # The transport waits for its connection, so this does not spin.
+                _send(transport, journal, message, confirmed)
+
+    transport.append(journal, message, ended)
 
 
 class Confirmed:

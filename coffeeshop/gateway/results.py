@@ -7,19 +7,25 @@ the journal's order, so everybody who reads the journal sees the same one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 
 import pyarrow as pa
 import structlog
 
-from coffeeshop.codec import decode
-from coffeeshop.errors import CoffeeshopError, JournalGone, SessionFailed, SessionTimeout
+from coffeeshop.codec import decode, digest
+from coffeeshop.errors import (
+    Cancelled,
+    CoffeeshopError,
+    JournalGone,
+    SessionFailed,
+    SessionTimeout,
+)
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.plan import plan_named
 from coffeeshop.progress import Ledger
-from coffeeshop.transport import Delivery, Transport
+from coffeeshop.transport import Delivery, Following, Transport
 
 log = structlog.get_logger()
 CREDIT = 16
@@ -35,23 +41,32 @@ class Completed:
 
 @dataclass(frozen=True)
 class Failed:
-    """The session's one explicit failure."""
+    """The session's one explicit failure. ``state``: failed, cancelled or aborted."""
 
     reason: str
+    state: str = "failed"
 
 
 Terminal = Completed | Failed
+ENDED_BY_GATEWAY = ("cancelled", "aborted")
+"""Streams of ``failed`` records that a gateway writes; the nodes' have the stream ``session``."""
 
 
 class ResultFold:
-    """Records of one out journal in, at most one terminal event out. Not thread-safe."""
+    """Records of one out journal in, at most one terminal event out. Not thread-safe.
 
-    def __init__(self, spec: SessionSpec) -> None:
+    Keeps the bodies of the results named in ``keep`` (all of them by default). Of the others it
+    keeps digests: enough to know the terminal event, in little memory.
+    """
+
+    def __init__(self, spec: SessionSpec, keep: Iterable[str] | None = None) -> None:
         plan = plan_named(spec.plan)
+        self._keep = frozenset(plan.results if keep is None else keep)
         self._ledgers = {
             stream: Ledger({stream: plan.producers(stream, spec)}) for stream in plan.results
         }
         self._pieces: dict[str, dict[int, bytes]] = {stream: {} for stream in plan.results}
+        self._digests: dict[str, str] = {}
         self.terminal: Terminal | None = None
 
     @property
@@ -61,17 +76,20 @@ class ResultFold:
 
     def feed(self, record: Record) -> Terminal | None:
         """Take the next record; the terminal event when this record brought it."""
-        if self.terminal is not None:
+        if self.terminal is not None or record.kind == "note":
             return None
         if record.kind == "failed":
-            self.terminal = Failed(record.body.decode(errors="replace"))
+            state = record.stream if record.stream in ENDED_BY_GATEWAY else "failed"
+            self.terminal = Failed(record.body.decode(errors="replace"), state)
             return self.terminal
         ledger = self._ledgers[record.stream]
         if record.kind == "eof":
             ledger.end(record.stream, record.producer, record.number)
         elif ledger.admit(record.stream, record.producer, record.number):
-            self._pieces[record.stream][record.number] = record.body
-        elif self._pieces[record.stream][record.number] != record.body:
+            self._digests[record.id] = digest(record.body)
+            if record.stream in self._keep:
+                self._pieces[record.stream][record.number] = record.body
+        elif self._digests[record.id] != digest(record.body):
             # Two attempts that disagree: the answers are canonical, so one of them is wrong.
             self.terminal = Failed(f"two attempts gave different answers for {record.id}")
             return self.terminal
@@ -80,17 +98,24 @@ class ResultFold:
             return self.terminal
         return None
 
+    def table(self, stream: str) -> pa.Table:
+        """A kept and complete result."""
+        pieces = self._pieces[stream]
+        return pa.Table.from_batches([decode(pieces[n]) for n in sorted(pieces)])
+
     def _completed(self) -> Completed:
-        tables = {
-            stream: pa.Table.from_batches([decode(pieces[n]) for n in sorted(pieces)])
-            for stream, pieces in self._pieces.items()
-        }
+        tables = {stream: self.table(stream) for stream in self._pieces if stream in self._keep}
         warnings = dict.fromkeys(
             warning
             for table in tables.values()
             for warning in json.loads((table.schema.metadata or {}).get(b"warnings", b"[]"))
         )
         return Completed(tables, tuple(warnings))
+
+
+def failure(failed: Failed) -> CoffeeshopError:
+    """The exception that says it: `Cancelled` or `SessionFailed`."""
+    return Cancelled(failed.reason) if failed.state == "cancelled" else SessionFailed(failed.reason)
 
 
 class Follower:
@@ -108,7 +133,9 @@ class Follower:
         self._on_complete = on_complete
         self._told: set[str] = set()
         self._terminal: Future[Terminal] = Future()
-        self._reader = transport.read(out_journal(spec.id), 0, CREDIT, self._deliver, self._gone)
+        self._following = Following(
+            transport, out_journal(spec.id), self._deliver, self._gone, window=CREDIT
+        )
 
     @property
     def ended(self) -> bool:
@@ -124,14 +151,12 @@ class Follower:
                 f"the session {self._spec.id} did not end within {timeout:g} s"
             ) from None
         finally:
-            self._reader.close()
+            self._following.close()
         if isinstance(terminal, Failed):
-            raise SessionFailed(terminal.reason)
+            raise failure(terminal)
         return terminal
 
-    def _deliver(self, delivery: Delivery) -> None:
-        if self.ended:
-            return
+    def _deliver(self, delivery: Delivery) -> bool:
         try:
             terminal = self._fold.feed(Record.of(delivery.message))
         except (CoffeeshopError, KeyError) as error:
@@ -147,8 +172,7 @@ class Follower:
                 outcome=type(terminal).__name__.lower(),
             )
             self._terminal.set_result(terminal)
-        else:
-            self._reader.credit(1)
+        return terminal is None
 
     def _gone(self) -> None:
         if not self.ended:

@@ -1,5 +1,6 @@
 """Journals and queues: the contract, and one module per implementation."""
 
+from coffeeshop.errors import UsageError
 from coffeeshop.transport.base import (
     Consumer,
     Delivery,
@@ -9,5 +10,34 @@ from coffeeshop.transport.base import (
     Reader,
     Transport,
 )
+from coffeeshop.transport.follow import Following
 
-__all__ = ["Consumer", "Delivery", "Handed", "Message", "Outcome", "Reader", "Transport"]
+__all__ = [
+    "Consumer",
+    "Delivery",
+    "Following",
+    "Handed",
+    "Message",
+    "Outcome",
+    "Reader",
+    "Transport",
+    "connect",
+]
+
+
+def connect(url: str, *, name: str = "coffeeshop") -> Transport:
+    """The transport of a URL: ``memory:``, or ``amqp://`` and ``amqps://`` for RabbitMQ.
+
+    Connecting goes on behind the scenes; a broker that is not there yet is no error here. ``name``
+    is what the broker's operators see. Raises `UsageError` for other URLs.
+    """
+    # Imported here so that neither mode pays for the other.
+    if url.startswith("memory:"):
+        from coffeeshop.transport.memory import MemoryTransport
+
+        return MemoryTransport()
+    if url.startswith(("amqp://", "amqps://")):
+        from coffeeshop.transport.rabbitmq import RabbitTransport
+
+        return RabbitTransport(url, name=name)
+    raise UsageError("a transport's URL begins with memory:, amqp:// or amqps://")

@@ -3,9 +3,11 @@
 Two implementations: `transport.memory` in one process, and a broker's. ``tests/transport`` holds
 the suite that every implementation passes unchanged.
 
-Threads: every method may be called from any thread. Callbacks come from a thread of the transport,
-one at a time, never from inside the call that registered them; they must not block (an actor's
-callback is a ``tell``).
+Threads: every method may be called from any thread. Callbacks come from threads of the transport,
+never from inside the call that registered them. Those of one reader, those of one consumer, and the
+outcomes of what one thread appends (or publishes) come one at a time and in order; those of
+different ones may come at once. They must neither block nor raise (an actor's callback is a
+``tell``).
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class Message:
 
 
 class Outcome(Enum):
-    """How an append or a publish ended. Exactly one outcome per call, also when it closes."""
+    """How an append or a publish ended. Exactly one outcome per call, also when the transport
+    closes meanwhile; a call after that gets none."""
 
     CONFIRMED = "confirmed"
     """Stored; survives whatever the implementation promises to survive."""
@@ -85,6 +88,10 @@ class Consumer(Protocol):
         """Hand this message to somebody else (or again to this consumer)."""
         ...
 
+    def stop_taking(self) -> None:
+        """Ask for no more messages; those handed over can still be settled. One may still come."""
+        ...
+
     def close(self) -> None:
         """Stop; unsettled messages return to the queue. Closing twice is harmless."""
         ...
@@ -93,8 +100,11 @@ class Consumer(Protocol):
 class Transport(Protocol):
     """Journals are append-only and replayable from 0; a queue hands a message to one consumer."""
 
-    def declare_journal(self, name: str) -> None:
-        """Make the journal unless it exists. When this returns, appends are stored."""
+    def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
+        """Make the journal unless it exists. When this returns, appends are stored.
+
+        Beyond ``max_bytes`` the oldest messages may be dropped, and a reading goes on with the
+        oldest there is: for control journals, which no proof rests on. Say the same each time."""
         ...
 
     def delete_journal(self, name: str) -> None:
@@ -110,8 +120,8 @@ class Transport(Protocol):
         self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
     ) -> Reader:
         """Deliver from ``offset`` on, in order, every message once per reading, and wait for more
-        at the end. ``on_gone`` is called once when the journal is missing or gets deleted. A
-        reading survives a lost connection: it goes on where it was."""
+        at the end. ``on_gone`` is called once, and last, when the journal is missing or gets
+        deleted. A reading survives a lost connection: it goes on where it was."""
         ...
 
     def declare_queue(self, name: str) -> None:
@@ -128,7 +138,8 @@ class Transport(Protocol):
 
     def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
         """Hand messages over, at most ``prefetch`` of them unsettled. At least once: a message may
-        come again, to anyone, whether or not it was acked shortly before a crash."""
+        come again, to anyone, whether or not it was acked shortly before a crash. ``on_gone`` is
+        called once when the queue is missing or gets deleted."""
         ...
 
     def close(self) -> None:

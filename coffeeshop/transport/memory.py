@@ -7,20 +7,15 @@ and are read back when a reader gets there.
 
 from __future__ import annotations
 
-import os
-import tempfile
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from queue import SimpleQueue
 
 from coffeeshop.transport.base import (
     Delivery,
     Handed,
-    Headers,
     Message,
     OnDelivery,
     OnGone,
@@ -28,51 +23,17 @@ from coffeeshop.transport.base import (
     OnOutcome,
     Outcome,
 )
+from coffeeshop.transport.calls import Calls
+from coffeeshop.transport.stored import Entry, StoredJournal
 
 RAM_LIMIT = 96 << 20
+TURN = 16
+"""Callbacks to one reader or of one queue before it is the others' turn."""
 
 
 @dataclass
-class _Entry:
-    """A stored message: its body is in memory, or at ``place`` in the journal's file."""
-
-    headers: Headers
-    size: int
-    body: bytes | None
-    place: int = 0
-
-
-@dataclass
-class _Journal:
-    entries: list[_Entry] = field(default_factory=list)
+class _Journal(StoredJournal):
     readers: list[_Reader] = field(default_factory=list)
-    file: int | None = None
-    spilled: int = 0
-
-    def spill(self, entry: _Entry) -> None:
-        if self.file is None:
-            self.file, path = tempfile.mkstemp(prefix="coffeeshop-journal-")
-            os.unlink(path)
-        body = entry.body or b""
-        entry.place = self.spilled
-        written = 0
-        while written < entry.size:
-            written += os.pwrite(self.file, memoryview(body)[written:], self.spilled + written)
-        self.spilled += entry.size
-        entry.body = None
-
-    def message(self, offset: int) -> Message:
-        entry = self.entries[offset]
-        body = entry.body
-        if body is None:
-            assert self.file is not None
-            body = os.pread(self.file, entry.size, entry.place)
-        return Message(entry.headers, body)
-
-    def close(self) -> None:
-        if self.file is not None:
-            os.close(self.file)
-            self.file = None
 
 
 class _Reader:
@@ -99,8 +60,8 @@ class _Reader:
         self._transport.wake(self.journal)
 
     def close(self) -> None:
-        self.open = False
         with self._transport.lock:
+            self.open = False
             journal = self._transport.journals.get(self.journal)
             if journal is not None and self in journal.readers:
                 journal.readers.remove(self)
@@ -143,6 +104,12 @@ class _Consumer:
                 queue.waiting.appendleft(message)
         self._transport.wake_queue(self.queue)
 
+    def stop_taking(self) -> None:
+        with self._transport.lock:
+            queue = self._transport.queues.get(self.queue)
+            if queue is not None and self in queue.consumers:
+                queue.consumers.remove(self)
+
     def close(self) -> None:
         with self._transport.lock:
             self.open = False
@@ -165,11 +132,8 @@ class MemoryTransport:
         self.queues: dict[str, _Queue] = {}
         self._ram_limit = ram_limit
         self._resident = 0
-        self._oldest: deque[tuple[str, _Entry]] = deque()
-        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._open = True
-        self._thread = threading.Thread(target=self._run, name="memory-transport", daemon=True)
-        self._thread.start()
+        self._oldest: deque[tuple[str, Entry]] = deque()
+        self._calls = Calls("memory-transport")
 
     def names(self) -> list[str]:
         """Every journal and queue there is, sorted."""
@@ -180,7 +144,8 @@ class MemoryTransport:
         """Bytes of journal bodies in memory."""
         return self._resident
 
-    def declare_journal(self, name: str) -> None:
+    def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
+        """As the contract says; nothing is dropped, whatever ``max_bytes``."""
         with self.lock:
             self.journals.setdefault(name, _Journal())
 
@@ -190,7 +155,7 @@ class MemoryTransport:
             if journal is None:
                 return
             self._oldest = deque(pair for pair in self._oldest if pair[0] != name)
-            self._resident -= sum(e.size for e in journal.entries if e.body is not None)
+            self._resident -= journal.resident()
             journal.close()
         for reader in journal.readers:
             self._calls.put(reader.on_gone)
@@ -198,17 +163,17 @@ class MemoryTransport:
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         with self.lock:
             journal = self.journals.get(name)
-            if journal is not None and self._open:
-                entry = _Entry(dict(message.headers), len(message.body), message.body)
-                journal.entries.append(entry)
-                self._oldest.append((name, entry))
-                self._resident += entry.size
-                self._spill()
-                outcome = Outcome.CONFIRMED
-            else:
-                outcome = Outcome.RETURNED if self._open else Outcome.UNKNOWN
-        self._calls.put(lambda: on_outcome(outcome))
-        self.wake(name)
+            if journal is None:
+                self._calls.put(lambda: on_outcome(Outcome.RETURNED))
+                return
+            entry = Entry(dict(message.headers), len(message.body), message.body)
+            journal.entries.append(entry)
+            self._oldest.append((name, entry))
+            self._resident += entry.size
+            self._spill()
+            # Inside the lock: what is stored gets its outcome, also if somebody closes just now.
+            self._calls.put(lambda: on_outcome(Outcome.CONFIRMED))
+            self.wake(name)
 
     def read(
         self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
@@ -236,13 +201,12 @@ class MemoryTransport:
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         with self.lock:
             queue = self.queues.get(name)
-            if queue is not None and self._open:
-                queue.waiting.append(message)
-                outcome = Outcome.CONFIRMED
-            else:
-                outcome = Outcome.RETURNED if self._open else Outcome.UNKNOWN
-        self._calls.put(lambda: on_outcome(outcome))
-        self.wake_queue(name)
+            if queue is None:
+                self._calls.put(lambda: on_outcome(Outcome.RETURNED))
+                return
+            queue.waiting.append(message)
+            self._calls.put(lambda: on_outcome(Outcome.CONFIRMED))
+            self.wake_queue(name)
 
     def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> _Consumer:
         consumer = _Consumer(self, name, prefetch, on_handed, on_gone)
@@ -257,29 +221,22 @@ class MemoryTransport:
 
     def close(self) -> None:
         with self.lock:
-            if not self._open:
-                return
-            self._open = False
-        self._calls.put(None)
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
-        with self.lock:
             for journal in self.journals.values():
                 journal.close()
             self.journals.clear()
             self.queues.clear()
+            self._oldest.clear()
+            self._resident = 0
+            self._calls.end()
+        self._calls.join()
 
     def wake(self, journal: str) -> None:
         """Let the transport's thread look after the readers of a journal."""
-        self._calls.put(lambda: self._deliver(journal))
+        self._calls.soon(self._deliver, journal)
 
     def wake_queue(self, queue: str) -> None:
         """Let the transport's thread look after the consumers of a queue."""
-        self._calls.put(lambda: self._hand_over(queue))
-
-    def _run(self) -> None:
-        while (call := self._calls.get()) is not None:
-            call()
+        self._calls.soon(self._hand_over, queue)
 
     def _spill(self) -> None:
         while self._resident > self._ram_limit and self._oldest:
@@ -288,41 +245,53 @@ class MemoryTransport:
             self._resident -= entry.size
 
     def _deliver(self, name: str) -> None:
-        for reader, delivery in self._due(name):
-            if reader.open:
-                reader.on_delivery(delivery)
-
-    def _due(self, name: str) -> Iterator[tuple[_Reader, Delivery]]:
         with self.lock:
             journal = self.journals.get(name)
-            readers = list(journal.readers) if journal is not None else []
+            if journal is None:
+                return
+            readers = list(journal.readers)
         for reader in readers:
-            while True:
-                with self.lock:
-                    if name not in self.journals or journal is None or reader.allowed < 1:
-                        break
-                    if reader.offset >= len(journal.entries):
-                        break
-                    offset = reader.offset
-                    message = journal.message(offset)
-                    reader.offset += 1
-                    reader.allowed -= 1
-                yield reader, Delivery(offset, message)
+            for _ in range(TURN):
+                delivery = self._due(journal, reader)
+                if delivery is None:
+                    break
+                reader.on_delivery(delivery)
+            else:
+                self.wake(name)
+
+    def _due(self, journal: _Journal, reader: _Reader) -> Delivery | None:
+        with self.lock:
+            # The name may stand for another journal by now.
+            if self.journals.get(reader.journal) is not journal:
+                return None
+            if not reader.open or reader.allowed < 1 or reader.offset >= len(journal.entries):
+                return None
+            delivery = Delivery(reader.offset, journal.message(reader.offset))
+            reader.offset += 1
+            reader.allowed -= 1
+            return delivery
 
     def _hand_over(self, name: str) -> None:
-        while True:
-            with self.lock:
-                queue = self.queues.get(name)
-                if queue is None or not queue.waiting:
-                    return
-                free = [c for c in queue.consumers if len(c.unsettled) < c.prefetch]
-                if not free:
-                    return
-                consumer = free[0]
-                # Round robin: whoever was handed a message goes to the back.
-                queue.consumers.remove(consumer)
-                queue.consumers.append(consumer)
-                message = queue.waiting.popleft()
-                tag = next(consumer.tags)
-                consumer.unsettled[tag] = message
-            consumer.on_handed(Handed(tag, message))
+        for _ in range(TURN):
+            due = self._due_of_queue(name)
+            if due is None:
+                return
+            consumer, handed = due
+            consumer.on_handed(handed)
+        self.wake_queue(name)
+
+    def _due_of_queue(self, name: str) -> tuple[_Consumer, Handed] | None:
+        with self.lock:
+            queue = self.queues.get(name)
+            if queue is None or not queue.waiting:
+                return None
+            free = [c for c in queue.consumers if len(c.unsettled) < c.prefetch]
+            if not free:
+                return None
+            consumer = free[0]
+            # Round robin: whoever was handed a message goes to the back.
+            queue.consumers.remove(consumer)
+            queue.consumers.append(consumer)
+            handed = Handed(next(consumer.tags), queue.waiting.popleft())
+            consumer.unsettled[handed.tag] = handed.message
+            return consumer, handed

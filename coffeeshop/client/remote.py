@@ -1,0 +1,189 @@
+"""An analysis by a gateway: upload with a window, follow the events, fetch the results."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from coffeeshop.client.folder import DataFolder
+from coffeeshop.client.gateway import Event, GatewayClient
+from coffeeshop.client.upload import OnProgress, Uploaded, upload
+from coffeeshop.errors import (
+    Cancelled,
+    CoffeeshopError,
+    SessionFailed,
+    SessionTimeout,
+)
+from coffeeshop.formats import from_arrow
+from coffeeshop.messages import SessionSpec
+from coffeeshop.plan import plan_named
+
+SENDERS = 3
+"""Batches under way to the gateway at once."""
+HEARTBEAT = 10.0
+REASON_TIMEOUT = 5.0
+
+
+class HttpSink:
+    """`upload.Sink` over HTTP: a few threads send, each until its batch is stored."""
+
+    def __init__(self, client: GatewayClient, session: str) -> None:
+        self._client = client
+        self._session = session
+        self._pool = ThreadPoolExecutor(SENDERS, "send")
+
+    def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
+        """Send a batch; done when it is stored."""
+        return self._pool.submit(
+            self._client.put_batch, self._session, table, producer, number, body
+        )
+
+    def end(self, table: str, producer: str, count: int) -> Future[None]:
+        """Send the end of a table."""
+        return self._pool.submit(self._client.end_table, self._session, table, producer, count)
+
+    def close(self) -> None:
+        """Wait for what is under way; send nothing more."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@dataclass(frozen=True)
+class End:
+    """How a session ended."""
+
+    name: str
+    reason: str = ""
+
+
+class RemoteFollower:
+    """Follows a session's events on a thread, and says that its client is there meanwhile."""
+
+    def __init__(
+        self,
+        client: GatewayClient,
+        session: str,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> None:
+        """``on_event`` is called from the follower's thread."""
+        self._client = client
+        self._session = session
+        self._on_event = on_event
+        self._end: Future[End] = Future()
+        self._closed = threading.Event()
+        for work in (self._follow, self._beat):
+            threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the session's end was heard of (or can no longer be)."""
+        return self._end.done()
+
+    def close(self) -> None:
+        """No more heartbeats. The thread that follows ends with the process or the session."""
+        self._closed.set()
+
+    def result(self, timeout: float | None = None) -> None:
+        """Wait for the completion. Raises what the session ended in, or `SessionTimeout`."""
+        try:
+            end = self._end.result(timeout)
+        except TimeoutError:
+            raise SessionTimeout(
+                f"the session {self._session} did not end within {timeout:g} s"
+            ) from None
+        if end.name == "cancelled":
+            raise Cancelled(end.reason or "the session was cancelled")
+        if end.name != "completed":
+            raise SessionFailed(end.reason or f"the session is {end.name}")
+
+    def _follow(self) -> None:
+        try:
+            for event in self._client.events(self._session):
+                self._on_event(event)
+                last = event
+            self._end.set_result(End(last.name, str(last.data.get("reason", ""))))
+        except Exception as error:  # noqa: BLE001 - raised where the result is waited for
+            self._end.set_exception(error)
+
+    def _beat(self) -> None:
+        while not self._closed.wait(HEARTBEAT) and not self.ended:
+            try:
+                self._client.heartbeat(self._session)
+            except CoffeeshopError:
+                return  # the follower hears why
+
+
+def analyse(
+    client: GatewayClient,
+    folder: DataFolder,
+    spec: SessionSpec,
+    *,
+    producer: int = 0,
+    skip_bad_rows: bool = False,
+    timeout: float | None = None,
+    wait: bool = True,
+    on_progress: OnProgress = lambda table, rows, size: None,
+    on_event: Callable[[Event], None] = lambda event: None,
+    keep_on_interrupt: Callable[[str], bool] = lambda session: False,
+) -> tuple[Uploaded, dict[str, pa.Table], tuple[str, ...]]:
+    """Send this producer's share of a folder and (with ``wait``) fetch the results and warnings.
+
+    The session of ``spec`` is opened or joined. A failure while sending, a timeout and an interrupt
+    cancel the session: nobody would complete it.
+    """
+    client.open(spec, folder.path.resolve().name)
+    deadline = None if timeout is None else time.monotonic() + timeout
+    follower = RemoteFollower(client, spec.id, on_event)
+    sink = HttpSink(client, spec.id)
+    try:
+        uploaded = upload(
+            folder,
+            sink,
+            producer=str(producer),
+            share=(producer, spec.producers),
+            skip_bad_rows=skip_bad_rows,
+            on_progress=on_progress,
+            stop=lambda: follower.ended or _over(deadline),
+        )
+        if not wait and not follower.ended:
+            return uploaded, {}, ()
+        follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+    except (Cancelled, SessionFailed):
+        # It has ended already. A refused batch tells less of the reason than the events do.
+        follower.result(REASON_TIMEOUT)
+        raise
+    except BaseException as error:
+        if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
+            client.cancel(spec.id)
+        raise
+    finally:
+        follower.close()
+        sink.close()
+    tables = fetch(client, spec)
+    return uploaded, tables, warnings_of(tables)
+
+
+def _over(deadline: float | None) -> bool:
+    return deadline is not None and time.monotonic() > deadline
+
+
+def fetch(client: GatewayClient, spec: SessionSpec) -> dict[str, pa.Table]:
+    """All results of a completed session."""
+    queries = plan_named(spec.plan).results
+    return {query: from_arrow(client.result(spec.id, query, "arrow")) for query in queries}
+
+
+def warnings_of(tables: dict[str, pa.Table]) -> tuple[str, ...]:
+    """What the results' metadata warns of, each sentence once."""
+    return tuple(
+        dict.fromkeys(
+            warning
+            for table in tables.values()
+            for warning in json.loads((table.schema.metadata or {}).get(b"warnings", b"[]"))
+        )
+    )

@@ -1,0 +1,90 @@
+"""A result table as bytes: csv, json, parquet or an Arrow stream."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+def to_csv(table: pa.Table) -> bytes:
+    """A result as CSV: a header, LF line ends, quotes only where a value needs them."""
+    header = ",".join(table.column_names) + "\n"
+    columns = [_quoted(as_text(column)) for column in table.columns]
+    lines = pc.binary_join_element_wise(*columns, ",").to_pylist() if table.num_rows else []
+    return (header + "".join(f"{line}\n" for line in lines)).encode()
+
+
+def _quoted(text: pa.ChunkedArray) -> pa.ChunkedArray:
+    special = pc.match_substring_regex(text, '[",\r\n]')
+    if not pc.any(special).as_py():
+        return text
+    inside = pc.replace_substring(text, '"', '""')
+    return pc.if_else(special, pc.binary_join_element_wise('"', inside, '"', ""), text)
+
+
+def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A result column as it is written: null is empty, exact amounts have no idle zeros."""
+    text = column.cast(pa.string())
+    if pa.types.is_decimal(column.type) and column.type.scale == 3:
+        text = pc.replace_substring_regex(text, r"(\.\d+?)0+$", r"\1")
+    return pc.fill_null(text, "")
+
+
+def to_json(table: pa.Table) -> bytes:
+    """A result as a JSON list of objects; amounts are strings, since numbers would be floats."""
+    text = json.dumps(table.to_pylist(), default=_plain, indent=1, ensure_ascii=False)
+    return f"{text}\n".encode()
+
+
+def _plain(value: object) -> str:
+    match value:
+        case Decimal():
+            return str(value)
+        case dt.date():
+            return value.isoformat()
+    raise TypeError(type(value).__name__)
+
+
+def to_parquet(table: pa.Table) -> bytes:
+    """A result as a Parquet file."""
+    import pyarrow.parquet as pq  # slow to import, and seldom needed
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+def to_arrow(table: pa.Table) -> bytes:
+    """A result as an Arrow IPC stream; its schema's metadata carries the warnings."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+def from_arrow(body: bytes) -> pa.Table:
+    """The inverse of `to_arrow`."""
+    with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+        return reader.read_all()
+
+
+WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
+    "csv": to_csv,
+    "json": to_json,
+    "parquet": to_parquet,
+    "arrow": to_arrow,
+}
+"""By the name of the format."""
+MEDIA_TYPES = {
+    "csv": "text/csv",
+    "json": "application/json",
+    "parquet": "application/vnd.apache.parquet",
+    "arrow": "application/vnd.apache.arrow.stream",
+}

@@ -1,0 +1,90 @@
+"""Request bodies: bounded in size and in patience, and turned into batches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pyarrow as pa
+from starlette.requests import ClientDisconnect, Request
+
+from coffeeshop.codec import MAX_BODY, decode, digest, encode
+from coffeeshop.errors import CodecError
+from coffeeshop.gateway.problems import Problem
+from coffeeshop.schema import TABLES, Table
+
+ARROW = "application/vnd.apache.arrow.stream"
+CSV = "text/csv"
+SLOWEST = 64 << 10
+"""Bytes a second below which a body is given up, after `PATIENCE`."""
+PATIENCE = 10.0
+MAX_JSON = 64 << 10
+
+CsvReader = Callable[[Table, bytes], pa.RecordBatch]
+"""A CSV text with its header to the batch of its rows; raises `BadData`."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch as it goes on: its Arrow bytes and their digest."""
+
+    body: bytes
+    digest: str
+    rows: int
+
+
+def announced_size(request: Request, largest: int = MAX_BODY) -> int:
+    """The body's size by its Content-Length; `largest` when it does not say. `Problem` 413."""
+    text = request.headers.get("content-length")
+    if text is None:
+        return largest
+    size = int(text) if text.isdigit() else largest + 1
+    if size > largest:
+        raise Problem(413, f"a body has at most {largest} bytes")
+    return size
+
+
+async def read_body(request: Request, largest: int = MAX_BODY) -> bytes:
+    """The whole body. `Problem` 413 when it is too large, 408 when it comes too slowly."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    pieces: list[bytes] = []
+    size = 0
+    stream = request.stream().__aiter__()
+    while True:
+        allowed = began + PATIENCE + size / SLOWEST - loop.time()
+        try:
+            piece = await asyncio.wait_for(anext(stream), max(allowed, 0))
+        except StopAsyncIteration:
+            return b"".join(pieces)
+        except TimeoutError:
+            raise Problem(408, f"the body came slower than {SLOWEST} bytes/s") from None
+        except ClientDisconnect:
+            raise Problem(400, "the client went away") from None
+        size += len(piece)
+        if size > largest:
+            raise Problem(413, f"a body has at most {largest} bytes")
+        pieces.append(piece)
+
+
+def batch_of(table: str, media_type: str, body: bytes, read_csv: CsvReader) -> Batch:
+    """The body of a PUT as a batch of its table.
+
+    Raises `CodecError` or `BadData` for what is not one, `Problem` 415 for other media types and
+    413 for a CSV text whose batch is too large.
+    """
+    if media_type == ARROW:
+        batch = decode(body, TABLES[table].schema)
+        try:
+            batch.validate(full=True)
+        except (pa.ArrowException, ValueError) as error:
+            raise CodecError(f"the batch is damaged: {error}") from error
+        return Batch(body, digest(body), batch.num_rows)
+    if media_type != CSV:
+        raise Problem(415, f"send {ARROW} or {CSV}")
+    batch = read_csv(TABLES[table], body)
+    encoded = encode(batch)
+    if len(encoded) > MAX_BODY:
+        raise Problem(413, f"these rows make a batch of more than {MAX_BODY} bytes")
+    return Batch(encoded, digest(encoded), batch.num_rows)

@@ -1,0 +1,80 @@
+"""Errors as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import JSONResponse
+
+from coffeeshop.errors import (
+    BadData,
+    CodecError,
+    CoffeeshopError,
+    Forbidden,
+    JournalGone,
+    ProtocolError,
+    Unreachable,
+    UsageError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_SECONDS = 1
+_STATUS: tuple[tuple[type[CoffeeshopError], int], ...] = (
+    (BadData, 422),
+    (CodecError, 422),
+    (ProtocolError, 409),
+    (JournalGone, 410),
+    (UsageError, 400),
+    (Forbidden, 403),
+    (Unreachable, 503),
+)
+
+
+class Problem(Exception):
+    """What a request ends in when it is not carried out."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.retry_after = retry_after
+        self.more = more
+
+    def response(self) -> JSONResponse:
+        """The answer to send."""
+        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        return problem(self.status, self.detail, headers, **self.more)
+
+
+def problem(
+    status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    """A problem document; ``more`` are its extension members."""
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        **{key: value for key, value in more.items() if value is not None},
+    }
+    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def problem_of(error: CoffeeshopError) -> JSONResponse:
+    """The problem document of one of our own errors."""
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
+    if isinstance(error, BadData):
+        return problem(
+            status, error.reason, headers, line=error.line, column=error.column, value=error.value
+        )
+    return problem(status, str(error), headers)

@@ -1,0 +1,89 @@
+"""The gateway as a running server: the application, its sessions, and uvicorn on a thread."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable
+
+import structlog
+import uvicorn
+
+from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.app import Gateway, create_app
+from coffeeshop.gateway.bodies import CsvReader
+from coffeeshop.gateway.sessions import Lifetimes, Sessions
+from coffeeshop.presence import NodeDirectory
+from coffeeshop.transport import Transport
+
+log = structlog.get_logger()
+BACKLOG = 512
+REQUESTS_END = 5
+"""Seconds that requests under way get at a shutdown."""
+
+
+class GatewayServer:
+    """Bound when constructed, so that a taken port is an error at once; serves from `start`."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        host: str,
+        port: int,
+        read_csv: CsvReader,
+        limits: Limits | None = None,
+        lifetimes: Lifetimes | None = None,
+        ready: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """``port`` 0 picks a free one. Raises OSError when the address is not to be had."""
+        self._socket = _listening(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self.sessions = Sessions(transport, lifetimes)
+        self.nodes = NodeDirectory(transport)
+        self.gateway = Gateway(
+            transport, self.sessions, self.nodes, read_csv, limits or Limits(), ready
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                create_app(self.gateway),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                timeout_graceful_shutdown=REQUESTS_END,
+                server_header=False,
+            )
+        )
+        self._thread = threading.Thread(target=self._serve, name="gateway", daemon=True)
+
+    def start(self) -> None:
+        """Learn of the sessions there are, then serve."""
+        self.sessions.start()
+        self.nodes.start()
+        self._thread.start()
+        log.info("gateway.listening", address=self._socket.getsockname()[0], port=self.port)
+
+    def close(self) -> None:
+        """Take no more requests, let those under way end, let go of the sessions."""
+        self.gateway.stopping = True
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+        self.nodes.close()
+        self.sessions.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError:
+        bound.close()
+        raise
+    return bound

@@ -1,0 +1,53 @@
+"""A session's out journal watched for its terminal event, in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from coffeeshop.errors import CoffeeshopError
+from coffeeshop.gateway.results import Failed, ResultFold, Terminal
+from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.transport import Delivery, Following, Transport
+
+log = structlog.get_logger()
+CREDIT = 8
+
+
+class Watch:
+    """Calls ``on_terminal`` once, from the transport's thread, at the session's terminal event."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        spec: SessionSpec,
+        on_terminal: Callable[[str, Terminal], None],
+    ) -> None:
+        self._fold = ResultFold(spec, keep=())
+        self._session = spec.id
+        self._on_terminal = on_terminal
+        self._following = Following(
+            transport, out_journal(spec.id), self._deliver, lambda: None, window=CREDIT
+        )
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._following.close()
+
+    @property
+    def complete(self) -> list[str]:
+        """The queries whose results are all there."""
+        return self._fold.complete
+
+    def _deliver(self, delivery: Delivery) -> bool:
+        try:
+            terminal = self._fold.feed(Record.of(delivery.message))
+        except (CoffeeshopError, KeyError) as error:
+            terminal = self._fold.terminal = Failed(f"the results make no sense: {error}")
+        if terminal is None:
+            return True
+        state = terminal.state if isinstance(terminal, Failed) else "completed"
+        log.info("eof_protocol.session_completed", session=self._session, outcome=state)
+        self._on_terminal(self._session, terminal)
+        return False

@@ -1,0 +1,219 @@
+"""`coffeeshop run-node`: one process with any number of node types, started and stopped in order.
+
+Start: broker, metrics, node, gateway, sign of life. The numbered shutdown on SIGTERM:
+
+1. the gateway is no longer ready and takes no new requests; those under way end;
+2. the node takes no more assignments and gets ``drain_timeout`` seconds to finish its tasks;
+3. what is not finished is handed back to the queues, for other nodes to replay;
+4. goodbye on ``ctl.nodes``, then the connections close.
+
+A second signal, or the hard deadline, ends the process at once: nothing is lost by that either.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.client.part import csv_batch
+from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
+from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.sessions import Lifetimes
+from coffeeshop.metrics import MetricsServer
+from coffeeshop.plan import PLANS
+from coffeeshop.presence import Presence
+from coffeeshop.transport import Transport, connect
+
+log = structlog.get_logger()
+STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
+TYPES = ("gateway", *STAGES, "worker", "all")
+CONNECT_PATIENCE = 5.0
+HARD_DEADLINE = 30.0
+"""Seconds beyond ``drain_timeout`` after which a shutdown stops being graceful."""
+
+
+@dataclass(frozen=True)
+class NodeOptions:
+    """What one process is to be."""
+
+    types: tuple[str, ...]
+    broker: str
+    host: str = "127.0.0.1"
+    port: int = 9000
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    drain_timeout: float = 10.0
+    limits: Limits = field(default_factory=Limits)
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+
+
+def stages_of(types: Sequence[str]) -> tuple[str, ...]:
+    """The stages that node types stand for."""
+    for each in types:
+        if each not in TYPES:
+            raise UsageError(f"no node type {each!r}; there are {', '.join(TYPES)}")
+    if "worker" in types or "all" in types:
+        return STAGES
+    return tuple(stage for stage in STAGES if stage in types)
+
+
+def has_gateway(types: Sequence[str]) -> bool:
+    """Whether the node types include the gateway."""
+    return "gateway" in types or "all" in types
+
+
+class RootFailed(CoffeeshopError):
+    """The root actor of the node failed: a bug. Whoever runs us starts us again."""
+
+    exit_code = 70
+
+
+class Service:
+    """One process. `run` returns when a signal (or `stop`) asked for it and all is closed."""
+
+    def __init__(self, options: NodeOptions, transport: Transport | None = None) -> None:
+        self._options = options
+        self._given = transport
+        self._stopping = threading.Event()
+        self._ready = threading.Event()
+        self._failure: str | None = None
+
+    def stop(self) -> None:
+        """Ask for the numbered shutdown."""
+        self._stopping.set()
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Whether everything runs, within that time."""
+        return self._ready.wait(timeout)
+
+    def install_signals(self) -> None:
+        """SIGTERM and SIGINT ask for a shutdown, the second of them ends the process."""
+
+        def asked(number: int, frame: FrameType | None) -> None:
+            if self._stopping.is_set():
+                os._exit(128 + number)
+            log.info("node.stopping", signal=signal.Signals(number).name)
+            self.stop()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, asked)
+
+    def run(self) -> None:
+        """Start, wait, stop. Raises `RootFailed`, or OSError when a port is taken."""
+        with ExitStack() as stack:
+            self._start(stack)
+            while not self._stopping.wait(0.5):
+                pass
+            self._ready.clear()
+            deadline = self._options.drain_timeout + HARD_DEADLINE
+            last_resort = threading.Timer(deadline, os._exit, (70,))
+            last_resort.daemon = True
+            last_resort.start()
+            stack.callback(last_resort.cancel)
+        log.info("node.closed")
+        if self._failure is not None:
+            raise RootFailed(self._failure)
+
+    def _start(self, stack: ExitStack) -> None:
+        options = self._options
+        transport = self._given or connect(options.broker)
+        stack.callback(transport.close)
+        node: HostedNode | None = None
+        stages = stages_of(options.types)
+
+        def figures() -> dict[str, Any]:
+            return {**_process_figures(), **_transport_figures(transport), **_node(node)}
+
+        if options.metrics_port is not None:
+            metrics = MetricsServer(
+                options.metrics_host, options.metrics_port, figures, self._ready.is_set
+            )
+            stack.callback(metrics.close)
+        if not self._connected(transport):
+            return
+        presence = Presence(transport, options.types, figures)
+        if stages:
+            node = HostedNode(transport, stages, self._root_failed)
+            stack.callback(presence.close)
+            stack.callback(node.close, options.drain_timeout)
+        else:
+            stack.callback(presence.close)
+        if has_gateway(options.types):
+            self._start_gateway(stack, transport)
+        presence.start()
+        self._ready.set()
+        log.info("node.ready", types=list(options.types), stages=list(stages))
+
+    def _start_gateway(self, stack: ExitStack, transport: Transport) -> None:
+        from coffeeshop.gateway.server import GatewayServer  # the other types need no web server
+
+        server = GatewayServer(
+            transport,
+            self._options.host,
+            self._options.port,
+            csv_batch,
+            self._options.limits,
+            self._options.lifetimes,
+            self._ready.is_set,
+        )
+        stack.callback(server.close)
+        server.start()
+
+    def _connected(self, transport: Transport) -> bool:
+        """Wait for the broker, however long it takes; False when asked to stop meanwhile."""
+        wait = getattr(transport, "wait_connected", None)
+        while wait is not None and not self._stopping.is_set():
+            try:
+                wait(CONNECT_PATIENCE)
+            except Unreachable as error:
+                log.warning("node.waiting_for_broker", reason=str(error))
+            else:
+                break
+        return not self._stopping.is_set()
+
+    def _root_failed(self, reason: str) -> None:
+        log.error("node.root_failed", reason=reason)
+        self._failure = reason
+        self.stop()
+
+
+def _node(node: HostedNode | None) -> dict[str, Any]:
+    return {} if node is None else node.figures()
+
+
+def _transport_figures(transport: Transport) -> dict[str, Any]:
+    counts = getattr(transport, "counts", None)
+    if counts is None:
+        return {}
+    found = counts()
+    return {
+        "connections": found.connections,
+        "channels": found.channels,
+        "readers": found.readers,
+        "consumers": found.consumers,
+        "unconfirmed": found.unconfirmed,
+        "reconnects_total": found.reconnects,
+        "blocked": int(found.blocked),
+    }
+
+
+def _process_figures() -> dict[str, Any]:
+    return {"threads": threading.active_count(), "resident_bytes": resident_bytes()}
+
+
+def resident_bytes() -> int:
+    """The process's resident memory; 0 where the system does not tell."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0

@@ -1,0 +1,79 @@
+"""Consuming a queue: tags that stay unambiguous across reconnects."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from coffeeshop.transport.base import Handed, OnGone, OnHanded
+from coffeeshop.transport.rabbitmq_link import LinkPool
+from coffeeshop.transport.rabbitmq_loop import Loop, guarded
+from coffeeshop.transport.rabbitmq_subscription import Subscription, message
+
+
+class RabbitConsumer(Subscription):
+    """`transport.base.Consumer` of a classic queue.
+
+    Tags are the consumer's own and never used twice. Those handed out before a reconnect mean
+    nothing to the new channel, where the broker's tags begin at 1 again: they are forgotten.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        pool: LinkPool,
+        queue: str,
+        prefetch: int,
+        on_handed: OnHanded,
+        on_gone: OnGone,
+    ) -> None:
+        super().__init__(loop, pool, queue, on_gone)
+        self._on_handed = on_handed
+        self._count = prefetch
+        self._tags = count(1)
+        self._unsettled: dict[int, int] = {}
+        self._taking = True
+
+    def ack(self, tag: int) -> None:
+        """Done with this message; from any thread."""
+        self._loop.post(lambda: self._settle(tag, requeue=False))
+
+    def requeue(self, tag: int) -> None:
+        """Hand this message to somebody else; from any thread."""
+        self._loop.post(lambda: self._settle(tag, requeue=True))
+
+    def stop_taking(self) -> None:
+        """Ask for no more; from any thread. The channel stays, so that what is held can end."""
+        self._loop.post(self._stop_taking)
+
+    def _stop_taking(self) -> None:
+        self._taking = False
+        if self._channel is not None and self._channel.is_open and self._brokers_name:
+            self._channel.basic_cancel(self._brokers_name)
+
+    def _attach(self) -> None:
+        if self._taking:  # after a reconnect nothing is held any more, and nothing wanted
+            super()._attach()
+
+    def _settle(self, tag: int, *, requeue: bool) -> None:
+        brokers = self._unsettled.pop(tag, None)
+        if brokers is None or self._channel is None or not self._channel.is_open:
+            return
+        if requeue:
+            self._channel.basic_reject(brokers, requeue=True)
+        else:
+            self._channel.basic_ack(brokers)
+
+    def _prefetch(self) -> int:
+        return max(1, self._count)
+
+    def _arguments(self) -> dict[str, Any]:
+        return {}
+
+    def _reset(self) -> None:
+        self._unsettled.clear()
+
+    def _deliver(self, tag: int, properties: Any, body: bytes) -> None:
+        own = next(self._tags)
+        self._unsettled[own] = tag
+        guarded(self._on_handed, Handed(own, message(properties, body)))

@@ -1,0 +1,156 @@
+"""Connections that come back: a link is opened again until it is closed."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from coffeeshop.errors import Forbidden
+from coffeeshop.transport.rabbitmq_loop import Loop, guarded
+from coffeeshop.transport.rabbitmq_url import Address
+from coffeeshop.transport.rabbitmq_wire import Wire, is_refusal
+
+_log = structlog.get_logger()
+
+FIRST_DELAY = 0.2
+LAST_DELAY = 10.0
+
+
+class Backoff:
+    """Growing delays, 0.2 to 10 s, each between half and all of its step."""
+
+    def __init__(self) -> None:
+        self._step = FIRST_DELAY
+
+    def next(self) -> float:
+        """Seconds to wait before the next attempt."""
+        step, self._step = self._step, min(self._step * 2, LAST_DELAY)
+        return step * random.uniform(0.5, 1)
+
+    def reset(self) -> None:
+        """An attempt succeeded."""
+        self._step = FIRST_DELAY
+
+
+class Tenant(Protocol):
+    """Who uses a link. Called in the loop's thread."""
+
+    def link_up(self, wire: Wire) -> None:
+        """The link is open (again): nothing of an earlier wire is valid."""
+        ...
+
+    def link_down(self) -> None:
+        """The link was lost, or another attempt to open it failed."""
+        ...
+
+
+class Link:
+    """One connection to the broker, again and again. Belongs to the loop's thread."""
+
+    def __init__(
+        self, loop: Loop, address: Address, name: str, blocked_timeout: float | None = None
+    ) -> None:
+        self.name = name
+        self.wire: Wire | None = None
+        """Open, or None."""
+        self.refusal: Forbidden | None = None
+        """Why the broker last refused us; None once it lets us in or is merely absent."""
+        self.openings = 0
+        self.tenants: set[Tenant] = set()
+        self._loop = loop
+        self._address = address
+        self._blocked_timeout = blocked_timeout
+        self._backoff = Backoff()
+        self._attempt: Wire | None = None
+        self._cancel_retry: Callable[[], None] = lambda: None
+        self._on_closed: Callable[[], None] | None = None
+
+    def open(self) -> None:
+        """Connect; harmless when it does already."""
+        if self._attempt is None and self._on_closed is None:
+            self._attempt = Wire(
+                self._address,
+                self._loop.io,
+                self.name,
+                self._opened,
+                self._lost,
+                self._blocked_timeout,
+            )
+
+    def close(self, on_closed: Callable[[], None]) -> None:
+        """Close in good order and for good."""
+        self._on_closed = on_closed
+        self._cancel_retry()
+        if self._attempt is None:
+            on_closed()
+        elif not self._attempt.is_closing and not self._attempt.is_closed:
+            self._attempt.close()
+
+    def abort(self, reason: Exception) -> None:
+        """Drop the connection; unless the link is being closed it opens another."""
+        if self._attempt is not None:
+            self._attempt.abort(reason)
+
+    def _opened(self, wire: Wire) -> None:
+        self.wire = wire
+        self.refusal = None
+        self.openings += 1
+        self._backoff.reset()
+        _log.info("transport.connected", link=self.name, broker=self._address.redacted)
+        for tenant in list(self.tenants):
+            guarded(tenant.link_up, wire)
+
+    def _lost(self, _wire: Wire, error: BaseException) -> None:
+        self.wire = self._attempt = None
+        if self._on_closed is not None:
+            self._on_closed()
+            return
+        self._plan_retry(error)
+        for tenant in list(self.tenants):
+            guarded(tenant.link_down)
+
+    def _plan_retry(self, error: BaseException) -> None:
+        delay = self._backoff.next()
+        if is_refusal(error):
+            delay = LAST_DELAY
+            self.refusal = Forbidden(f"the broker at {self._address.redacted} refuses this user")
+        else:
+            self.refusal = None
+        self._cancel_retry = self._loop.later(delay, self.open)
+        _log.warning(
+            "transport.lost",
+            link=self.name,
+            broker=self._address.redacted,
+            reason=type(error).__name__,
+            detail=str(error),
+            retry_in=round(delay, 1),
+        )
+
+
+class LinkPool:
+    """Links for channels that live long, so many to a link. Belongs to the loop's thread."""
+
+    ROOM = 1000
+
+    def __init__(self, make: Callable[[int], Link], room: int = ROOM) -> None:
+        """``make`` makes the n-th link; ``room``: channels per link, at most."""
+        self.links: list[Link] = []
+        self._make = make
+        self._room = room
+
+    def lease(self, tenant: Tenant) -> Link:
+        """A link with room for one more."""
+        link = next((one for one in self.links if self._has_room(one)), None)
+        if link is None:
+            link = self._make(len(self.links))
+            self.links.append(link)
+            link.open()
+        link.tenants.add(tenant)
+        return link
+
+    def _has_room(self, link: Link) -> bool:
+        most = self._room if link.wire is None else min(self._room, link.wire.most_channels)
+        return len(link.tenants) < most

@@ -1,0 +1,162 @@
+"""What readers of journals and consumers of queues share: a channel that comes back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from coffeeshop.transport.base import Message, OnGone
+from coffeeshop.transport.rabbitmq_link import Backoff, Link, LinkPool
+from coffeeshop.transport.rabbitmq_loop import Loop, guarded
+from coffeeshop.transport.rabbitmq_wire import (
+    AMQPError,
+    Channel,
+    ChannelClosedByBroker,
+    NoFreeChannels,
+    Wire,
+    is_missing,
+)
+
+_log = structlog.get_logger()
+
+OFFSET = "x-stream-offset"
+
+
+def message(properties: Any, body: bytes) -> Message:
+    """A delivered message as it was sent; what the broker added to its headers is left out."""
+    headers = {
+        name: int(value) if isinstance(value, int) else value  # pika's long is not quite an int
+        for name, value in (properties.headers or {}).items()
+        if name != OFFSET and isinstance(value, str | int)
+    }
+    return Message(headers, body)
+
+
+class Subscription:
+    """One consumer on a channel of its own, attached again after any loss.
+
+    `closed` is set from any thread; the rest belongs to the loop's thread.
+    """
+
+    def __init__(self, loop: Loop, pool: LinkPool, queue: str, on_gone: OnGone) -> None:
+        self.closed = False
+        self._loop = loop
+        self._pool = pool
+        self._queue = queue
+        self._on_gone = on_gone
+        self._link: Link | None = None
+        self._channel: Channel | None = None
+        self._brokers_name = ""
+        self._backoff = Backoff()
+
+    def start(self) -> None:
+        """Attach as soon as there is a connection."""
+        if not self.closed:
+            self._link = self._pool.lease(self)
+            self._attach()
+
+    def close(self) -> None:
+        """Stop; from any thread. Closing twice is harmless."""
+        if not self.closed:
+            self.closed = True
+            self._loop.post(self._leave)
+
+    def link_up(self, _wire: Wire) -> None:
+        self._attach()
+
+    def link_down(self) -> None:
+        self._channel = None
+        self._reset()
+
+    def _prefetch(self) -> int:
+        """How many unacknowledged deliveries the new channel allows; >= 1."""
+        raise NotImplementedError
+
+    def _arguments(self) -> dict[str, Any]:
+        """Arguments of the consumer."""
+        raise NotImplementedError
+
+    def _reset(self) -> None:
+        """The channel is gone, and so is the meaning of its delivery tags."""
+        raise NotImplementedError
+
+    def _deliver(self, tag: int, properties: Any, body: bytes) -> None:
+        """A delivery on the present channel."""
+        raise NotImplementedError
+
+    def _attach(self) -> None:
+        wire = self._link.wire if self._link is not None else None
+        if wire is None or not wire.is_open or self.closed or self._channel is not None:
+            return
+        try:
+            self._channel = wire.channel(on_open_callback=self._opened)
+        except NoFreeChannels:
+            self._move()
+            return
+        self._channel.add_on_close_callback(self._lost)
+        self._channel.add_on_cancel_callback(self._cancelled)
+
+    def _move(self) -> None:
+        """The broker allows fewer channels on a connection than we thought."""
+        self._vacate()
+        self._link = self._pool.lease(self)
+        self._attach()
+
+    def _opened(self, channel: Channel) -> None:
+        channel.basic_qos(prefetch_count=self._prefetch())
+        self._brokers_name = channel.basic_consume(
+            self._queue,
+            self._on_message,
+            arguments=self._arguments(),
+            callback=lambda _frame: self._backoff.reset(),
+        )
+
+    def _on_message(self, channel: Channel, method: Any, properties: Any, body: bytes) -> None:
+        if channel is self._channel and not self.closed:
+            self._deliver(method.delivery_tag, properties, body)
+
+    def _cancelled(self, _frame: Any) -> None:
+        """Most likely the queue was deleted; attaching again finds out."""
+        self._detach()
+        self._retry("cancelled by the broker")
+
+    def _lost(self, channel: Channel, reason: BaseException) -> None:
+        if channel is not self._channel:
+            return
+        self._channel = None
+        self._reset()
+        if is_missing(reason):
+            self._vanish()
+        elif isinstance(reason, ChannelClosedByBroker):
+            self._retry(str(reason))
+        # else the connection is lost, and the link says when there is another
+
+    def _retry(self, reason: str) -> None:
+        delay = self._backoff.next()
+        _log.info("transport.subscription_lost", queue=self._queue, reason=reason)
+        self._loop.later(delay, self._attach)
+
+    def _vanish(self) -> None:
+        if not self.closed:
+            self.closed = True
+            self._leave()
+            guarded(self._on_gone)
+
+    def _leave(self) -> None:
+        self._detach()
+        self._vacate()
+
+    def _detach(self) -> None:
+        channel, self._channel = self._channel, None
+        self._reset()
+        if channel is not None and not channel.is_closing and not channel.is_closed:
+            try:
+                channel.close()
+            except AMQPError as error:  # it went away at this moment, which is what we want
+                _log.debug("transport.channel_gone", queue=self._queue, reason=str(error))
+
+    def _vacate(self) -> None:
+        if self._link is not None:
+            self._link.tenants.discard(self)
+            self._link = None

@@ -1,0 +1,202 @@
+"""One AMQP connection: the only module that imports pika.
+
+`Wire` is pika's connection with two hot paths changed. As released, pika receives 4 KiB at a time
+and copies what it holds at every read and for every frame, and it makes a system call per frame.
+Here reads are large, frames are cut out of one buffer, and small frames leave together.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pika
+from pika import frame, spec
+from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.channel import Channel
+from pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelClosedByBroker,
+    NoFreeChannels,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
+
+from coffeeshop.transport.rabbitmq_url import Address
+
+__all__ = [
+    "AMQPError",
+    "Channel",
+    "ChannelClosedByBroker",
+    "IOLoop",
+    "NoFreeChannels",
+    "Wire",
+    "is_missing",
+    "is_refusal",
+    "properties",
+]
+
+NOT_FOUND = 404
+_RECEIVE = 256 << 10
+_CONSUME = 1 << 20
+_JOINED = 64 << 10
+_FRAME_OVERHEAD = spec.FRAME_HEADER_SIZE + spec.FRAME_END_SIZE
+_PERSISTENT = 2
+
+# The link reports every loss with fields; pika repeats it in prose with stack traces.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
+    """One connection, opened at once. All methods belong to the loop's thread.
+
+    Ends in exactly one call of ``on_lost``, whether it never opened, was lost or was closed.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        loop: IOLoop,
+        name: str,
+        on_open: Callable[[Wire], None],
+        on_lost: Callable[[Wire, BaseException], None],
+        blocked_timeout: float | None = None,
+    ) -> None:
+        """``name`` is what the broker's operators see; ``blocked_timeout`` in seconds."""
+        self._frame_buffer = b""
+        self._corked: list[bytes] | None = None
+        super().__init__(
+            _parameters(address, name, blocked_timeout),
+            on_open_callback=on_open,
+            on_open_error_callback=on_lost,
+            on_close_callback=on_lost,
+            custom_ioloop=loop,
+        )
+
+    @property
+    def most_channels(self) -> int:
+        """How many channels the broker allows on this connection."""
+        return int(self.params.channel_max)
+
+    @property
+    def channels(self) -> int:
+        """How many channels there are now."""
+        return len(self._channels)
+
+    def abort(self, reason: Exception) -> None:
+        """Drop the connection without another word to the broker."""
+        if not self.is_closed:
+            self._terminate_stream(reason)
+
+    @contextmanager
+    def corked(self) -> Iterator[None]:
+        """Hold frames back while inside; then they leave in few large writes."""
+        self._corked = []
+        try:
+            yield
+        finally:
+            frames, self._corked = self._corked, None
+            self._output_marshaled_frames(frames)
+
+    def _proto_connection_made(self, transport: Any) -> None:
+        transport._MAX_RECV_BYTES = _RECEIVE
+        transport._MAX_CONSUME_BYTES = _CONSUME
+        super()._proto_connection_made(transport)
+
+    def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
+        if self._corked is not None:
+            self._corked.extend(marshaled_frames)
+        else:
+            super()._output_marshaled_frames(list(_joined(marshaled_frames)))
+
+    def _on_data_available(self, data_in: bytes) -> None:
+        if not self.is_open:  # the handshake, with its frames of another kind
+            super()._on_data_available(data_in)
+            return
+        buffer = self._frame_buffer + data_in if self._frame_buffer else data_in
+        position = 0
+        while end := _frame_end(buffer, position):
+            _, value = frame.decode_frame(buffer[position:end])
+            position = end
+            self._process_frame(value)
+        self.bytes_received += position
+        self._frame_buffer = buffer[position:]
+
+
+def _frame_end(buffer: bytes, position: int) -> int:
+    """Where the frame at ``position`` ends; 0 unless all of it is there."""
+    if len(buffer) - position < _FRAME_OVERHEAD:
+        return 0
+    (size,) = struct.unpack_from(">L", buffer, position + 3)
+    end: int = position + size + _FRAME_OVERHEAD
+    return end if end <= len(buffer) else 0
+
+
+def _joined(frames: Sequence[bytes]) -> Iterator[bytes]:
+    """The same bytes in fewer pieces; large frames stay as they are."""
+    small: list[bytes] = []
+    size = 0
+    for one in frames:
+        if size + len(one) > _JOINED and small:
+            yield b"".join(small)
+            small, size = [], 0
+        small.append(one)
+        size += len(one)
+    if small:
+        yield b"".join(small)
+
+
+def _parameters(
+    address: Address, name: str, blocked_timeout: float | None
+) -> pika.ConnectionParameters:
+    tls = address.tls
+    ssl_options = tls and pika.SSLOptions(tls.context(), tls.server_name or address.host)
+    return pika.ConnectionParameters(
+        host=address.host,
+        port=address.port,
+        virtual_host=address.virtual_host,
+        credentials=pika.PlainCredentials(address.user, address.password),
+        heartbeat=address.heartbeat,
+        blocked_connection_timeout=blocked_timeout,
+        ssl_options=ssl_options,
+        client_properties={"connection_name": name, "product": "coffeeshop"},
+        socket_timeout=5,
+        stack_timeout=10,
+    )
+
+
+def properties(headers: dict[str, Any], message_id: str) -> pika.BasicProperties:
+    """The properties of a durable message."""
+    return pika.BasicProperties(headers=headers, message_id=message_id, delivery_mode=_PERSISTENT)
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether the broker closed a channel because the queue or stream does not exist.
+
+    A queue whose node is down gets the same code; it still exists.
+    """
+    return (
+        isinstance(error, ChannelClosedByBroker)
+        and error.reply_code == NOT_FOUND
+        and "inaccessible" not in error.reply_text
+    )
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether the broker refused the user or the virtual host, rather than broke down.
+
+    pika guesses a refusal from any loss during the handshake; the broker's own words decide. A
+    full virtual host also says NOT_ALLOWED, but not for ever.
+    """
+    if isinstance(error, AuthenticationError) and not isinstance(
+        error, ProbableAuthenticationError
+    ):
+        return True
+    if not isinstance(error, ProbableAuthenticationError | ProbableAccessDeniedError):
+        return False
+    words = str(error)
+    return ("(403)" in words or "(530)" in words) and "limit" not in words
