@@ -15,9 +15,9 @@ from typing import Any, NoReturn
 
 import rich_click as click
 
-from coffeeshop import __version__
+from coffeeshop import __version__, cli_gateway
 from coffeeshop.errors import CoffeeshopError, Unreachable
-from coffeeshop.settings import Settings
+from coffeeshop.settings import Settings, set_up_logging
 
 BUG = 70
 EXIT_CODES = """\b
@@ -102,7 +102,7 @@ def submit(
     coffeeshop submit --data-folder example --output-dir out --format parquet
     """
     settings = Settings.read()
-    _logging(settings, verbosity)
+    set_up_logging(settings, verbosity)
     from coffeeshop.submit import Submission
     from coffeeshop.submit import submit as run
 
@@ -161,7 +161,7 @@ def generate(
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
 def demo(transactions: int, verbosity: str | None) -> None:
     """Three clients at once, each with its own data, while tasks are killed. No broker needed."""
-    _logging(Settings.read(), verbosity or "quiet")
+    set_up_logging(Settings.read(), verbosity or "quiet")
     from coffeeshop.demo import demo as run
 
     run(transactions)
@@ -209,7 +209,7 @@ def run_node(
     coffeeshop run-node --type filter_year --type filter_hour
     """
     settings = Settings.read()
-    _logging(settings, verbosity or "info")
+    set_up_logging(settings, verbosity or "info")
     from coffeeshop.gateway.admission import Limits
     from coffeeshop.gateway.sessions import Lifetimes
     from coffeeshop.service import NodeOptions, Service, stages_of
@@ -235,10 +235,7 @@ def run_node(
         raise Unreachable(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
-def _logging(settings: Settings, verbosity: str | None) -> None:
-    from coffeeshop.telemetry import configure_logging
-
-    configure_logging(verbosity or "normal", as_json=settings.log_json)
+cli_gateway.add_to(cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

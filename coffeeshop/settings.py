@@ -43,3 +43,10 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
         except OSError as error:
             raise UsageError(f"{name}_FILE: cannot read {file}: {error.strerror}") from error
     return environment.get(name) or None
+
+
+def set_up_logging(settings: Settings, verbosity: str | None) -> None:
+    """Set up this process's logs. ``verbosity``: a key of `telemetry.LEVELS`; normal if None."""
+    from coffeeshop.telemetry import configure_logging  # `--help` must not wait for it
+
+    configure_logging(verbosity or "normal", as_json=settings.log_json)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from coffeeshop.codec import decode, encode, split
+from coffeeshop.errors import ProtocolError
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.operators import Fold
 from coffeeshop.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
@@ -61,10 +62,12 @@ class TaskCore:
             batch = decode(record.body)
             self.rows += batch.num_rows
             outputs = list(self._run(record, record.stream, batch))
-        else:
+        elif record.kind == "eof":
             if not self._ledger.end(record.stream, record.producer, record.number):
                 return []
             outputs = list(self._forward_end(record, record.stream))
+        else:
+            raise ProtocolError(f"a task takes no {record.kind!r} record")
         if self._ledger.complete and not self.finished:
             self.finished = True
             outputs.extend(self._results())

@@ -1,0 +1,91 @@
+"""`coffeeshop doctor`: is everything there, and is anything left that should not be?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from rich.console import Console
+
+from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.errors import CoffeeshopError
+from coffeeshop.plan import PLANS
+
+STAGES = {name: [stage.name for stage in plan.stages] for name, plan in PLANS.items()}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check. ``advice`` says what to do when it is not ok."""
+
+    check: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def examine(client: GatewayClient) -> list[Finding]:
+    """All checks, in the order in which they depend on each other."""
+    findings = [_ready(client)]
+    if findings[0].ok:
+        findings += [check(client) for check in (_stages, _unreleased, _unfinished)]
+    return findings
+
+
+def _ready(client: GatewayClient) -> Finding:
+    return Finding(
+        "gateway and broker",
+        client.ready(),
+        client.url,
+        "start RabbitMQ, then: coffeeshop run-node --type gateway",
+    )
+
+
+def _stages(client: GatewayClient) -> Finding:
+    types = {each for node in client.nodes() for each in node["types"]}
+    everything = bool(types & {"worker", "all"})
+    served = [p for p, stages in STAGES.items() if everything or types >= set(stages)]
+    return Finding(
+        "nodes for every stage",
+        bool(served),
+        f"plans served: {', '.join(served) or 'none'}",
+        "coffeeshop run-node --type worker",
+    )
+
+
+def _unreleased(client: GatewayClient) -> Finding:
+    ended = [s for s in client.sessions(limit=10_000) if s["state"] != "open"]
+    left = [s["id"] for s in ended if not s["released"]]
+    return Finding(
+        "nothing left of ended sessions",
+        not left,
+        f"{len(ended)} ended, {len(left)} with input still on the broker",
+        "gateways release them within seconds; look at their logs if not: " + ", ".join(left[:5]),
+    )
+
+
+def _unfinished(client: GatewayClient) -> Finding:
+    waiting = [s["id"] for s in client.sessions("open", 10_000) if s["uploaded"]]
+    tasks = sum(int(node.get("tasks", 0)) for node in client.nodes())
+    return Finding(
+        "uploaded sessions are worked on",
+        not waiting or tasks > 0,
+        f"{len(waiting)} uploaded, {tasks} tasks on nodes",
+        "coffeeshop run-node --type worker",
+    )
+
+
+def doctor(client: GatewayClient, as_json: bool) -> None:
+    """Print the findings; raises `CoffeeshopError` when one is not ok."""
+    findings = examine(client)
+    if as_json:
+        print(json.dumps([asdict(each) for each in findings], indent=1))
+    else:
+        console = Console()
+        for each in findings:
+            mark = "[green]ok  [/]" if each.ok else "[red]WRONG[/]"
+            console.print(f"{mark} {each.check}: {each.found}", highlight=False, soft_wrap=True)
+            if not each.ok:
+                console.print(f"     {each.advice}", style="dim", highlight=False, soft_wrap=True)
+    if not all(each.ok for each in findings):
+        raise CoffeeshopError("something is not as it should be")
