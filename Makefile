@@ -1,26 +1,46 @@
 .POSIX:
-.PHONY: setup try test test-middleware check bench demo long
+.PHONY: help try setup test test-middleware check bench demo example long secrets up down logs
 
-try:
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
+
+try: ## set up, generate an example data set, analyse it
 	@sh scripts/try.sh
 
-setup:
+setup: ## make .venv with the project and its tools
 	@sh scripts/setup.sh
 
-test:
+test: ## what CI runs: the checks, then the tests with coverage
 	@sh scripts/test.sh
 
-test-middleware: setup
+test-middleware: setup ## the transport suite, in memory and against a RabbitMQ of its own
+	@sh scripts/programs.sh
 	@.venv/bin/python -m pytest tests/transport
 
-check: setup
+check: setup ## style, types, import rules, scripts, container files
 	@sh scripts/check.sh
 
-bench: setup
+bench: setup ## against DuckDB and Polars on the same files
 	@.venv/bin/python benchmarks/compare.py
 
-demo: setup
+demo: setup ## three clients at once while tasks crash, in one process
 	@.venv/bin/coffeeshop demo
 
-long: setup
+example: setup ## several data sets at once, each checked against its own answers
+	@.venv/bin/python examples/multiple_datasets.py
+
+long: setup ## the tests that take minutes
+	@sh scripts/programs.sh
 	@.venv/bin/python -m pytest -m long --timeout 3600
+
+secrets: ## random credentials and folders for the containers
+	@sh scripts/secrets.sh
+
+up: secrets ## start the containers; COMPOSE_PROFILES=staged adds a process per stage
+	docker compose up --detach --build --wait
+
+down: ## stop the containers; the broker keeps its data
+	docker compose --profile staged --profile client down
+
+logs: ## follow the containers' logs
+	docker compose --profile staged logs --follow --tail 100

@@ -74,6 +74,11 @@ def cli() -> None:
 @click.option(
     "--gateway", help="A gateway's URL; without one all of it runs here.  [COFFEESHOP_GATEWAY]"
 )
+@click.option(
+    "--gateway-patience",
+    type=click.FloatRange(min=0),
+    help="Seconds in which an unanswered request is repeated.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
+)
 @click.option("--detach", is_flag=True, help="Send the data, print the session's id, do not wait.")
 @click.option("--session", help="The id (a UUID) of a session that several clients feed.")
 @click.option("--producer", default="0/1", help="i/N: send the i-th of N shares.  [0/1]")
@@ -90,6 +95,7 @@ def submit(
     on_bad_row: str,
     timeout: float | None,
     gateway: str | None,
+    gateway_patience: float | None,
     detach: bool,
     session: str | None,
     producer: str,
@@ -122,6 +128,7 @@ def submit(
             detach,
             session,
             producer,
+            settings.gateway_patience if gateway_patience is None else gateway_patience,
         )
     )
 
@@ -158,13 +165,18 @@ def generate(
 
 @cli.command()
 @click.option("--transactions", type=click.IntRange(1, 200_000), default=20_000, show_default=True)
+@click.option("--gateway", help="Let a gateway's system do it.  [COFFEESHOP_GATEWAY]")
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
-def demo(transactions: int, verbosity: str | None) -> None:
-    """Three clients at once, each with its own data, while tasks are killed. No broker needed."""
-    set_up_logging(Settings.read(), verbosity or "quiet")
+def demo(transactions: int, gateway: str | None, verbosity: str | None) -> None:
+    """Three clients at once, each with its own data and its own answers.
+
+    Without a gateway everything runs here, no broker needed, and tasks are killed meanwhile.
+    """
+    settings = Settings.read()
+    set_up_logging(settings, verbosity or "quiet")
     from coffeeshop.demo import demo as run
 
-    run(transactions)
+    run(transactions, gateway or settings.gateway)
 
 
 @cli.command("run-node")

@@ -19,6 +19,12 @@ PATIENCE = 10.0
 """Seconds a command that only asks waits for an answer."""
 
 _gateway_option = click.option("--gateway", help="[COFFEESHOP_GATEWAY, http://127.0.0.1:9000]")
+_patience_option = click.option(
+    "--gateway-patience",
+    "patience",
+    type=click.FloatRange(min=0),
+    help="Seconds to wait for an answer.  [COFFEESHOP_GATEWAY_PATIENCE, 10]",
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _format_option = click.option(
     "--format", "file_format", type=click.Choice(["csv", "json", "parquet"]), default="csv"
@@ -26,12 +32,16 @@ _format_option = click.option(
 
 
 @contextmanager
-def _client(gateway: str | None) -> Iterator[GatewayClient]:
+def _client(gateway: str | None, patience: float | None) -> Iterator[GatewayClient]:
     settings = Settings.read()
     set_up_logging(settings, "normal")
     from coffeeshop.client.gateway import GatewayClient
 
-    client = GatewayClient(gateway or settings.gateway or DEFAULT_GATEWAY, patience=PATIENCE)
+    waits = (patience, settings.gateway_patience, PATIENCE)
+    client = GatewayClient(
+        gateway or settings.gateway or DEFAULT_GATEWAY,
+        patience=next(seconds for seconds in waits if seconds is not None),
+    )
     try:
         yield client
     finally:
@@ -44,9 +54,17 @@ def _client(gateway: str | None) -> Iterator[GatewayClient]:
 @click.option("--quiet", "-q", "ids", is_flag=True, help="Print ids only.")
 @_json_option
 @_gateway_option
-def sessions(state: str | None, limit: int, ids: bool, as_json: bool, gateway: str | None) -> None:
+@_patience_option
+def sessions(
+    state: str | None,
+    limit: int,
+    ids: bool,
+    as_json: bool,
+    gateway: str | None,
+    patience: float | None,
+) -> None:
     """List sessions, newest first."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
         mode = "json" if as_json else "ids" if ids else "table"
@@ -57,9 +75,10 @@ def sessions(state: str | None, limit: int, ids: bool, as_json: bool, gateway: s
 @click.argument("session", required=False)
 @_json_option
 @_gateway_option
-def status(session: str | None, as_json: bool, gateway: str | None) -> None:
+@_patience_option
+def status(session: str | None, as_json: bool, gateway: str | None, patience: float | None) -> None:
     """Show a SESSION, or without one the gateway's figures."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
         remote_commands.status(client, session, as_json)
@@ -69,9 +88,10 @@ def status(session: str | None, as_json: bool, gateway: str | None) -> None:
 @click.argument("session")
 @_json_option
 @_gateway_option
-def watch(session: str, as_json: bool, gateway: str | None) -> None:
+@_patience_option
+def watch(session: str, as_json: bool, gateway: str | None, patience: float | None) -> None:
     """Follow a SESSION to its end; ends with its exit code."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
         remote_commands.watch(client, session, as_json)
@@ -89,11 +109,17 @@ def watch(session: str, as_json: bool, gateway: str | None) -> None:
 )
 @_format_option
 @_gateway_option
+@_patience_option
 def results(
-    session: str, query: str | None, output: Path | None, file_format: str, gateway: str | None
+    session: str,
+    query: str | None,
+    output: Path | None,
+    file_format: str,
+    gateway: str | None,
+    patience: float | None,
 ) -> None:
     """Fetch the results of a completed SESSION."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
         remote_commands.results(client, session, query, output, file_format)
@@ -103,9 +129,10 @@ def results(
 @click.argument("session")
 @_json_option
 @_gateway_option
-def cancel(session: str, as_json: bool, gateway: str | None) -> None:
+@_patience_option
+def cancel(session: str, as_json: bool, gateway: str | None, patience: float | None) -> None:
     """End a SESSION."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
         remote_commands.cancel(client, session, as_json)
@@ -114,9 +141,10 @@ def cancel(session: str, as_json: bool, gateway: str | None) -> None:
 @click.command()
 @_json_option
 @_gateway_option
-def nodes(as_json: bool, gateway: str | None) -> None:
+@_patience_option
+def nodes(as_json: bool, gateway: str | None, patience: float | None) -> None:
     """List the processes that work for this system."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
         remote_commands.nodes(client, as_json)
@@ -125,9 +153,10 @@ def nodes(as_json: bool, gateway: str | None) -> None:
 @click.command()
 @_json_option
 @_gateway_option
-def doctor(as_json: bool, gateway: str | None) -> None:
+@_patience_option
+def doctor(as_json: bool, gateway: str | None, patience: float | None) -> None:
     """Check that everything is there and that nothing is left behind."""
-    with _client(gateway) as client:
+    with _client(gateway, patience) as client:
         from coffeeshop.doctor import doctor as run
 
         run(client, as_json)

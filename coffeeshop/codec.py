@@ -6,6 +6,7 @@ The bytes of equal batches are equal, so a digest of the bytes identifies the co
 from __future__ import annotations
 
 import hashlib
+import struct
 
 import pyarrow as pa
 
@@ -14,6 +15,8 @@ from coffeeshop.errors import CodecError
 MAX_BODY = 4 << 20
 """The largest body of a record, in bytes."""
 _FRAME = 64 << 10  # what the stream format may add to the columns
+_HEADER, _COMPRESSION = 2, 3
+"""Numbers of fields in Arrow's ``Message`` and ``RecordBatch`` tables."""
 
 
 def encode(batch: pa.RecordBatch) -> bytes:
@@ -28,18 +31,48 @@ def encode(batch: pa.RecordBatch) -> bytes:
 def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
     """The one batch in ``body``, sharing its memory.
 
-    Raises `CodecError` when the bytes are no such stream, are damaged, or (where ``schema`` is
-    given) hold other columns.
+    Raises `CodecError` when the bytes are no such stream, are damaged, hold several batches, are
+    compressed (a few bytes may stand for gigabytes) or, where ``schema`` is given, hold other
+    columns.
     """
     try:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+            if schema is not None and not reader.schema.equals(schema):
+                raise CodecError(f"the batch has {reader.schema.names}, not {schema.names}")
+            _check_messages(body)
             batch = reader.read_next_batch()
             batch.validate()
-    except (pa.ArrowException, StopIteration, OSError, ValueError) as error:
+    except (pa.ArrowException, StopIteration, OSError, ValueError, struct.error) as error:
         raise CodecError(f"not an Arrow batch: {error}") from error
-    if schema is not None and not batch.schema.equals(schema):
-        raise CodecError(f"the batch has {batch.schema.names}, not {schema.names}")
     return batch
+
+
+def _check_messages(body: bytes) -> None:
+    messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
+    batches = [message for message in messages if message.type == "record batch"]
+    if len(batches) > 1:
+        raise CodecError(f"one batch is wanted, not {len(batches)}")
+    if batches and _is_compressed(batches[0].metadata.to_pybytes()):
+        raise CodecError("a compressed batch is not taken")
+
+
+def _is_compressed(metadata: bytes) -> bool:
+    """Whether a record batch's message, a flatbuffer that Arrow has verified, names a codec."""
+    (message,) = struct.unpack_from("<I", metadata, 0)
+    batch = _field(metadata, message, _HEADER)
+    (offset,) = struct.unpack_from("<I", metadata, batch)
+    return _field(metadata, batch + offset, _COMPRESSION) != 0
+
+
+def _field(metadata: bytes, table: int, number: int) -> int:
+    """Where a table's field is; 0 when the table does not have it."""
+    (back,) = struct.unpack_from("<i", metadata, table)
+    (size,) = struct.unpack_from("<H", metadata, table - back)
+    at = 4 + 2 * number
+    if at >= size:
+        return 0
+    (offset,) = struct.unpack_from("<H", metadata, table - back + at)
+    return table + int(offset) if offset else 0
 
 
 def split(batch: pa.RecordBatch) -> list[pa.RecordBatch]:

@@ -1,64 +1,117 @@
-"""`coffeeshop demo`: three clients, three data sets, and a task killed in each session."""
+"""`coffeeshop demo`: three clients at once, each with its own data set and its own answers.
+
+Without a gateway all of it runs here, twice: calmly, and with a task killed in each session. With
+one, the sessions run there, and then once more here to compare.
+"""
 
 from __future__ import annotations
 
 import tempfile
 import threading
 import time
+import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from coffeeshop.client.folder import open_folder
 from coffeeshop.client.results import to_csv
 from coffeeshop.client.upload import Uploaded
+from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.results import Completed
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
+from coffeeshop.messages import SessionSpec
 from coffeeshop.testing.crash import crash_tasks
+
+if TYPE_CHECKING:  # a demonstration in this process needs no HTTP client
+    from coffeeshop.client.gateway import Event
 
 CLIENTS = (
     ("north", 1, "kaggle", "dirs"),
     ("south", 2, "export", "flat"),
     ("west", 3, "kaggle", "flat"),
 )
+NAMES = tuple(name for name, *_ in CLIENTS)
+Answer = tuple[Uploaded, Completed]
+Answers = dict[str, Answer]
+Analyse = Callable[[str], Answer]
+"""Runs the session of the client of that name."""
+Say = Callable[[str, str], None]
+"""Prints what a client (by name) has to say. Thread-safe."""
 
 
-def demo(transactions: int) -> None:
-    """Run the demonstration and print what happened."""
+class WrongAnswers(CoffeeshopError):
+    """Two runs over the same data differ: a bug."""
+
+    exit_code = 70
+
+
+def demo(transactions: int, gateway: str | None = None) -> None:
+    """Run the demonstration and print what happened. ``gateway``: the URL of one.
+
+    Raises `WrongAnswers`, and with a gateway what `client.remote.analyse` raises.
+    """
     console = Console()
+    say = _speaker(console)
+    with tempfile.TemporaryDirectory(prefix="coffeeshop-demo-") as directory:
+        data = Path(directory)
+        _generate(data, transactions, say)
+        if gateway is None:
+            calm, again = _undisturbed_and_disturbed(data, say)
+        else:
+            calm, again = _there_and_here(data, gateway, say)
+    same = "same answer after a crash" if gateway is None else "same answer embedded"
+    _compare(console, calm, again, same)
+
+
+def _speaker(console: Console) -> Say:
     lock = threading.Lock()
+    began = time.perf_counter()
 
     def say(client: str, text: str) -> None:
         with lock:
-            console.print(f"{time.perf_counter() - began:6.2f} s  [bold]{client:<6}[/] {text}")
+            seconds = time.perf_counter() - began
+            console.print(f"{seconds:6.2f} s  [bold]{client:<6}[/] {escape(text)}", soft_wrap=True)
 
-    with tempfile.TemporaryDirectory(prefix="coffeeshop-demo-") as directory:
-        began = time.perf_counter()
-        for name, seed, dialect, layout in CLIENTS:
-            rows = generate(
-                Path(directory) / name,
-                transactions=transactions,
-                seed=seed,
-                dialect=dialect,
-                layout=layout,
-            )
-            say(name, f"has {sum(rows.values()):,} rows ({dialect} dialect, {layout} layout)")
-        calm = _run_all(Path(directory), say)
-        say("all", "now the same three once more, and one task in each session is made to crash")
-        with crash_tasks(lambda task: say("crash", f"{task.producer} of {task.session[:8]}")):
-            disturbed = _run_all(Path(directory), say)
-        _compare(console, calm, disturbed)
+    return say
 
 
-Answer = tuple[Uploaded, Completed]
+def _generate(directory: Path, transactions: int, say: Say) -> None:
+    for name, seed, dialect, layout in CLIENTS:
+        rows = generate(
+            directory / name,
+            transactions=transactions,
+            seed=seed,
+            dialect=dialect,
+            layout=layout,
+        )
+        say(name, f"has {sum(rows.values()):,} rows ({dialect} dialect, {layout} layout)")
 
 
-def _run_all(directory: Path, say: object) -> dict[str, Answer]:
-    assert callable(say)
-    with LocalSystem() as system, ThreadPoolExecutor(len(CLIENTS)) as pool:
+def _undisturbed_and_disturbed(directory: Path, say: Say) -> tuple[Answers, Answers]:
+    calm = _embedded(directory, say)
+    say("all", "now the same three once more, and one task in each session is made to crash")
+    with crash_tasks(lambda task: say("crash", f"{task.producer} of {task.session[:8]}")):
+        return calm, _embedded(directory, say)
+
+
+def _there_and_here(directory: Path, gateway: str, say: Say) -> tuple[Answers, Answers]:
+    from coffeeshop.client.upload import use_one_columnar_thread
+
+    use_one_columnar_thread()
+    there = _at_once(lambda name: _remote(name, directory / name, gateway, say))
+    say("all", "now the same three in this process, to compare")
+    return there, _embedded(directory, lambda client, text: None)
+
+
+def _embedded(directory: Path, say: Say) -> Answers:
+    with LocalSystem() as system:
 
         def client(name: str) -> Answer:
             answer = system.analyse(
@@ -68,23 +121,56 @@ def _run_all(directory: Path, say: object) -> dict[str, Answer]:
             say(name, "is done; its session is released")
             return answer
 
-        names = [name for name, *_ in CLIENTS]
-        return dict(zip(names, pool.map(client, names), strict=True))
+        return _at_once(client)
 
 
-def _compare(console: Console, calm: dict[str, Answer], disturbed: dict[str, Answer]) -> None:
+def _remote(name: str, folder: Path, gateway: str, say: Say) -> Answer:
+    from coffeeshop.client.gateway import GatewayClient
+    from coffeeshop.client.remote import analyse
+
+    client = GatewayClient(gateway)
+    spec = SessionSpec(str(uuid.uuid4()), "fused", 1, 2)
+    say(name, f"opens session {spec.id}")
+    try:
+        uploaded, tables, warnings = analyse(
+            client, open_folder(folder), spec, on_event=lambda event: _tell(name, event, say)
+        )
+    finally:
+        client.close()
+    return uploaded, Completed(tables, warnings)
+
+
+def _tell(name: str, event: Event, say: Say) -> None:
+    detail = ", ".join(f"{key} {value}" for key, value in sorted(event.data.items()))
+    say(name, f"hears: {event.name} {detail}".rstrip())
+
+
+def _at_once(analyse: Analyse) -> Answers:
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        return dict(zip(NAMES, pool.map(analyse, NAMES), strict=True))
+
+
+def _compare(console: Console, calm: Answers, again: Answers, same: str) -> None:
     table = Table(title="Each client's own answers", title_justify="left")
-    for column in ("client", "rows", "query 1 rows", "best seller", "same answer after a crash"):
+    for column in ("client", "rows", "query 1 rows", "best seller", same):
         table.add_column(column)
+    differing = []
     for name, (uploaded, completed) in calm.items():
-        again = disturbed[name][1]
-        same = all(to_csv(t) == to_csv(again.tables[q]) for q, t in completed.tables.items())
+        equal = _csv_files(completed) == _csv_files(again[name][1])
+        if not equal:
+            differing.append(name)
         best = completed.tables["query2_best_selling"].slice(0, 1).to_pylist()
         table.add_row(
             name,
             f"{sum(uploaded.rows.values()):,}",
             f"{completed.tables['query1'].num_rows:,}",
             best[0]["item_name"] if best else "",
-            "byte for byte" if same else "NO",
+            "byte for byte" if equal else "NO",
         )
     console.print(table)
+    if differing:
+        raise WrongAnswers(f"two runs over the same data differ: {', '.join(differing)}")
+
+
+def _csv_files(completed: Completed) -> dict[str, bytes]:
+    return {query: to_csv(table) for query, table in completed.tables.items()}

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, dataclass
 
 from rich.console import Console
+from rich.text import Text
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.plan import PLANS
 
+GRACE = 15.0
+"""Seconds that gateways have to release what a session leaves."""
 STAGES = {name: [stage.name for stage in plan.stages] for name, plan in PLANS.items()}
 
 
@@ -55,7 +59,8 @@ def _stages(client: GatewayClient) -> Finding:
 
 def _unreleased(client: GatewayClient) -> Finding:
     ended = [s for s in client.sessions(limit=10_000) if s["state"] != "open"]
-    left = [s["id"] for s in ended if not s["released"]]
+    late = time.time() - GRACE
+    left = [s["id"] for s in ended if not s["released"] and s["ended_at"] < late]
     return Finding(
         "nothing left of ended sessions",
         not left,
@@ -83,9 +88,9 @@ def doctor(client: GatewayClient, as_json: bool) -> None:
     else:
         console = Console()
         for each in findings:
-            mark = "[green]ok  [/]" if each.ok else "[red]WRONG[/]"
-            console.print(f"{mark} {each.check}: {each.found}", highlight=False, soft_wrap=True)
+            mark = ("ok   ", "green") if each.ok else ("WRONG", "red")
+            console.print(Text.assemble(mark, f" {each.check}: {each.found}"), soft_wrap=True)
             if not each.ok:
-                console.print(f"     {each.advice}", style="dim", highlight=False, soft_wrap=True)
+                console.print(Text(f"      {each.advice}", "dim"), soft_wrap=True)
     if not all(each.ok for each in findings):
         raise CoffeeshopError("something is not as it should be")

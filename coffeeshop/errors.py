@@ -62,6 +62,7 @@ class BadData(CoffeeshopError):
             where += f", column {column}"
         if value is not None:
             where += f", value {value[:80]!r}"
+        where = where.removeprefix(", ")
         super().__init__(f"{where}: {reason}" if where else reason)
 
 

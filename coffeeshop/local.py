@@ -76,12 +76,12 @@ class LocalSystem:
     ) -> tuple[Uploaded, Completed]:
         """Run one session over a folder.
 
-        Raises `BadData`, `SessionFailed`, `SessionTimeout`; the session's objects are gone either
-        way.
+        Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`; the session's objects
+        are gone either way.
         """
         spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
-        open_session(self.transport, spec)
         try:
+            open_session(self.transport, spec)
             follower = Follower(self.transport, spec, on_complete)
             uploaded = upload(
                 folder,

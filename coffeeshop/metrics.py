@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,6 +20,8 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+SLOWEST = 5.0
+"""Seconds that a client may take for its request."""
 Figures = Mapping[str, Any]
 """Flat. Numbers become ``coffeeshop_<name>``: counters when the name ends in ``_total``."""
 
@@ -70,7 +74,8 @@ class MetricsServer:
             start(status, [("Content-Type", media_type), ("Content-Length", str(len(body)))])
             return [body]
 
-        self._server = make_server(host, port, answer, handler_class=_Quiet)
+        server = _Server6 if ":" in host else _Server
+        self._server = make_server(host, port, answer, server_class=server, handler_class=_Quiet)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="metrics", daemon=True
@@ -84,6 +89,18 @@ class MetricsServer:
         self._thread.join()
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    """A thread for each request: a client that says nothing must not silence ``/healthz``."""
+
+    daemon_threads = True
+
+
+class _Server6(_Server):
+    address_family = socket.AF_INET6
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = SLOWEST
+
     def log_message(self, format: str, *args: Any) -> None:
         """Scrapes are no events."""

@@ -92,6 +92,7 @@ class NodeDirectory:
     wall: Callable[[], float] = time.time
     _heard: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _following: Following | None = None
 
     def start(self) -> None:
         """Begin to listen. Blocks until the journal is there."""
@@ -100,7 +101,8 @@ class NodeDirectory:
 
     def close(self) -> None:
         """Stop listening."""
-        self._following.close()
+        if self._following is not None:
+            self._following.close()
 
     def all(self) -> list[dict[str, Any]]:
         """What each node last said of itself, with its silence in seconds."""
@@ -118,7 +120,8 @@ class NodeDirectory:
         try:
             word = json.loads(delivery.message.body)
             name, age = str(word["id"]), self.wall() - float(word["at"])
-        except (ValueError, KeyError, TypeError) as error:
+            word = {**word, "types": list(word["types"]), "gone": bool(word["gone"])}
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             log.warning("nodes.unreadable", offset=delivery.offset, reason=str(error))
             return True
         # Older words are history; a minute allows for clocks that disagree.

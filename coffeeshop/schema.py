@@ -7,6 +7,7 @@ throughout, no floats.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from enum import Enum
 
@@ -85,3 +86,14 @@ TABLES: dict[str, Table] = {
     )
 }
 NULLS = ("", "NULL")
+LARGEST_ID = 1 << 53
+"""Whole numbers beyond it cannot be told apart in the ``38.0`` dialect."""
+LARGEST_AMOUNT = 10_000_000_000
+"""In thousandths. Sums of nine hundred million rows stay exact."""
+BOUNDS = {
+    Kind.ID: (-LARGEST_ID, LARGEST_ID),
+    Kind.AMOUNT: (-LARGEST_AMOUNT, LARGEST_AMOUNT),
+    Kind.INSTANT: (dt.datetime.min, dt.datetime.max),
+    Kind.DATE: (dt.date.min, dt.date.max),
+}
+"""The least and the largest value there may be, amounts in thousandths."""

@@ -46,7 +46,7 @@ class NodeOptions:
     """What one process is to be."""
 
     types: tuple[str, ...]
-    broker: str
+    broker: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 9000
     metrics_host: str = "127.0.0.1"
@@ -86,6 +86,7 @@ class Service:
         self._stopping = threading.Event()
         self._ready = threading.Event()
         self._failure: str | None = None
+        self._asked_by: str | None = None
 
     def stop(self) -> None:
         """Ask for the numbered shutdown."""
@@ -101,7 +102,8 @@ class Service:
         def asked(number: int, frame: FrameType | None) -> None:
             if self._stopping.is_set():
                 os._exit(128 + number)
-            log.info("node.stopping", signal=signal.Signals(number).name)
+            # No logging here: the interrupted code may hold the log's lock.
+            self._asked_by = signal.Signals(number).name
             self.stop()
 
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -109,16 +111,18 @@ class Service:
 
     def run(self) -> None:
         """Start, wait, stop. Raises `RootFailed`, or OSError when a port is taken."""
-        with ExitStack() as stack:
-            self._start(stack)
-            while not self._stopping.wait(0.5):
-                pass
-            self._ready.clear()
-            deadline = self._options.drain_timeout + HARD_DEADLINE
-            last_resort = threading.Timer(deadline, os._exit, (70,))
-            last_resort.daemon = True
-            last_resort.start()
-            stack.callback(last_resort.cancel)
+        last_resort = threading.Timer(self._options.drain_timeout + HARD_DEADLINE, os._exit, (70,))
+        last_resort.daemon = True
+        try:
+            with ExitStack() as stack:
+                self._start(stack)
+                while not self._stopping.wait(0.5):
+                    pass
+                self._ready.clear()
+                log.info("node.stopping", signal=self._asked_by)
+                last_resort.start()
+        finally:
+            last_resort.cancel()
         log.info("node.closed")
         if self._failure is not None:
             raise RootFailed(self._failure)
@@ -135,7 +139,10 @@ class Service:
 
         if options.metrics_port is not None:
             metrics = MetricsServer(
-                options.metrics_host, options.metrics_port, figures, self._ready.is_set
+                options.metrics_host,
+                options.metrics_port,
+                figures,
+                lambda: self._is_ready(transport),
             )
             stack.callback(metrics.close)
         if not self._connected(transport):
@@ -163,10 +170,14 @@ class Service:
             csv_batch,
             self._options.limits,
             self._options.lifetimes,
-            self._ready.is_set,
+            lambda: self._is_ready(transport),
         )
         stack.callback(server.close)
         server.start()
+
+    def _is_ready(self, transport: Transport) -> bool:
+        figures = _transport_figures(transport)
+        return self._ready.is_set() and figures.get("connections", 1) > 0
 
     def _connected(self, transport: Transport) -> bool:
         """Wait for the broker, however long it takes; False when asked to stop meanwhile."""

@@ -40,6 +40,8 @@ class Submission:
     detach: bool = False
     session: str | None = None
     producer: str = "0/1"
+    patience: float | None = None
+    """Seconds in which an unanswered request to the gateway is repeated; None: the client's own."""
 
 
 def submit(options: Submission) -> None:
@@ -72,6 +74,7 @@ def submit(options: Submission) -> None:
             f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}",
             style="yellow",
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
 
@@ -109,13 +112,14 @@ def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded
 def _there(
     options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec, producer: int
 ) -> tuple[Uploaded, Completed | None]:
-    from coffeeshop.client.gateway import GatewayClient
+    from coffeeshop.client.gateway import PATIENCE, GatewayClient
     from coffeeshop.client.remote import analyse
     from coffeeshop.client.upload import use_one_columnar_thread
 
     assert options.gateway is not None
     use_one_columnar_thread()
-    client = GatewayClient(options.gateway)
+    patience = PATIENCE if options.patience is None else options.patience
+    client = GatewayClient(options.gateway, patience=patience)
     try:
         uploaded, tables, warnings = analyse(
             client,
@@ -164,7 +168,7 @@ def _show(
     errors: Console,
 ) -> None:
     for warning in completed.warnings:
-        errors.print(f"warning: {warning}", style="yellow", highlight=False)
+        errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     if options.verbosity == "quiet":
         return
     console = Console()
@@ -173,6 +177,7 @@ def _show(
     console.print(
         f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; results in {output}",
         highlight=False,
+        markup=False,
         soft_wrap=True,
     )
 

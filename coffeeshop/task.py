@@ -46,6 +46,7 @@ class TaskCore:
             for operator in self._stage.operators
             if isinstance(operator, FoldOperator)
         ]
+        self._digests: dict[tuple[str, str, int], str] = {}
         self.finished = False
         self.rows = 0
 
@@ -57,7 +58,9 @@ class TaskCore:
         a record that no correct producer sends.
         """
         if record.kind == "batch":
-            if not self._ledger.admit(record.stream, record.producer, record.number):
+            new = self._ledger.admit(record.stream, record.producer, record.number)
+            self._check_digest(record)
+            if not new:
                 return []
             batch = decode(record.body)
             self.rows += batch.num_rows
@@ -72,6 +75,14 @@ class TaskCore:
             self.finished = True
             outputs.extend(self._results())
         return outputs
+
+    def _check_digest(self, record: Record) -> None:
+        """Clients are not to be trusted: of two contents under one id neither is the right one."""
+        if self.finished or not record.digest:
+            return
+        key = record.stream, record.producer, record.number
+        if self._digests.setdefault(key, record.digest) != record.digest:
+            raise ProtocolError(f"{record.id} was sent twice with different content")
 
     def waiting(self) -> list[Waiting]:
         """For whom the task still waits."""

@@ -28,14 +28,10 @@ fi
 
 python=$(find_python)
 if ! can_make_venv "$python"; then
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+    if ! sh scripts/packages.sh python3 python3-venv; then
         say "needs Python 3.11 or newer with venv (Debian: apt install python3-venv)"
         exit 1
     fi
-    say "installing python3-venv"
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq >/dev/null
-    apt-get install -y -qq --no-install-recommends python3 python3-venv >/dev/null
     python=$(find_python)
     if ! can_make_venv "$python"; then
         say "this system's python3 is older than 3.11 or has no venv; set PYTHON to a newer one"

@@ -3,6 +3,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/setup.sh
+sh scripts/programs.sh
 
 checks=0
 sh scripts/check.sh || checks=$?

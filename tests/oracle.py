@@ -109,5 +109,6 @@ def _cell(query: str, value: Any) -> str:
             whole, decimals = f"{value:.3f}".split(".")
             return f"{whole}.{decimals.rstrip('0') or '0'}"
         case Decimal():
-            return str(value.quantize(Decimal("0.01"), ROUND_HALF_UP))
+            # Plus nothing: a small sum below zero is written without a sign.
+            return str(value.quantize(Decimal("0.01"), ROUND_HALF_UP) + 0)
     return str(value)

@@ -62,4 +62,6 @@ class HostedNode:
             self._root.stop(timeout=STOP_TIMEOUT)
         except pykka.ActorDeadError:
             log.info("node.ended_before")
+        except pykka.Timeout:
+            log.error("node.does_not_stop", seconds=STOP_TIMEOUT)
         self._clock.close()

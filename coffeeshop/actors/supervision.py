@@ -7,7 +7,9 @@ What pykka 4.5 does by itself, and what is done here instead:
 * a failing ``on_start`` calls no hook: it is caught in the same way;
 * a failing constructor raises in the supervisor's thread: it counts as the child's failure;
 * a supervisor that raises dies as quietly as any actor: `Supervisor` is itself supervised, and a
-  root without a supervisor calls ``on_root_failure``.
+  root without a supervisor calls ``on_root_failure``;
+* asking an actor to stop while it ends by itself may never be answered: a supervisor waits for
+  `Parent.ended`, which every supervised actor sets, and not for the answer.
 
 A restart is a new attempt with a new incarnation number; word from an older one is dropped.
 """
@@ -15,6 +17,7 @@ A restart is a new attempt with a new incarnation number; word from an older one
 from __future__ import annotations
 
 import random
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -57,6 +60,8 @@ class Parent:
     supervisor: Ref
     name: str
     incarnation: int
+    ended: threading.Event = field(default_factory=threading.Event, compare=False)
+    """Set when the actor did all it does, `SupervisedActor.stopped` included."""
 
 
 def tell(ref: Ref, message: object) -> bool:
@@ -107,6 +112,8 @@ class SupervisedActor(pykka.ThreadingActor):
     def on_stop(self) -> None:
         """pykka's hook; see `stopped`."""
         self._guarded(self.stopped)
+        if self.parent is not None:
+            self.parent.ended.set()
 
     def tell_parent(self, message: object) -> None:
         """Say something to the supervisor."""
@@ -148,6 +155,7 @@ StartChild = Callable[[Parent], Ref]
 class _Child:
     start: StartChild
     ref: Ref | None = None
+    ended: threading.Event = field(default_factory=threading.Event)
     incarnation: int = 0
     failures: int = 0
     culprits: dict[str, int] = field(default_factory=dict)
@@ -239,17 +247,18 @@ class Supervisor(SupervisedActor):
     def _start(self, name: str, child: _Child) -> None:
         # Never the same number twice, not even for a name that was forgotten and came again.
         child.incarnation = next(self._incarnations)
+        parent = Parent(self.actor_ref, name, child.incarnation)
+        child.ended = parent.ended
         try:
-            child.ref = child.start(Parent(self.actor_ref, name, child.incarnation))
+            child.ref = child.start(parent)
         except BaseException as error:  # noqa: BLE001 - the child's failure, not this actor's
             tell(self.actor_ref, ChildFailed(name, child.incarnation, _reason(name, error)))
 
     def _end(self, name: str, child: _Child) -> None:
         ref, child.ref = child.ref, None
         if ref is not None:
-            try:
-                ref.stop(timeout=STOP_TIMEOUT)
-            except pykka.Timeout:
+            ref.stop(block=False)
+            if not child.ended.wait(STOP_TIMEOUT):
                 log.error("actor.does_not_stop", actor=name, seconds=STOP_TIMEOUT)
 
     def _child_failed(self, failure: ChildFailed) -> None:

@@ -133,7 +133,10 @@ def _header(table: Table, file: Path, line: bytes) -> tuple[str, ...]:
         text = line.removeprefix(BOM).decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise BadData("not UTF-8 text", file=str(file), line=1) from error
-    columns = tuple(name.strip() for name in next(csv.reader([text]), []))
+    try:
+        columns = tuple(name.strip() for name in next(csv.reader([text]), []))
+    except csv.Error as error:
+        raise BadData("not a header of a CSV file", file=str(file), line=1) from error
     for column in table.columns:
         if columns.count(column.name) != 1:
             how = "no" if column.name not in columns else "more than one"

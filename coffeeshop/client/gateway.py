@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import json
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx2 as httpx
 
-from coffeeshop.errors import (
-    BadData,
-    Cancelled,
-    CoffeeshopError,
-    Forbidden,
-    ProtocolError,
-    SessionFailed,
-    Unreachable,
-    UsageError,
-)
+from coffeeshop.client.patience import Patience
+from coffeeshop.client.problems import RETRIED, error_of
+from coffeeshop.client.sse import ENDS, Event, parse_events
+from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.messages import SessionSpec
 
-RETRIED = (429, 502, 503, 504)
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+__all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]
+PATIENCE = 60.0
+"""Seconds in which a call is repeated until it is answered."""
 TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
-CONNECTIONS = 8
-
-
-@dataclass(frozen=True)
-class Event:
-    """A server-sent event of a session. ``offset`` is what a resumed reading goes on after."""
-
-    name: str
-    data: dict[str, Any]
-    offset: int
+KEPT_CONNECTIONS = 8
 
 
 class GatewayClient:
@@ -49,18 +35,24 @@ class GatewayClient:
         self,
         url: str,
         *,
-        patience: float = 60.0,
+        patience: float = PATIENCE,
         sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.monotonic,
         http: httpx.Client | None = None,
     ) -> None:
+        """Raises `UsageError` when ``url`` is none."""
         self.url = url.rstrip("/")
         self._patience = patience
         self._sleep = sleep
-        limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+        self._now = now
+        # No bound on connections: a stream of events holds one for as long as its session lasts.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
         try:
             self._http = http or httpx.Client(base_url=self.url, timeout=TIMEOUTS, limits=limits)
         except (httpx.InvalidURL, ValueError) as error:
             raise UsageError(f"not a gateway's URL: {url}") from error
+        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
+            raise UsageError(f"not a gateway's URL: {url} (it begins with http:// or https://)")
 
     def close(self) -> None:
         """Close the connections."""
@@ -77,28 +69,45 @@ class GatewayClient:
         }
         return self._json("POST", "/v1/sessions", json=wishes)
 
-    def put_batch(self, session: str, table: str, producer: str, number: int, body: bytes) -> None:
-        """Send a batch; returns when it is stored."""
+    def put_batch(
+        self,
+        session: str,
+        table: str,
+        producer: str,
+        number: int,
+        body: bytes,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Send a batch; returns when it is stored. Not repeated any more once ``stop`` is set."""
         self._request(
             "PUT",
-            f"/v1/sessions/{session}/tables/{table}/batches/{number}",
+            f"{_path(session)}/tables/{table}/batches/{number}",
+            stop=stop,
             params={"producer": producer},
             content=body,
             headers={"Content-Type": MEDIA_TYPES["arrow"]},
         )
 
-    def end_table(self, session: str, table: str, producer: str, batches: int) -> None:
+    def end_table(
+        self,
+        session: str,
+        table: str,
+        producer: str,
+        batches: int,
+        stop: threading.Event | None = None,
+    ) -> None:
         """Say how many batches this producer sent of a table."""
         self._request(
             "PUT",
-            f"/v1/sessions/{session}/tables/{table}/eof",
+            f"{_path(session)}/tables/{table}/eof",
+            stop=stop,
             params={"producer": producer},
             json={"batches": batches},
         )
 
     def session(self, session: str) -> dict[str, Any]:
         """What the gateway tells of a session."""
-        return self._json("GET", f"/v1/sessions/{session}")
+        return self._json("GET", _path(session))
 
     def sessions(self, state: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """The newest sessions, page after page up to ``limit``."""
@@ -132,128 +141,126 @@ class GatewayClient:
 
     def heartbeat(self, session: str) -> None:
         """Say that the client is there."""
-        self._request("POST", f"/v1/sessions/{session}/heartbeat")
+        self._request("POST", f"{_path(session)}/heartbeat")
 
     def cancel(self, session: str) -> dict[str, Any]:
         """Ask for a session's end."""
-        return self._json("POST", f"/v1/sessions/{session}/cancel")
+        return self._json("POST", f"{_path(session)}/cancel")
+
+    def cancel_soon(self, session: str, patience: float) -> None:
+        """`cancel` for somebody who leaves: with a patience, and a time for the answer, of its own.
+
+        Raises as `cancel` does."""
+        self._request(
+            "POST", f"{_path(session)}/cancel", patience=patience, timeout=httpx.Timeout(patience)
+        )
 
     def delete(self, session: str) -> None:
         """Remove a session and its results."""
-        self._request("DELETE", f"/v1/sessions/{session}")
+        self._request("DELETE", _path(session))
 
     def result(self, session: str, query: str, file_format: str) -> bytes:
         """One query's result in a format of `coffeeshop.formats`."""
         accept = {"Accept": MEDIA_TYPES[file_format]}
-        path = f"/v1/sessions/{session}/results/{query}"
+        path = f"{_path(session)}/results/{query}"
         content: bytes = self._request("GET", path, headers=accept, retry_conflict=True).content
         return content
 
     def events(self, session: str, after: int = -1) -> Iterator[Event]:
-        """The session's events, to its end; goes on after a lost connection where it was."""
-        deadline = time.monotonic() + self._patience
-        while True:
-            try:
-                for event in self._events_once(session, after):
-                    after = max(after, event.offset)
-                    deadline = time.monotonic() + self._patience
-                    yield event
-                    if event.name in ENDS:
-                        return
-            except httpx.TransportError as error:
-                if time.monotonic() > deadline:
-                    raise Unreachable(f"{self.url} does not answer: {error}") from error
-            self._sleep(FIRST_PAUSE)
+        """The session's events, to its end; goes on after a lost connection where it was.
 
-    def _events_once(self, session: str, after: int) -> Iterator[Event]:
-        headers = {"Last-Event-ID": str(after)} if after >= 0 else {}
-        path = f"/v1/sessions/{session}/events"
-        timeout = httpx.Timeout(30.0, connect=5.0)  # the gateway breaks a silence every 10 s
-        with self._http.stream("GET", path, headers=headers, timeout=timeout) as response:
-            if response.status_code in RETRIED:
-                return
-            if response.status_code != 200:
-                response.read()
-                raise error_of(response)
-            yield from parse_events(response.iter_lines())
+        Patience counts from the moment at which nobody answered any more.
+        """
+        patience = Patience(self._patience, self._sleep, self._now)
+        while True:
+            failed: CoffeeshopError = Unreachable(f"{self.url} ends the events too early")
+            wanted = 0.0
+            try:
+                with self._http.stream("GET", f"{_path(session)}/events", **_since(after)) as found:
+                    if found.status_code == 200:
+                        for event in parse_events(_alive(found.iter_lines(), patience)):
+                            after = max(after, event.offset)
+                            yield event
+                            if event.name in ENDS:
+                                return
+                    else:
+                        found.read()
+                        failed, wanted = error_of(found), _retry_after(found)
+                        if found.status_code not in RETRIED:
+                            raise failed
+            except httpx.TransportError as error:
+                failed = self._unreachable(error)
+            patience.pause(failed, wanted)
 
     def _json(self, method: str, path: str, **how: Any) -> dict[str, Any]:
-        found: dict[str, Any] = self._request(method, path, **how).json()
+        response = self._request(method, path, **how)
+        try:
+            found = response.json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise UsageError(f"what answers at {self.url} is no gateway of coffeeshop")
         return found
 
     def _request(
-        self, method: str, path: str, *, retry_conflict: bool = False, **how: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        retry_conflict: bool = False,
+        patience: float | None = None,
+        stop: threading.Event | None = None,
+        **how: Any,
     ) -> httpx.Response:
-        deadline = time.monotonic() + self._patience
-        pause = FIRST_PAUSE
+        seconds = self._patience if patience is None else patience
+        sleep = self._sleep if stop is None else _sleep_until(stop)
+        patient = Patience(seconds, sleep, self._now)
         while True:
+            wanted = 0.0
             try:
                 response = self._http.request(method, path, **how)
             except httpx.TransportError as error:
-                failed: CoffeeshopError = Unreachable(
-                    f"{self.url} does not answer: {error or type(error).__name__}"
-                )
+                failed: CoffeeshopError = self._unreachable(error)
             else:
                 if response.is_success:
                     return response
-                failed = error_of(response)
-                retried = response.status_code in RETRIED
+                failed, wanted = error_of(response), _retry_after(response)
                 waits = retry_conflict and "retry-after" in response.headers
-                if not retried and not waits:
+                if response.status_code not in RETRIED and not waits:
                     raise failed
-            if time.monotonic() + pause > deadline:
+            if stop is not None and stop.is_set():
                 raise failed
-            self._sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            patient.pause(failed, wanted)
+
+    def _unreachable(self, error: httpx.TransportError) -> Unreachable:
+        return Unreachable(f"{self.url} does not answer: {error or type(error).__name__}")
 
 
-ENDS = ("completed", "failed", "cancelled", "aborted", "expired")
-"""Names of events after which there are none."""
+def _sleep_until(stop: threading.Event) -> Callable[[float], None]:
+    def sleep(seconds: float) -> None:
+        stop.wait(seconds)
+
+    return sleep
 
 
-def parse_events(lines: Iterator[str]) -> Iterator[Event]:
-    """Server-sent events from the lines of a response."""
-    name, data, offset = "message", "", -1
+def _path(session: str) -> str:
+    if not session.strip("."):
+        raise UsageError(f"not a session's id: {session!r}")  # it would lead to another path
+    return f"/v1/sessions/{quote(session, safe='')}"
+
+
+def _since(after: int) -> dict[str, Any]:
+    headers = {"Last-Event-ID": str(after)} if after >= 0 else {}
+    # The gateway breaks a silence every 10 s.
+    return {"headers": headers, "timeout": httpx.Timeout(30.0, connect=5.0)}
+
+
+def _alive(lines: Iterator[str], patience: Patience) -> Iterator[str]:
     for line in lines:
-        field, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        match field:
-            case "event":
-                name = value
-            case "data":
-                data += value
-            case "id" if value.isdigit():
-                offset = int(value)
-            case "" if not line and data:
-                yield Event(name, json.loads(data), offset)
-                name, data, offset = "message", "", -1
+        patience.renew()
+        yield line
 
 
-def error_of(response: httpx.Response) -> CoffeeshopError:
-    """The exception that a problem document stands for."""
-    try:
-        document = response.json()
-        detail = str(document["detail"])
-    except (ValueError, KeyError, TypeError):
-        document, detail = {}, f"the gateway answered {response.status_code}"
-    match response.status_code:
-        case 401 | 403:
-            return Forbidden(detail)
-        case 410 if document.get("state") == "cancelled":
-            return Cancelled(detail)
-        case 410:
-            return SessionFailed(detail)
-        case 422 if "errors" not in document:
-            return BadData(
-                detail,
-                line=document.get("line"),
-                column=document.get("column"),
-                value=document.get("value"),
-            )
-        case 409:
-            return ProtocolError(detail)
-        case 429 | 502 | 503 | 504:
-            return Unreachable(detail)
-        case status if status < 500:
-            return UsageError(detail)
-    return CoffeeshopError(detail)
+def _retry_after(response: httpx.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdecimal() else 0.0

@@ -15,12 +15,8 @@ import pyarrow.csv as pacsv
 
 from coffeeshop.client.blocks import Block
 from coffeeshop.errors import BadData
-from coffeeshop.schema import NULLS, Column, Kind, Table
+from coffeeshop.schema import LARGEST_AMOUNT, LARGEST_ID, NULLS, Column, Kind, Table
 
-LARGEST_ID = 1 << 53
-"""Whole numbers beyond it cannot be told apart in the ``38.0`` dialect."""
-LARGEST_AMOUNT = 10_000_000_000
-"""In thousandths. Sums of nine hundred million rows stay exact."""
 _PARSED_AS = {Kind.ID: pa.float64()}
 
 
@@ -189,6 +185,8 @@ def _complaint(block: Block, offset: int, row: bytes) -> BadData:
         return BadData(
             f"expected {len(block.columns)} fields", file=file, line=line, value=_shown(row)
         )
+    if fields is None:
+        return BadData("a carriage return in a row", file=file, line=line, value=_shown(row))
     for column in block.table.columns:
         value = fields[column.name]
         try:
@@ -208,12 +206,13 @@ _WANTED = {
 }
 
 
-def _fields(block: Block, row: bytes) -> dict[str, str]:
+def _fields(block: Block, row: bytes) -> dict[str, str] | None:
+    """The row's fields; None when the columnar parser sees several rows in it."""
     read = pacsv.ReadOptions(column_names=list(block.columns), use_threads=False)
     convert = pacsv.ConvertOptions(column_types=dict.fromkeys(block.columns, pa.string()))
-    fields: dict[str, str]
-    (fields,) = pacsv.read_csv(pa.py_buffer(row), read, PARSING, convert).to_pylist()
-    return fields
+    rows: list[dict[str, str]]
+    rows = pacsv.read_csv(pa.py_buffer(row), read, PARSING, convert).to_pylist()
+    return rows[0] if len(rows) == 1 else None
 
 
 def _shown(row: bytes) -> str:

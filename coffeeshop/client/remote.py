@@ -7,9 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
+import structlog
 
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.gateway import Event, GatewayClient
@@ -19,15 +21,19 @@ from coffeeshop.errors import (
     CoffeeshopError,
     SessionFailed,
     SessionTimeout,
+    Unreachable,
 )
 from coffeeshop.formats import from_arrow
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
 
+log = structlog.get_logger()
 SENDERS = 3
 """Batches under way to the gateway at once."""
 HEARTBEAT = 10.0
+"""Seconds between two signs of life, unless the gateway wants them sooner."""
 REASON_TIMEOUT = 5.0
+CANCEL_PATIENCE = 5.0
 
 
 class HttpSink:
@@ -37,19 +43,23 @@ class HttpSink:
         self._client = client
         self._session = session
         self._pool = ThreadPoolExecutor(SENDERS, "send")
+        self._stop = threading.Event()
 
     def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
         """Send a batch; done when it is stored."""
         return self._pool.submit(
-            self._client.put_batch, self._session, table, producer, number, body
+            self._client.put_batch, self._session, table, producer, number, body, self._stop
         )
 
     def end(self, table: str, producer: str, count: int) -> Future[None]:
         """Send the end of a table."""
-        return self._pool.submit(self._client.end_table, self._session, table, producer, count)
+        return self._pool.submit(
+            self._client.end_table, self._session, table, producer, count, self._stop
+        )
 
     def close(self) -> None:
-        """Wait for what is under way; send nothing more."""
+        """Wait for the answers to what is under way; send nothing more, and nothing again."""
+        self._stop.set()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -69,11 +79,13 @@ class RemoteFollower:
         client: GatewayClient,
         session: str,
         on_event: Callable[[Event], None] = lambda event: None,
+        heartbeat: float = HEARTBEAT,
     ) -> None:
-        """``on_event`` is called from the follower's thread."""
+        """``on_event`` is called from the follower's thread; ``heartbeat`` in seconds."""
         self._client = client
         self._session = session
         self._on_event = on_event
+        self._heartbeat = heartbeat
         self._end: Future[End] = Future()
         self._closed = threading.Event()
         for work in (self._follow, self._beat):
@@ -111,11 +123,13 @@ class RemoteFollower:
             self._end.set_exception(error)
 
     def _beat(self) -> None:
-        while not self._closed.wait(HEARTBEAT) and not self.ended:
+        while not self._closed.wait(self._heartbeat) and not self.ended:
             try:
                 self._client.heartbeat(self._session)
+            except Unreachable as error:
+                log.warning("client.no_heartbeat", session=self._session, reason=str(error))
             except CoffeeshopError:
-                return  # the follower hears why
+                return  # the session is over: the follower hears why
 
 
 def analyse(
@@ -136,9 +150,10 @@ def analyse(
     The session of ``spec`` is opened or joined. A failure while sending, a timeout and an interrupt
     cancel the session: nobody would complete it.
     """
-    client.open(spec, folder.path.resolve().name)
+    opened = client.open(spec, printable(folder.path.resolve().name))
     deadline = None if timeout is None else time.monotonic() + timeout
-    follower = RemoteFollower(client, spec.id, on_event)
+    heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
+    follower = RemoteFollower(client, spec.id, on_event, heartbeat)
     sink = HttpSink(client, spec.id)
     try:
         uploaded = upload(
@@ -155,17 +170,31 @@ def analyse(
         follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
     except (Cancelled, SessionFailed):
         # It has ended already. A refused batch tells less of the reason than the events do.
-        follower.result(REASON_TIMEOUT)
+        with suppress(SessionTimeout):
+            follower.result(REASON_TIMEOUT)
         raise
     except BaseException as error:
         if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
-            client.cancel(spec.id)
+            _cancel(client, spec.id)
         raise
     finally:
         follower.close()
         sink.close()
     tables = fetch(client, spec)
     return uploaded, tables, warnings_of(tables)
+
+
+def _cancel(client: GatewayClient, session: str) -> None:
+    try:
+        client.cancel_soon(session, CANCEL_PATIENCE)
+    except CoffeeshopError as error:
+        # What led here is the better reason to give; the gateway aborts a session by itself.
+        log.warning("client.not_cancelled", session=session, reason=str(error))
+
+
+def printable(name: str) -> str:
+    """A folder's name as a gateway takes it for a session."""
+    return "".join(c if c.isprintable() and c not in "/\\" else "_" for c in name)[:200]
 
 
 def _over(deadline: float | None) -> bool:

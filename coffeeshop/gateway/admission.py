@@ -45,11 +45,9 @@ class Admission:
             yield
         finally:
             self.in_memory -= size
-            left = self._by_session[session] - size
-            if left:
+            left = self._by_session.pop(session, 0) - size
+            if left > 0:  # bodies of 0 bytes leave no entry behind
                 self._by_session[session] = left
-            else:
-                del self._by_session[session]
 
     def session(self, open_sessions: int, journal_bytes: int) -> None:
         """Room for one session more; raises `Problem` 503."""

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from starlette.requests import ClientDisconnect, Request
 
 from coffeeshop.codec import MAX_BODY, decode, digest, encode
-from coffeeshop.errors import CodecError
+from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.schema import TABLES, Table
+from coffeeshop.schema import BOUNDS, TABLES, Column, Table
 
 ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
@@ -39,7 +40,7 @@ def announced_size(request: Request, largest: int = MAX_BODY) -> int:
     text = request.headers.get("content-length")
     if text is None:
         return largest
-    size = int(text) if text.isdigit() else largest + 1
+    size = int(text) if text.isdecimal() and len(text) < 20 else largest + 1
     if size > largest:
         raise Problem(413, f"a body has at most {largest} bytes")
     return size
@@ -75,16 +76,35 @@ def batch_of(table: str, media_type: str, body: bytes, read_csv: CsvReader) -> B
     413 for a CSV text whose batch is too large.
     """
     if media_type == ARROW:
-        batch = decode(body, TABLES[table].schema)
-        try:
-            batch.validate(full=True)
-        except (pa.ArrowException, ValueError) as error:
-            raise CodecError(f"the batch is damaged: {error}") from error
-        return Batch(body, digest(body), batch.num_rows)
-    if media_type != CSV:
+        batch, encoded = _arrow_batch(table, body), body
+    elif media_type == CSV:
+        batch = read_csv(TABLES[table], body)
+        encoded = encode(batch)
+    else:
         raise Problem(415, f"send {ARROW} or {CSV}")
-    batch = read_csv(TABLES[table], body)
-    encoded = encode(batch)
+    for column, values in zip(TABLES[table].columns, batch.columns, strict=True):
+        check_values(column, values)
     if len(encoded) > MAX_BODY:
         raise Problem(413, f"these rows make a batch of more than {MAX_BODY} bytes")
     return Batch(encoded, digest(encoded), batch.num_rows)
+
+
+def _arrow_batch(table: str, body: bytes) -> pa.RecordBatch:
+    batch = decode(body, TABLES[table].schema)
+    try:
+        batch.validate(full=True)
+    except (pa.ArrowException, ValueError) as error:
+        raise CodecError(f"the batch is damaged: {error}") from error
+    return batch
+
+
+def check_values(column: Column, values: pa.Array) -> None:
+    """Raise `BadData` for values that the type allows and the schema does not."""
+    if values.null_count and not column.nullable:
+        raise BadData("must not be empty", column=column.name)
+    if column.kind not in BOUNDS:
+        return
+    least, largest = (pa.scalar(bound, values.type) for bound in BOUNDS[column.kind])
+    found = pc.min_max(values)
+    if pc.less(found["min"], least).as_py() or pc.greater(found["max"], largest).as_py():
+        raise BadData("out of range", column=column.name)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
-from coffeeshop.errors import CoffeeshopError
-from coffeeshop.gateway.results import Failed, ResultFold
+from coffeeshop.errors import CodecError, CoffeeshopError
+from coffeeshop.gateway.results import Failed, ResultFold, Terminal
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.transport import Delivery, Transport
+from coffeeshop.transport import Delivery, Message, Transport
 
 CREDIT = 16
-LOOK_UP = 1.0
+LOOK_UP = 0.5
 """Seconds after which a waiting stream looks whether it is to end."""
 KEEPALIVE = 10.0
 """Seconds of silence after which a comment shows that the connection lives."""
 
+Event = tuple[str, dict[str, Any]]
+"""Name and data."""
+
 
 class Narrator:
-    """Records of an out journal in, events out; pure, so every replica tells the same story."""
+    """Messages of an out journal in, events out; pure, so every replica tells the same story."""
 
     def __init__(self, spec: SessionSpec) -> None:
         self._fold = ResultFold(spec, keep=())
@@ -31,66 +35,91 @@ class Narrator:
         """Whether the terminal event was told."""
         return self._fold.terminal is not None
 
-    def tell(self, record: Record) -> list[tuple[str, dict[str, Any]]]:
-        """The events, by name and data, that this record brings."""
+    def tell(self, message: Message) -> list[Event]:
+        """The events that this message brings."""
         if self.ended:
             return []
-        if record.kind == "note":
-            return [(record.stream, json.loads(record.body))]
         try:
+            record = Record.of(message)
+            if record.kind == "note":
+                return _note(record)
             terminal = self._fold.feed(record)
         except (CoffeeshopError, KeyError) as error:
             terminal = self._fold.terminal = Failed(f"the results make no sense: {error}")
         new = [query for query in self._fold.complete if query not in self._told]
         self._told.update(new)
-        found: list[tuple[str, dict[str, Any]]] = [("result", {"query": query}) for query in new]
-        if isinstance(terminal, Failed):
-            found.append((terminal.state, {"reason": terminal.reason}))
-        elif terminal is not None:
-            found.append(("completed", {}))
-        return found
+        return [("result", {"query": query}) for query in new] + _end(terminal)
+
+
+def _note(record: Record) -> list[Event]:
+    try:
+        data = json.loads(record.body)
+    except ValueError as error:
+        raise CodecError(f"not a note: {error}") from error
+    return [(record.stream, data)]
+
+
+def _end(terminal: Terminal | None) -> list[Event]:
+    if terminal is None:
+        return []
+    if isinstance(terminal, Failed):
+        return [(terminal.state, {"reason": terminal.reason})]
+    return [("completed", {})]
 
 
 async def event_stream(
-    transport: Transport, spec: SessionSpec, after: int, stopping: Callable[[], bool]
+    transport: Transport,
+    spec: SessionSpec,
+    after: int,
+    stopping: Callable[[], bool],
+    last_word: Callable[[], Awaitable[Event]],
 ) -> AsyncIterator[bytes]:
     """The events of the records behind offset ``after``, until the terminal one.
 
-    Ends early when ``stopping`` says so: the client goes on at another replica.
+    Ends early when ``stopping`` says so: the client goes on at another replica. When the journal
+    is gone ``last_word`` says the event to end with.
     """
     loop = asyncio.get_running_loop()
-    heard: asyncio.Queue[Delivery | None] = asyncio.Queue()
-
-    def put(delivery: Delivery | None) -> None:
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(heard.put_nowait, delivery)
-
+    heard: asyncio.Queue[tuple[bytes, bool] | None] = asyncio.Queue()
     narrator = Narrator(spec)
-    reader = transport.read(out_journal(spec.id), 0, CREDIT, put, lambda: put(None))
+
+    def put(told: tuple[bytes, bool] | None) -> None:
+        with suppress(RuntimeError):  # the loop was closed, so nobody listens
+            loop.call_soon_threadsafe(heard.put_nowait, told)
+
+    def deliver(delivery: Delivery) -> None:
+        # Here, in the transport's thread, so that no result waits in memory for a slow client.
+        events = narrator.tell(delivery.message)
+        put((sse(events, delivery.offset) if delivery.offset > after else b"", narrator.ended))
+
+    reader = transport.read(out_journal(spec.id), 0, CREDIT, deliver, lambda: put(None))
     try:
         yield b"retry: 1000\n\n"
+        ended = False
         silent = 0.0
-        while not narrator.ended and not stopping():
+        while not ended and not stopping():
             try:
-                delivery = await asyncio.wait_for(heard.get(), LOOK_UP)
+                told = await asyncio.wait_for(heard.get(), LOOK_UP)
             except TimeoutError:
                 silent += LOOK_UP
                 if silent >= KEEPALIVE:
                     silent = 0.0
                     yield b": nothing new\n\n"
                 continue
-            if delivery is None:
-                yield _event("expired", {}, None)
+            if told is None:
+                yield sse([await last_word()], None)
                 return
-            events = narrator.tell(Record.of(delivery.message))
-            if delivery.offset > after and events:
-                yield _events(events, delivery.offset)
+            text, ended = told
+            if text:
+                silent = 0.0
+                yield text
             reader.credit(1)
     finally:
         reader.close()
 
 
-def _events(events: list[tuple[str, dict[str, Any]]], offset: int) -> bytes:
+def sse(events: list[Event], offset: int | None) -> bytes:
+    """The events of one record as text."""
     # Only the last event of a record has its id: whoever resumes after it has seen them all.
     last = len(events) - 1
     return b"".join(

@@ -10,22 +10,41 @@ from starlette.responses import JSONResponse
 
 from coffeeshop.errors import (
     BadData,
+    Cancelled,
     CodecError,
     CoffeeshopError,
     Forbidden,
     JournalGone,
     ProtocolError,
+    SessionFailed,
+    SessionTimeout,
     Unreachable,
     UsageError,
 )
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
+LONGEST_VALUE = 200
+"""Characters of a bad value that are shown."""
+SCHEMA = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+    },
+}
+"""What every problem document has; some have more."""
 _STATUS: tuple[tuple[type[CoffeeshopError], int], ...] = (
     (BadData, 422),
     (CodecError, 422),
     (ProtocolError, 409),
     (JournalGone, 410),
+    (SessionFailed, 410),
+    (Cancelled, 410),
+    (SessionTimeout, 504),
     (UsageError, 400),
     (Forbidden, 403),
     (Unreachable, 503),
@@ -74,7 +93,8 @@ def problem_of(error: CoffeeshopError) -> JSONResponse:
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     if isinstance(error, BadData):
+        value = error.value if error.value is None else error.value[:LONGEST_VALUE]
         return problem(
-            status, error.reason, headers, line=error.line, column=error.column, value=error.value
+            status, error.reason, headers, line=error.line, column=error.column, value=value
         )
     return problem(status, str(error), headers)

@@ -8,18 +8,26 @@ session the first in the journal's order counts.
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from coffeeshop.errors import CodecError, ProtocolError
+from coffeeshop.errors import CodecError, ProtocolError, UsageError
 from coffeeshop.messages import SessionSpec
+from coffeeshop.plan import plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Message
 
 SESSIONS = "ctl.sessions"
-FactKind = Literal["opened", "alive", "table_ended", "ended", "released", "expired"]
+FactKind = Literal[
+    "started", "opened", "declared", "alive", "table_ended", "ended", "released", "expired"
+]
+"""``started`` is of a gateway (and of no session), the others are of a session."""
 State = Literal["open", "completed", "failed", "cancelled", "aborted"]
-_KINDS = ("opened", "alive", "table_ended", "ended", "released", "expired")
+_KINDS = get_args(FactKind)
+_ENDS = get_args(State)[1:]
+EXPIRED = 20_000
+"""Expired sessions whose ids are remembered: an id is never used twice."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +49,27 @@ class Fact:
         """The inverse of `message`; raises `CodecError` for anything else."""
         try:
             fact = cls(**json.loads(message.body))
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise CodecError(f"not a fact about a session: {error}") from error
-        if fact.kind not in _KINDS or not isinstance(fact.fields, dict):
-            raise CodecError(f"not a kind of fact: {fact.kind}")
+        typed = isinstance(fact.session, str) and isinstance(fact.gateway, str)
+        if not typed or not isinstance(fact.at, int | float) or not isinstance(fact.fields, dict):
+            raise CodecError(f"not a fact about a session: {message.body[:200]!r}")
+        if fact.kind not in _KINDS or not _makes_sense(fact):
+            raise CodecError(f"not a kind of fact: {fact.kind} {fact.fields}")
         return fact
+
+
+def _makes_sense(fact: Fact) -> bool:
+    match fact.kind:
+        case "alive":
+            return isinstance(fact.fields.get("bytes"), int)
+        case "table_ended":
+            return fact.fields.get("table") in TABLES and isinstance(
+                fact.fields.get("batches"), int
+            )
+        case "ended":
+            return fact.fields.get("state") in _ENDS
+    return True
 
 
 @dataclass
@@ -59,6 +83,8 @@ class Session:
     state: State = "open"
     reason: str = ""
     ended: float | None = None
+    declared: bool = False
+    """Whether its journals exist and its tasks wait for nodes: from then on it is fed."""
     released: bool = False
     last_seen: float = 0.0
     """On the clock of whoever folds, not of whoever wrote."""
@@ -90,6 +116,7 @@ class Session:
             "created_at": self.created,
             "ended_at": self.ended,
             "uploaded": self.uploaded,
+            "released": self.released,
             "input_bytes": sum(self.taken.values()),
             "tables": {
                 table: {p: n for (t, p), n in sorted(self.tables.items()) if t == table}
@@ -103,52 +130,62 @@ class Registry:
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
+        self._expired: OrderedDict[str, None] = OrderedDict()
 
     def feed(self, fact: Fact, now: float) -> Session | None:
-        """Take the next fact; the session it changed, if it is one that is known.
+        """Take the next fact; the session it is about, if that is known.
 
         ``now`` is the folder's own monotonic clock.
         """
         if fact.kind == "opened":
-            return self._opened(fact, now)
+            self._opened(fact, now)
         session = self.sessions.get(fact.session)
         if session is None:
             return None
         match fact.kind:
+            case "declared":
+                session.declared = True
             case "alive":
                 session.last_seen = now
-                session.taken[fact.gateway] = int(fact.fields.get("bytes", 0))
+                before = session.taken.get(fact.gateway, 0)
+                # A gateway knows more of itself than its own older words.
+                session.taken[fact.gateway] = max(before, fact.fields["bytes"])
             case "table_ended":
                 session.last_seen = now
-                key = str(fact.fields.get("table")), str(fact.fields.get("producer"))
-                session.tables.setdefault(key, int(fact.fields.get("batches", 0)))
+                key = fact.fields["table"], str(fact.fields.get("producer"))
+                session.tables.setdefault(key, fact.fields["batches"])
             case "ended" if session.state == "open":
-                session.state = fact.fields.get("state", "failed")
+                session.state = fact.fields["state"]
                 session.reason = str(fact.fields.get("reason", ""))
                 session.ended = fact.at
             case "released":
                 session.released = True
             case "expired":
-                del self.sessions[fact.session]
+                self._expire(fact.session)
         return session
 
-    def open_sessions(self) -> list[Session]:
-        """The sessions that have not ended."""
-        return [session for session in self.sessions.values() if session.state == "open"]
+    def is_expired(self, session: str) -> bool:
+        """Whether there was a session of that id, lately."""
+        return session in self._expired
 
     def journal_bytes(self) -> int:
         """Bytes of input the broker keeps for all sessions."""
         return sum(session.journal_bytes for session in self.sessions.values())
 
-    def _opened(self, fact: Fact, now: float) -> Session | None:
-        known = self.sessions.get(fact.session)
-        if known is not None:
-            return None
+    def _expire(self, session: str) -> None:
+        del self.sessions[session]
+        self._expired[session] = None
+        while len(self._expired) > EXPIRED:
+            self._expired.popitem(last=False)
+
+    def _opened(self, fact: Fact, now: float) -> None:
+        if fact.session in self.sessions or fact.session in self._expired:
+            return
         try:
             spec = SessionSpec(**fact.fields["spec"])
-        except (KeyError, TypeError, ProtocolError):
-            return None  # written by a release that knew other specifications
+            plan_named(spec.plan)
+        except (KeyError, TypeError, ProtocolError, UsageError):
+            return  # written by a release that knew other specifications
         session = Session(spec, fact.gateway, fact.at, str(fact.fields.get("name", "")))
         session.last_seen = now
         self.sessions[fact.session] = session
-        return session

@@ -10,9 +10,10 @@ import structlog
 import uvicorn
 
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.app import Gateway, create_app
+from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.sessions import Lifetimes, Sessions
+from coffeeshop.gateway.state import Gateway
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.transport import Transport
 
@@ -67,6 +68,8 @@ class GatewayServer:
         self.gateway.stopping = True
         self._server.should_exit = True
         if self._thread.is_alive():
+            self._thread.join(REQUESTS_END)
+            self.sessions.chronicle.give_up()  # those that wait for a broker that is away
             self._thread.join()
         self._socket.close()
         self.nodes.close()

@@ -23,12 +23,18 @@ class Watch:
         transport: Transport,
         spec: SessionSpec,
         on_terminal: Callable[[str, Terminal], None],
+        on_gone: Callable[[str], None],
     ) -> None:
+        """``on_gone`` is called, from the transport's thread, when there is no such journal."""
         self._fold = ResultFold(spec, keep=())
         self._session = spec.id
         self._on_terminal = on_terminal
         self._following = Following(
-            transport, out_journal(spec.id), self._deliver, lambda: None, window=CREDIT
+            transport,
+            out_journal(spec.id),
+            self._deliver,
+            lambda: on_gone(spec.id),
+            window=CREDIT,
         )
 
     def close(self) -> None:

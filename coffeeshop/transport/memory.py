@@ -26,7 +26,7 @@ from coffeeshop.transport.base import (
 from coffeeshop.transport.calls import Calls
 from coffeeshop.transport.stored import Entry, StoredJournal
 
-RAM_LIMIT = 96 << 20
+RAM_LIMIT = 64 << 20
 TURN = 16
 """Callbacks to one reader or of one queue before it is the others' turn."""
 

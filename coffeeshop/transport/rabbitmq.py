@@ -25,17 +25,17 @@ from coffeeshop.transport.base import (
     OnGone,
     OnHanded,
     OnOutcome,
-    Outcome,
 )
 from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
-from coffeeshop.transport.rabbitmq_control import Act, Control, Warmup, declare, delete, look
+from coffeeshop.transport.rabbitmq_control import Act, Control, declare, delete, look
 from coffeeshop.transport.rabbitmq_link import Link, LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop
 from coffeeshop.transport.rabbitmq_publisher import Publisher, check
 from coffeeshop.transport.rabbitmq_reader import RabbitReader
+from coffeeshop.transport.rabbitmq_settling import Settling
 from coffeeshop.transport.rabbitmq_subscription import Subscription
 from coffeeshop.transport.rabbitmq_url import Address, Tls
-from coffeeshop.transport.rabbitmq_wire import ChannelClosedByBroker
+from coffeeshop.transport.rabbitmq_wire import ChannelClosedByBroker, Wire
 
 _log = structlog.get_logger()
 
@@ -69,7 +69,7 @@ class RabbitTransport:
         name: str = "coffeeshop",
         tls: Tls | None = None,
         call_timeout: float = 30.0,
-        confirm_timeout: float = 60.0,
+        confirm_timeout: float = 30.0,
         blocked_timeout: float = 300.0,
         closing_timeout: float = 3.0,
     ) -> None:
@@ -91,9 +91,11 @@ class RabbitTransport:
         self._publish_link = self._link("publish", blocked_timeout)
         self._control_link = self._link("control")
         self._pool = LinkPool(lambda n: self._link(f"consume-{n}"))
-        self._publisher = Publisher(self._loop, self._publish_link, confirm_timeout=confirm_timeout)
+        warmup = _stream_arguments(None)
+        self._publisher = Publisher(self._loop, self._publish_link, warmup, confirm_timeout)
         self._control = Control(self._loop, self._control_link)
-        self._warmup = Warmup(self._control, self._mark)
+        self._settling = Settling(self._loop, self._control, warmup)
+        self._control_link.tenants.add(self)
         self._loop.start()
         self._loop.post(self._control_link.open)
 
@@ -114,7 +116,7 @@ class RabbitTransport:
             channels=sum(wire.channels for wire in wires),
             readers=sum(isinstance(tenant, RabbitReader) for tenant in tenants),
             consumers=sum(isinstance(tenant, RabbitConsumer) for tenant in tenants),
-            unconfirmed=len(self._publisher.unconfirmed) + len(self._publisher.waiting),
+            unconfirmed=self._publisher.open,
             reconnects=sum(max(0, link.openings - 1) for link in links),
             blocked=self._publisher.blocked,
         )
@@ -124,8 +126,7 @@ class RabbitTransport:
 
         Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses.
         """
-        opening = self._control_link.openings
-        self._warmup.ensure(opening, _stream_arguments(None), self._call_timeout)
+        self._wait_settled()
         self._declare(name, _stream_arguments(max_bytes))
 
     def delete_journal(self, name: str) -> None:
@@ -167,10 +168,29 @@ class RabbitTransport:
 
     def close(self) -> None:
         """Close everything; see the contract."""
-        self._warmup.close()
         self._loop.post(self._shut)
         if not self._loop.inside:
             self._loop.join()
+
+    def link_up(self, wire: Wire) -> None:
+        """The control link is open; not for callers."""
+        self._control.link_up(wire)
+        self._settling.link_up()
+
+    def link_down(self) -> None:
+        """The control link was lost; not for callers."""
+        self._settling.link_down()
+        self._control.link_down()
+
+    def _wait_settled(self) -> None:
+        """Raises what `Control.call` does."""
+        self._control.call(look(), self._call_timeout)
+        settled: Future[None] = Future()
+        self._loop.post(lambda: self._settling.when(lambda: settled.set_result(None)))
+        try:
+            settled.result(self._call_timeout)
+        except FutureTimeout as error:
+            raise Unreachable("the broker did not settle in time") from error
 
     def _link(self, purpose: str, blocked_timeout: float | None = None) -> Link:
         return Link(self._loop, self._address, f"{self._name}:{purpose}", blocked_timeout)
@@ -193,14 +213,6 @@ class RabbitTransport:
                 raise UsageError(f"the broker refuses {name}: {error.reply_text}") from error
             # It exists with other limits, of another release perhaps: it serves all the same.
             _log.warning("transport.declared_otherwise", name=name, detail=error.reply_text)
-
-    def _mark(self, name: str) -> None:
-        done: Future[Outcome] = Future()
-        self.append(name, Message(), done.set_result)
-        try:
-            done.result(self._call_timeout)
-        except FutureTimeout as error:
-            raise Unreachable(f"the broker did not store into {name} in time") from error
 
     def _shut(self) -> None:
         if self._closing:

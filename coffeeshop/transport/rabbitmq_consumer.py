@@ -8,7 +8,7 @@ from typing import Any
 from coffeeshop.transport.base import Handed, OnGone, OnHanded
 from coffeeshop.transport.rabbitmq_link import LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_subscription import Subscription, message
+from coffeeshop.transport.rabbitmq_subscription import WIDEST, Subscription, message
 
 
 class RabbitConsumer(Subscription):
@@ -29,7 +29,7 @@ class RabbitConsumer(Subscription):
     ) -> None:
         super().__init__(loop, pool, queue, on_gone)
         self._on_handed = on_handed
-        self._count = prefetch
+        self._count = min(max(1, prefetch), WIDEST)
         self._tags = count(1)
         self._unsettled: dict[int, int] = {}
         self._taking = True
@@ -65,7 +65,7 @@ class RabbitConsumer(Subscription):
             self._channel.basic_ack(brokers)
 
     def _prefetch(self) -> int:
-        return max(1, self._count)
+        return self._count
 
     def _arguments(self) -> dict[str, Any]:
         return {}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -15,13 +13,22 @@ from typing import Any
 from coffeeshop.errors import Forbidden, Unreachable
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop
-from coffeeshop.transport.rabbitmq_wire import Channel, ChannelClosedByBroker, Wire, is_missing
+from coffeeshop.transport.rabbitmq_wire import (
+    Channel,
+    ChannelClosedByBroker,
+    Wire,
+    is_absent,
+)
 
 ACCESS_REFUSED = 403
+ABSENT_DELAY = 0.1
 CHANNELS = 8
 
 Act = Callable[[Channel, Callable[[Any], None]], None]
 """Sends one request on a channel; the second argument is called with the broker's answer."""
+
+
+OnAnswer = Callable[["Future[Any]"], None]
 
 
 @dataclass(eq=False)
@@ -50,10 +57,24 @@ def declare(name: str, arguments: dict[str, Any]) -> Act:
     )
 
 
-def count(name: str) -> Act:
-    """Answers how many messages are in a queue or stream; refused when it does not exist."""
+def exists(name: str) -> Act:
+    """Answers None when a queue or stream is there; refused as missing otherwise."""
     return lambda channel, done: channel.queue_declare(
-        name, passive=True, callback=lambda frame: done(frame.method.message_count)
+        name, passive=True, callback=lambda _frame: done(None)
+    )
+
+
+def declare_exchange(name: str) -> Act:
+    """Declare an exchange that does not survive a restart of the broker. Answers None."""
+    return lambda channel, done: channel.exchange_declare(
+        name, "fanout", durable=False, callback=lambda _frame: done(None)
+    )
+
+
+def exchange_exists(name: str) -> Act:
+    """Answers None when an exchange is there; refused as missing otherwise."""
+    return lambda channel, done: channel.exchange_declare(
+        name, passive=True, callback=lambda _frame: done(None)
     )
 
 
@@ -74,8 +95,8 @@ class Control:
         self._calls: deque[_Call] = deque()
         self._busy: dict[Channel, _Call | None] = {}
         self._idle: list[Channel] = []
+        self._postponed: set[_Call] = set()
         self._closed = False
-        link.tenants.add(self)
 
     def call(self, act: Act, timeout: float) -> Any:
         """Have it done and return the broker's answer.
@@ -100,11 +121,17 @@ class Control:
                 raise Forbidden(f"the broker refuses: {error.reply_text}") from error
             raise
 
+    def ask(self, act: Act, on_answer: OnAnswer) -> None:
+        """Have it done without waiting; ``on_answer`` gets the finished future."""
+        call = _Call(act)
+        call.answer.add_done_callback(on_answer)
+        self._accept(call)
+
     def close(self) -> None:
         """Fail every open call."""
         self._closed = True
         busy = [call for call in self._busy.values() if call is not None]
-        for call in [*busy, *self._calls]:
+        for call in [*busy, *self._calls, *self._postponed]:
             call.fail(Unreachable("the transport was closed"))
         self._calls.clear()
 
@@ -179,50 +206,18 @@ class Control:
         if not isinstance(reason, ChannelClosedByBroker):
             return  # the connection went, and what was open is asked again on the next
         call = self._busy.pop(channel, None)
-        if call is not None:
+        if call is not None and is_absent(reason):
+            self._postpone(call)
+        elif call is not None:
             call.fail(reason)
         self._pump()
 
+    def _postpone(self, call: _Call) -> None:
+        """A broker that has just started does not have all its streams yet."""
 
-class Warmup:
-    """Keeps the first stream of a fresh broker from being one that matters.
+        def again() -> None:
+            self._postponed.discard(call)
+            self._accept(call)
 
-    The first stream a broker ever has may lose confirmed messages in a crash shortly after its
-    declaration. So the first is one without a purpose, and everybody waits until it is 2 s old;
-    a message in it says that somebody has waited.
-    """
-
-    NAME = "ctl.warmup"
-    AGE = 2.0
-
-    def __init__(self, control: Control, mark: Callable[[str], None]) -> None:
-        """``mark`` puts a message into the named stream and waits until it is stored."""
-        self._control = control
-        self._mark = mark
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        self._warm_at = -1
-
-    def ensure(self, opening: int, arguments: dict[str, Any], timeout: float) -> None:
-        """Wait until streams are safe. ``opening``: the connection's number; once for each."""
-        with self._lock:
-            if self._warm_at == opening:
-                return
-            deadline = time.monotonic() + timeout
-            if not self._messages(timeout):
-                self._control.call(declare(self.NAME, arguments), deadline - time.monotonic())
-                self._closed.wait(self.AGE)
-                self._mark(self.NAME)
-            self._warm_at = opening
-
-    def close(self) -> None:
-        """Wait no longer."""
-        self._closed.set()
-
-    def _messages(self, timeout: float) -> int:
-        try:
-            return int(self._control.call(count(self.NAME), timeout))
-        except ChannelClosedByBroker as error:
-            if is_missing(error):
-                return 0
-            raise
+        self._postponed.add(call)
+        self._loop.later(ABSENT_DELAY, again)

@@ -125,7 +125,7 @@ class Link:
             link=self.name,
             broker=self._address.redacted,
             reason=type(error).__name__,
-            detail=str(error),
+            detail=str(error) or repr(error),
             retry_in=round(delay, 1),
         )
 

@@ -4,25 +4,30 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
+from coffeeshop.transport.rabbitmq_control import Control, exists
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_wire import Channel, Wire, properties
+from coffeeshop.transport.rabbitmq_settling import Settling
+from coffeeshop.transport.rabbitmq_watch import ConfirmWatch
+from coffeeshop.transport.rabbitmq_wire import Channel, Wire, is_missing, properties
 
 _log = structlog.get_logger()
 
 LONGEST_NAME = 255
 MOST_HEADER_BYTES = 64 << 10
+MOST_KNOWN = 10_000
 _INTEGERS = range(-(2**63), 2**63)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Post:
     """A message on its way, and what became of it."""
 
@@ -57,33 +62,48 @@ def check(queue: str, message: Message) -> None:
 
 
 class Publisher:
-    """Sends what it is given, in order, and says how each message ended.
+    """Sends what it is given, in order for each queue, and says how each message ended.
 
     Belongs to the loop's thread. While the connection is down, or blocked by an alarm of the
     broker, messages wait; their senders bound their number.
+
+    A broker that has just started returns messages for streams it will have a moment later, as if
+    they did not exist. So the first message for a name on a connection waits until the broker says
+    that there is such a queue, and a returned one is believed only after asking.
     """
 
     def __init__(
-        self, loop: Loop, link: Link, *, window_bytes: int = 32 << 20, confirm_timeout: float = 60.0
+        self,
+        loop: Loop,
+        link: Link,
+        warmup_arguments: dict[str, Any],
+        confirm_timeout: float,
+        window_bytes: int = 32 << 20,
     ) -> None:
-        """At most ``window_bytes`` (and always one message) are unconfirmed on the wire.
-
-        ``confirm_timeout``: seconds after which a message without an answer is held to be lost with
-        its connection.
-        """
+        """``warmup_arguments``: see `Settling`; ``confirm_timeout``: see `ConfirmWatch`. At most
+        ``window_bytes`` (and always one message) are unconfirmed on the wire."""
         self.blocked = False
-        self.unconfirmed: dict[int, _Post] = {}
-        self.waiting: deque[_Post] = deque()
-        self._loop = loop
         self._link = link
+        self._asking = Control(loop, link)
+        self._settling = Settling(loop, self._asking, warmup_arguments)
+        self._watch = ConfirmWatch(loop, confirm_timeout)
         self._window_bytes = window_bytes
-        self._confirm_timeout = confirm_timeout
+        self._waiting: deque[_Post] = deque()
+        self._held: dict[str, list[_Post]] = {}
+        self._returned: dict[str, list[_Post]] = {}
+        self._unconfirmed: dict[int, _Post] = {}
+        self._known: dict[str, None] = {}
         self._in_flight = 0
         self._last_tag = 0
-        self._unblocked = 0.0
         self._channel: Channel | None = None
         self._closed = False
         link.tenants.add(self)
+
+    @property
+    def open(self) -> int:
+        """How many messages have no outcome yet."""
+        asked = [*tuple(self._held.values()), *tuple(self._returned.values())]
+        return len(self._waiting) + len(self._unconfirmed) + sum(map(len, asked))
 
     def send(self, queue: str, message: Message, on_outcome: OnOutcome) -> None:
         """Publish to a queue or stream by its name."""
@@ -91,7 +111,7 @@ class Publisher:
         if self._closed:
             post.end(Outcome.UNKNOWN)
             return
-        self.waiting.append(post)
+        self._waiting.append(post)
         self._link.open()
         self._pump()
 
@@ -99,18 +119,22 @@ class Publisher:
         """End whatever is open in UNKNOWN."""
         self._closed = True
         self._forget_channel()
-        waiting, self.waiting = self.waiting, deque()
-        for post in waiting:
-            post.end(Outcome.UNKNOWN)
+        waiting, self._waiting = self._waiting, deque()
+        _end(waiting, Outcome.UNKNOWN)
+        self._asking.close()
 
     def link_up(self, wire: Wire) -> None:
         wire.add_on_connection_blocked_callback(self._on_blocked)
         wire.add_on_connection_unblocked_callback(self._on_unblocked)
-        self._watch(wire)
+        self._watch.start(wire, self._owed_since)
+        self._asking.link_up(wire)
+        self._settling.link_up()
         self._open_channel(wire)
 
     def link_down(self) -> None:
         self.blocked = False
+        self._settling.link_down()
+        self._asking.link_down()
         self._forget_channel()
 
     def _open_channel(self, wire: Wire) -> None:
@@ -119,9 +143,16 @@ class Publisher:
         channel.add_on_close_callback(self._on_channel_closed)
 
     def _on_channel_open(self, channel: Channel) -> None:
-        channel.confirm_delivery(self._on_confirm, callback=lambda _frame: self._ready(channel))
+        channel.confirm_delivery(
+            self._on_confirm, callback=lambda _frame: self._confirming(channel)
+        )
+
+    def _confirming(self, channel: Channel) -> None:
+        self._settling.when(lambda: self._ready(channel))
 
     def _ready(self, channel: Channel) -> None:
+        if not channel.is_open:
+            return  # of an earlier connection
         self._last_tag = 0
         self._channel = channel
         self._pump()
@@ -129,31 +160,42 @@ class Publisher:
     def _on_channel_closed(self, channel: Channel, reason: BaseException) -> None:
         """The broker objects to something: a new channel, unless the connection went with it."""
         wire = self._link.wire
-        self._forget_channel()
         if wire is not None and wire is channel.connection and wire.is_open:
             _log.error("transport.publishing_refused", link=self._link.name, detail=str(reason))
+            self._forget_channel()
             self._open_channel(wire)
 
     def _forget_channel(self) -> None:
+        """What was sent has an unknown fate, what was returned was not stored, the rest waits."""
         self._channel = None
         self._in_flight = 0
-        lost, self.unconfirmed = self.unconfirmed, {}
-        for post in lost.values():
-            post.end(Outcome.UNKNOWN)
+        self._known.clear()
+        held, self._held = self._held, {}
+        returned, self._returned = self._returned, {}
+        lost, self._unconfirmed = self._unconfirmed, {}
+        for posts in held.values():
+            self._waiting.extendleft(reversed(posts))
+        for posts in returned.values():
+            _end(posts, Outcome.NACKED)
+        _end(lost.values(), Outcome.UNKNOWN)
 
     def _pump(self) -> None:
         channel = self._channel
-        if not self.waiting or channel is None or not channel.is_open or self.blocked:
+        if not self._waiting or channel is None or not channel.is_open or self.blocked:
             return
         with channel.connection.corked():
             now = time.monotonic()
-            while self.waiting and (self._in_flight < self._window_bytes or not self.unconfirmed):
-                self._publish(channel, self.waiting.popleft(), now)
+            while self._waiting and (self._in_flight < self._window_bytes or not self._unconfirmed):
+                post = self._waiting.popleft()
+                if post.queue in self._known:
+                    self._publish(channel, post, now)
+                else:
+                    self._hold(post)
 
     def _publish(self, channel: Channel, post: _Post, now: float) -> None:
         self._last_tag += 1
         post.sent = now
-        self.unconfirmed[self._last_tag] = post
+        self._unconfirmed[self._last_tag] = post
         self._in_flight += len(post.message.body)
         channel.basic_publish(
             exchange="",
@@ -163,32 +205,69 @@ class Publisher:
             mandatory=True,
         )
 
+    def _hold(self, post: _Post) -> None:
+        if post.queue not in self._held:
+            self._ask(post.queue)
+        self._held[post.queue].append(post)
+
+    def _ask(self, queue: str) -> None:
+        """Whether there is such a queue; messages for it are held until the answer."""
+        held = self._held[queue] = []
+        self._known.pop(queue, None)
+        self._asking.ask(exists(queue), lambda answer: self._answered(queue, held, answer))
+
+    def _answered(self, queue: str, asked_for: list[_Post], answer: Future[None]) -> None:
+        if self._held.get(queue) is not asked_for:
+            return  # of an earlier connection
+        held, returned = self._held.pop(queue), self._returned.pop(queue, [])
+        error = answer.exception()
+        if error is None:
+            self._know(queue)
+            self._waiting.extendleft(reversed(held))
+            _end(returned, Outcome.NACKED)
+        elif is_missing(error):
+            _end([*returned, *held], Outcome.RETURNED)
+        else:
+            _log.error("transport.publishing_refused", queue=queue, detail=str(error))
+            _end([*returned, *held], Outcome.NACKED)
+        self._pump()
+
+    def _know(self, queue: str) -> None:
+        self._known[queue] = None
+        if len(self._known) > MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+
     def _on_return(self, _channel: Channel, _method: Any, returned: Any, _body: bytes) -> None:
         """Comes before the confirmation of the same message."""
-        post = self.unconfirmed.get(int(returned.message_id))
+        post = self._unconfirmed.get(int(returned.message_id))
         if post is not None:
             post.returned = True
 
     def _on_confirm(self, confirm: Any) -> None:
         method = confirm.method
         nacked = method.NAME == "Basic.Nack"
-        for post in list(self._settled(method.delivery_tag, method.multiple)):
+        for post in self._settled(method.delivery_tag, method.multiple):
             self._in_flight -= len(post.message.body)
-            if nacked:
-                post.end(Outcome.NACKED)
+            if post.returned:
+                self._verify(post)
             else:
-                post.end(Outcome.RETURNED if post.returned else Outcome.CONFIRMED)
+                post.end(Outcome.NACKED if nacked else Outcome.CONFIRMED)
         self._pump()
 
-    def _settled(self, tag: int, multiple: bool) -> Iterator[_Post]:
+    def _settled(self, tag: int, multiple: bool) -> list[_Post]:
         if not multiple:
-            post = self.unconfirmed.pop(tag, None)
-            if post is not None:
-                yield post
-            return
+            post = self._unconfirmed.pop(tag, None)
+            return [] if post is None else [post]
+        settled = []
         # Tags rise in the dictionary's order.
-        while self.unconfirmed and (oldest := next(iter(self.unconfirmed))) <= tag:
-            yield self.unconfirmed.pop(oldest)
+        while self._unconfirmed and (oldest := next(iter(self._unconfirmed))) <= tag:
+            settled.append(self._unconfirmed.pop(oldest))
+        return settled
+
+    def _verify(self, post: _Post) -> None:
+        self._returned.setdefault(post.queue, []).append(post)
+        if post.queue not in self._held:
+            self._ask(post.queue)
 
     def _on_blocked(self, _wire: Wire, frame: Any) -> None:
         self.blocked = True
@@ -196,20 +275,16 @@ class Publisher:
 
     def _on_unblocked(self, _wire: Wire, _frame: Any) -> None:
         self.blocked = False
-        self._unblocked = time.monotonic()
+        self._watch.restart()
         _log.info("transport.unblocked", link=self._link.name)
         self._pump()
 
-    def _watch(self, wire: Wire) -> None:
-        """A confirmation that never comes must not hold its sender for ever."""
-        if wire is not self._link.wire:
-            return
-        if not self.blocked and self._oldest() < time.monotonic() - self._confirm_timeout:
-            wire.abort(TimeoutError(f"no confirmation within {self._confirm_timeout:g} s"))
-            return
-        self._loop.later(self._confirm_timeout / 10, lambda: self._watch(wire))
+    def _owed_since(self) -> float | None:
+        """When the message was sent that waits longest for an answer; None when none can be had."""
+        post = next(iter(self._unconfirmed.values()), None)
+        return None if post is None or self.blocked else post.sent
 
-    def _oldest(self) -> float:
-        """Since when the broker owes an answer."""
-        post = next(iter(self.unconfirmed.values()), None)
-        return time.monotonic() if post is None else max(post.sent, self._unblocked)
+
+def _end(posts: Iterable[_Post], outcome: Outcome) -> None:
+    for post in posts:
+        post.end(outcome)

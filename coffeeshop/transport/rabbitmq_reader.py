@@ -8,7 +8,7 @@ from typing import Any
 from coffeeshop.transport.base import Delivery, OnDelivery, OnGone
 from coffeeshop.transport.rabbitmq_link import LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_subscription import OFFSET, Subscription, message
+from coffeeshop.transport.rabbitmq_subscription import OFFSET, WIDEST, Subscription, message
 from coffeeshop.transport.rabbitmq_window import Window
 
 
@@ -52,7 +52,7 @@ class RabbitReader(Subscription):
 
     def _prefetch(self) -> int:
         # As wide as it ever was: deliveries from before a reconnect are credited back one by one.
-        self._size = max(self._size, self._credit)
+        self._size = min(max(self._size, self._credit), WIDEST)
         self._window = Window(self._size, self._credit)
         return self._size
 

@@ -21,6 +21,8 @@ from coffeeshop.transport.rabbitmq_wire import (
 _log = structlog.get_logger()
 
 OFFSET = "x-stream-offset"
+WIDEST = 65_535
+"""The largest prefetch there is."""
 
 
 def message(properties: Any, body: bytes) -> Message:

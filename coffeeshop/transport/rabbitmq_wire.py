@@ -35,6 +35,7 @@ __all__ = [
     "IOLoop",
     "NoFreeChannels",
     "Wire",
+    "is_absent",
     "is_missing",
     "is_refusal",
     "properties",
@@ -175,15 +176,20 @@ def properties(headers: dict[str, Any], message_id: str) -> pika.BasicProperties
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether the broker closed a channel because the queue or stream does not exist.
+    """Whether the broker closed a channel because the queue or stream does not exist."""
+    return _is_not_found(error) and not is_absent(error)
 
-    A queue whose node is down gets the same code; it still exists.
+
+def is_absent(error: BaseException) -> bool:
+    """Whether the broker knows the queue or stream but does not have it at the moment.
+
+    So it answers for streams in the first second after its start, with the code of a missing one.
     """
-    return (
-        isinstance(error, ChannelClosedByBroker)
-        and error.reply_code == NOT_FOUND
-        and "inaccessible" not in error.reply_text
-    )
+    return _is_not_found(error) and "inaccessible" in str(error)
+
+
+def _is_not_found(error: BaseException) -> bool:
+    return isinstance(error, ChannelClosedByBroker) and error.reply_code == NOT_FOUND
 
 
 def is_refusal(error: BaseException) -> bool:

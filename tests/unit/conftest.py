@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any
 
 import pykka
 import pytest
 
-from tests.unit.helpers import PATIENCE, ManualClock, SpyTransport
+from coffeeshop.actors import hosted, node, supervision
+from coffeeshop.testing.clock import VirtualClock
+from tests.unit.helpers import PATIENCE
+from tests.unit.spies import SpyTransport
 
 
 @pytest.fixture
-def clock() -> ManualClock:
+def clock() -> VirtualClock:
     """A clock that moves when told."""
-    return ManualClock()
+    return VirtualClock()
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What supervisors and nodes log, as one dict an entry.
+
+    Not by structlog's own capturing, which swaps the processors under other threads' hands.
+    """
+    entries: list[dict[str, Any]] = []
+
+    class Log:
+        def __getattr__(self, level: str) -> Callable[..., None]:
+            return lambda event, **fields: entries.append(
+                {"event": event, "level": level, **fields}
+            )
+
+    for module in (hosted, node, supervision):
+        monkeypatch.setattr(module, "log", Log())
+    return entries
 
 
 @pytest.fixture
@@ -30,5 +54,7 @@ def actors(transport: SpyTransport) -> Iterator[list[pykka.ActorRef[pykka.Actor]
     started: list[pykka.ActorRef[pykka.Actor]] = []
     yield started
     for ref in reversed(started):
-        ref.stop(timeout=PATIENCE)
-    assert not [ref for ref in started if ref.is_alive()]
+        stopped = ref.stop(block=False)
+        assert ref.actor_stopped.wait(PATIENCE)
+        with suppress(pykka.Timeout):  # unanswered when it was just ending by itself
+            stopped.get(timeout=1)

@@ -39,6 +39,13 @@ def test_a_record_has_flat_headers_and_an_id_in_words() -> None:
     assert record.id == "batch transactions/0/7"
 
 
+def test_a_digest_travels_where_there_is_one() -> None:
+    record = Record("batch", "users", "1", 3, b"body", "abc")
+    assert record.headers()["digest"] == "abc"
+    assert Record.of(record.message()) == record
+    assert "digest" not in Record("batch", "users", "1", 3).headers()
+
+
 def test_a_number_may_arrive_as_text() -> None:
     headers = {**Record("eof", "users", "1", 3).headers(), "number": "3"}
     assert Record.of(Message(headers)).number == 3
@@ -97,6 +104,7 @@ def test_equal_assignments_have_equal_bytes() -> None:
         b"[]",
         b"7",
         b"{}",
+        b"[" * 100_000,
         b'{"stage": "a", "partition": 0}',
         b'{"id": "s", "stage": "a", "partition": 0, "more": 1}',
     ],
@@ -106,7 +114,20 @@ def test_other_bytes_are_no_assignment(body: bytes) -> None:
         Assignment.from_bytes(body)
 
 
-@pytest.mark.parametrize("change", [{"producers": 0}, {"partition": "x"}, {"partition": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"producers": 0},
+        {"partition": "x"},
+        {"partition": None},
+        {"partition": float("inf")},
+        {"partitions": True},
+        {"producers": 1.0},
+        {"id": ["s"]},
+        {"stage": {}},
+        {"plan": None},
+    ],
+)
 def test_an_assignment_with_a_senseless_value_is_refused(change: dict[str, object]) -> None:
     fields = {**json.loads(Assignment(SPEC, TASK).to_bytes()), **change}
     with pytest.raises(CodecError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -14,7 +15,7 @@ from coffeeshop import operators as ops
 from coffeeshop.operators import grouping
 from coffeeshop.operators.calendar import half_name, halves, month_name, months
 from coffeeshop.operators.final import money
-from coffeeshop.operators.grouping import GroupedSums
+from coffeeshop.operators.grouping import GroupedSums, PairCounts
 from coffeeshop.operators.partial import PARTIAL
 from tests.unit.helpers import instant, items, transactions, tuples
 
@@ -240,3 +241,60 @@ def test_rows_are_folded_together_when_they_outgrow_the_slack(
         groups.add(pa.Table.from_pylist(rows, schema=PARTIAL["query3"]))
     assert tuples(groups.sorted()) == [(0, 0, -1225), (1, 0, 17), (1, 1, 17), (1, 2, 16)]
     assert sum(table.num_rows for table in groups._kept) <= 12
+
+
+FAR_STORES = (0, 1, 2**20 - 1, 2**20, -1, 2**53 - 1)
+FAR_USERS = (0, 1, 2**43 - 1, 2**43, -1, 2**53 - 1)
+
+
+def _pairs(pairs: list[tuple[int, int]]) -> pa.RecordBatch:
+    columns = [pa.array([pair[i] for pair in pairs], pa.int64()) for i in (0, 1)]
+    return pa.record_batch(columns, names=["store_id", "user_id"])
+
+
+@pytest.mark.parametrize("slack", [1, 7, 1 << 20])
+@pytest.mark.parametrize("seed", range(5))
+def test_pairs_of_any_ids_are_counted_and_added_up(
+    monkeypatch: pytest.MonkeyPatch, slack: int, seed: int
+) -> None:
+    monkeypatch.setattr(grouping, "_SLACK", slack)
+    chance = random.Random(seed)
+    counted = Counter[tuple[int, int]]()
+    whole = PairCounts(PARTIAL["query4"])
+    for _ in range(4):
+        part = PairCounts(PARTIAL["query4"])
+        for _ in range(chance.randrange(6)):
+            near = chance.random() < 0.5  # a batch whose ids are all of a common size
+            ends = 3 if near else len(FAR_USERS)
+            pairs = [
+                (FAR_STORES[chance.randrange(ends)], FAR_USERS[chance.randrange(ends)])
+                for _ in range(chance.randrange(9))
+            ]
+            counted.update(pairs)
+            part.count(_pairs(pairs))
+        found = part.sorted()
+        half = found.num_rows // 2
+        whole.add(found.slice(0, half))
+        whole.add(found.slice(half))
+    expected = [(store, user, n) for (store, user), n in sorted(counted.items())]
+    assert tuples(whole.sorted()) == expected
+    assert tuples(whole.sorted()) == expected
+
+
+def test_counted_pairs_do_not_depend_on_the_order() -> None:
+    pairs = [(s, u) for s in FAR_STORES for u in FAR_USERS] * 2
+    first = PairCounts(PARTIAL["query4"])
+    first.count(_pairs(pairs))
+    second = PairCounts(PARTIAL["query4"])
+    for pair in random.Random(3).sample(pairs, len(pairs)):
+        second.count(_pairs([pair]))
+    assert first.sorted().equals(second.sorted())
+    assert first.sorted().schema.equals(PARTIAL["query4"])
+
+
+def test_pairs_of_no_rows_are_none() -> None:
+    empty = PairCounts(PARTIAL["query4"])
+    assert empty.sorted().num_rows == 0
+    empty.count(_pairs([]))
+    empty.add(empty.sorted())
+    assert empty.sorted().num_rows == 0

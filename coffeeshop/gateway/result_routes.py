@@ -1,0 +1,108 @@
+"""A session's events and results over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import pyarrow as pa
+from fastapi import APIRouter, Header
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
+
+from coffeeshop.formats import MEDIA_TYPES, WRITERS
+from coffeeshop.gateway.answers import read_result
+from coffeeshop.gateway.events import event_stream
+from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
+
+RESULT_TIMEOUT = 60.0
+LAST_WORD_LOOKS, LAST_WORD_PAUSE = 20, 0.1
+router = APIRouter(prefix="/v1/sessions/{session}", tags=["results"])
+_FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in MEDIA_TYPES.values()}
+
+
+class EventResponse(StreamingResponse):
+    """A streaming response that closes its stream at once when the client goes."""
+
+    async def stream_response(self, send: Send) -> None:
+        """As its base class does."""
+        async with aclosing(self.body_iterator):  # type: ignore[type-var]
+            await super().stream_response(send)
+
+
+@router.get(
+    "/events",
+    response_class=EventResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def events(
+    gateway: The,
+    session: SessionId,
+    last_event_id: Annotated[int, Header(ge=-1)] = -1,
+) -> EventResponse:
+    """The session's life as server-sent events, up to its end; resumes by Last-Event-ID."""
+    known = await session_of(gateway, session)
+    if known.state == "open" and not known.declared:
+        raise being_opened()
+
+    async def last_word() -> tuple[str, dict[str, Any]]:
+        return await _last_word(known)
+
+    stream = event_stream(
+        gateway.transport, known.spec, last_event_id, lambda: gateway.stopping, last_word
+    )
+    return EventResponse(
+        stream,
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _last_word(session: Session) -> tuple[str, dict[str, Any]]:
+    """The event of a session whose out journal is gone."""
+    for _ in range(LAST_WORD_LOOKS):
+        if session.state != "open":
+            break
+        await asyncio.sleep(LAST_WORD_PAUSE)  # the word of its end is on its way
+    if session.state in ("open", "completed"):
+        return "expired", {}
+    return session.state, {"reason": session.reason}
+
+
+@router.get("/results/{query}", response_class=Response, responses={200: {"content": _FILES}})
+async def result(
+    gateway: The,
+    session: SessionId,
+    query: QueryName,
+    accept: Annotated[str, Header()] = "*/*",
+) -> Response:
+    """One query's result as csv, json, parquet or an Arrow stream, by Accept."""
+    chosen = chosen_format(accept)
+    known = await session_of(gateway, session)
+    if known.state not in ("open", "completed"):
+        raise over(known)
+    if query not in gateway.complete(known):
+        raise Problem(409, f"{query} is not complete yet", retry_after=1)
+    async with gateway.reading:
+        table: pa.Table = await run_in_threadpool(
+            read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
+        )
+        body = await run_in_threadpool(WRITERS[chosen], table)
+    name = f'attachment; filename="{query}.{chosen}"'
+    return Response(body, media_type=MEDIA_TYPES[chosen], headers={"Content-Disposition": name})
+
+
+def chosen_format(accept: str) -> str:
+    """The first format that an Accept header names; `Problem` 406 when it names none."""
+    wanted = [part.split(";")[0].strip().lower() for part in accept.split(",")]
+    for media_type in wanted:
+        for name, known in MEDIA_TYPES.items():
+            if media_type == known:
+                return name
+    if any(media_type in ("*/*", "text/*", "") for media_type in wanted):
+        return "csv"
+    raise Problem(406, f"there are {', '.join(MEDIA_TYPES.values())}")

@@ -1,0 +1,119 @@
+"""Sessions over HTTP: opened, listed, shown, kept alive, cancelled, deleted."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
+from coffeeshop.messages import SessionSpec
+from coffeeshop.plan import PLANS
+
+HEARTBEATS = 4
+"""In the time after which a client counts as gone."""
+CURSOR = r"^\d+(\.\d+)?(e[+-]?\d+)?_[0-9a-f-]{36}$"
+NAME = r"^[^\x00-\x1f\x7f/\\]*$"
+router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+
+class NewSession(BaseModel):
+    """What a client says to open a session."""
+
+    model_config = ConfigDict(extra="forbid")
+    id: uuid.UUID | None = Field(None, description="Chosen by the client, so a repeat is harmless.")
+    plan: Literal[*PLANS] = "fused"  # type: ignore[valid-type]
+    producers: int = Field(1, ge=1, le=1024)
+    partitions: int = Field(2, ge=1, le=64)
+    name: str = Field("", max_length=200, pattern=NAME, description="What people see in lists.")
+
+
+@router.post("", status_code=201)
+async def open_session(gateway: The, new: NewSession, response: Response) -> dict[str, Any]:
+    """Open a session. With an id that is known already, and the same wishes: 200."""
+    spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
+    response.headers["Location"] = f"/v1/sessions/{spec.id}"
+    known = gateway.chronicle.get(spec.id)
+    if known is None:
+        _admit(gateway, spec)
+    elif known.spec != spec:
+        raise Problem(409, "there is a session of this id with other wishes")
+    elif known.declared or known.state != "open":
+        response.status_code = 200
+        return _shown(gateway, known)
+    return _shown(gateway, await run_in_threadpool(gateway.sessions.open, spec, new.name))
+
+
+def _admit(gateway: Gateway, spec: SessionSpec) -> None:
+    if gateway.chronicle.is_expired(spec.id):
+        raise Problem(410, "a session of this id was removed; take another id", state="expired")
+    is_open = [each for each in gateway.chronicle.all() if each.state == "open"]
+    gateway.admission.session(len(is_open), gateway.chronicle.journal_bytes())
+
+
+def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
+    period = gateway.sessions.lifetimes.client_timeout / HEARTBEATS
+    return {**session.public(), "heartbeat_seconds": period}
+
+
+@router.get("")
+async def list_sessions(
+    gateway: The,
+    state: Literal["open", "completed", "failed", "cancelled", "aborted"] | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[
+        str | None, Query(max_length=100, pattern=CURSOR, description="A page's `next`.")
+    ] = None,
+) -> dict[str, Any]:
+    """The sessions, newest first; ``next`` is the ``after`` of the next page."""
+    found = [s for s in gateway.chronicle.all() if state is None or s.state == state]
+    found.sort(key=_place, reverse=True)
+    if after is not None:
+        created, _, name = after.partition("_")
+        found = [each for each in found if _place(each) < (float(created), name)]
+    page = found[:limit]
+    more = "{!r}_{}".format(*_place(page[-1])) if len(found) > limit else None
+    return {"sessions": [s.public() for s in page], "next": more}
+
+
+def _place(session: Session) -> tuple[float, str]:
+    return float(session.created), session.spec.id
+
+
+@router.get("/{session}")
+async def show_session(gateway: The, session: SessionId) -> dict[str, Any]:
+    """One session: its state, its tables, its complete queries."""
+    known = await session_of(gateway, session)
+    return {**_shown(gateway, known), "results": gateway.complete(known)}
+
+
+@router.post("/{session}/heartbeat", status_code=204)
+async def heartbeat(gateway: The, session: SessionId) -> None:
+    """The client is there, though it sends nothing."""
+    known = await session_of(gateway, session)
+    if known.state != "open":
+        raise over(known)
+    gateway.chronicle.seen(known.spec.id)
+
+
+@router.post("/{session}/cancel", status_code=202)
+async def cancel(gateway: The, session: SessionId) -> dict[str, Any]:
+    """End it. Of a completion and a cancellation the first counts."""
+    known = await session_of(gateway, session)
+    if known.state == "open":
+        reason = "cancelled by its client"
+        await run_in_threadpool(gateway.sessions.end, known, "cancelled", reason)
+    return _shown(gateway, known)
+
+
+@router.delete("/{session}", status_code=204)
+async def delete(gateway: The, session: SessionId) -> None:
+    """Remove it and its results; cancels it first if need be."""
+    if not gateway.chronicle.is_expired(str(session)):
+        known = await session_of(gateway, session)
+        await run_in_threadpool(gateway.sessions.delete, known)

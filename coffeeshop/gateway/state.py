@@ -1,0 +1,124 @@
+"""What every route works with, and how a route finds its session."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from fastapi import Depends, Path, Query, Request
+
+from coffeeshop.gateway.admission import Admission, Limits
+from coffeeshop.gateway.bodies import CsvReader
+from coffeeshop.gateway.chronicle import Chronicle
+from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.sessions import Sessions
+from coffeeshop.plan import PLANS
+from coffeeshop.presence import NodeDirectory
+from coffeeshop.schema import TABLES
+from coffeeshop.transport import Transport
+
+NEWS_TIMEOUT = 2.0
+"""Seconds to wait for word of a session that another replica may just have opened."""
+NEWS_LOOKS = 20
+RESULT_READERS = 4
+REMEMBERED = 65_536
+"""Digests of recent batches, by which this replica tells a changed repeat at once."""
+QUERIES = PLANS["fused"].results
+
+
+@dataclass
+class Gateway:
+    """One replica. Belongs to the event loop's thread."""
+
+    transport: Transport
+    sessions: Sessions
+    nodes: NodeDirectory
+    read_csv: CsvReader
+    limits: Limits = field(default_factory=Limits)
+    ready: Callable[[], bool] = lambda: True
+
+    def __post_init__(self) -> None:
+        self.admission = Admission(self.limits)
+        self.reading = asyncio.Semaphore(RESULT_READERS)
+        self.stopping = False
+        self._digests: OrderedDict[tuple[str, str, int, int], str] = OrderedDict()
+
+    @property
+    def chronicle(self) -> Chronicle:
+        """What this replica knows of all sessions."""
+        return self.sessions.chronicle
+
+    def check_repeat(self, key: tuple[str, str, int, int], digest: str) -> None:
+        """Raise `Problem` 409 when this replica took another body under the same id."""
+        if self._digests.get(key, digest) != digest:
+            raise Problem(409, "another batch was taken with this number")
+        self._digests[key] = digest
+        while len(self._digests) > REMEMBERED:
+            self._digests.popitem(last=False)
+
+    def complete(self, session: Session) -> list[str]:
+        """The queries whose results can be fetched."""
+        return list(QUERIES) if session.state == "completed" else self.sessions.complete(session)
+
+
+def _gateway(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+The = Annotated[Gateway, Depends(_gateway)]
+SessionId = Annotated[uuid.UUID, Path(description="The session's id.")]
+TableName = Annotated[Literal[*TABLES], Path()]  # type: ignore[valid-type]
+QueryName = Annotated[Literal[*QUERIES], Path()]  # type: ignore[valid-type]
+Producer = Annotated[int, Query(ge=0, lt=10_000, description="Which of the N clients this is.")]
+Sequence = Annotated[int, Path(ge=0, lt=1 << 40)]
+
+
+async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
+    """The session; raises `Problem` 404, or 410 when it was removed."""
+    name = str(session)
+    for _ in range(NEWS_LOOKS):
+        known = gateway.chronicle.get(name)
+        if known is not None:
+            return known
+        if gateway.chronicle.is_expired(name):
+            raise Problem(410, "the session and its results were removed", state="expired")
+        # Not on a thread: whoever asks for what does not exist must not use up all of them.
+        await asyncio.sleep(NEWS_TIMEOUT / NEWS_LOOKS)
+    raise Problem(404, f"there is no session {session}")
+
+
+async def open_session_of(gateway: Gateway, session: uuid.UUID, producer: int = 0) -> Session:
+    """The session, which takes input; raises `Problem` 404, 409, 410 or 503."""
+    known = await session_of(gateway, session)
+    if known.state != "open":
+        raise over(known)
+    if not known.declared:
+        raise being_opened()
+    if producer >= known.spec.producers:
+        raise Problem(409, f"the session has producers 0 to {known.spec.producers - 1}")
+    return known
+
+
+def over(session: Session) -> Problem:
+    """What a session that has ended answers."""
+    if session.state == "open":  # its journals are gone, the word of its end is on its way
+        return Problem(410, "the session is over")
+    reason = f": {session.reason}" if session.reason else ""
+    return Problem(410, f"the session is {session.state}{reason}", state=session.state)
+
+
+def being_opened() -> Problem:
+    """What a session answers whose journals do not exist yet."""
+    return Problem(503, "the session is being opened", retry_after=RETRY_SECONDS)
+
+
+async def confirmed(future: Future[None]) -> None:
+    """Wait for the broker without a thread."""
+    await asyncio.wrap_future(future)

@@ -1,0 +1,91 @@
+"""A session's input over HTTP: batches, and the ends of tables."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
+
+from coffeeshop.errors import JournalGone
+from coffeeshop.gateway.bodies import ARROW, CSV, announced_size, batch_of, read_body
+from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.state import (
+    Producer,
+    Sequence,
+    SessionId,
+    TableName,
+    The,
+    confirmed,
+    open_session_of,
+    over,
+)
+
+router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
+_BINARY = {"schema": {"type": "string", "format": "binary"}}
+_BODY = {"requestBody": {"required": True, "content": {ARROW: _BINARY, CSV: _BINARY}}}
+
+
+class EndOfTable(BaseModel):
+    """How many batches of a table a producer sent."""
+
+    model_config = ConfigDict(extra="forbid")
+    batches: int = Field(ge=0, lt=1 << 40)
+
+
+@router.put("/batches/{number}", status_code=204, openapi_extra=_BODY)
+async def put_batch(
+    gateway: The,
+    request: Request,
+    session: SessionId,
+    table: TableName,
+    number: Sequence,
+    producer: Producer = 0,
+    content_type: Annotated[str, Header()] = "",
+) -> None:
+    """Take one batch: an Arrow IPC stream of one record batch, or CSV text with its header.
+
+    Answered when it is stored. The same batch may be sent again at any time.
+    """
+    known = await open_session_of(gateway, session, producer)
+    name = known.spec.id
+    with gateway.admission.body(name, announced_size(request)):
+        body = await read_body(request)
+        media_type = content_type.split(";")[0].strip().lower()
+        batch = await run_in_threadpool(batch_of, table, media_type, body, gateway.read_csv)
+        del body  # of a CSV text the batch is a copy
+        _check_count(known, table, producer, number)
+        gateway.check_repeat((name, table, producer, number), batch.digest)
+        ingest = gateway.sessions.ingest(known.spec)
+        await _stored(known, ingest.batch(table, str(producer), number, batch.body, batch.digest))
+    gateway.chronicle.seen(name, len(batch.body))
+
+
+@router.put("/eof", status_code=204)
+async def end_table(
+    gateway: The, session: SessionId, table: TableName, end: EndOfTable, producer: Producer = 0
+) -> None:
+    """This producer sent that many batches of the table, numbered from 0."""
+    known = await open_session_of(gateway, session, producer)
+    before = known.tables.get((table, str(producer)))
+    if before is not None and before != end.batches:
+        raise Problem(409, f"the table was ended with {before} batches")
+    ingest = gateway.sessions.ingest(known.spec)
+    await _stored(known, ingest.end(table, str(producer), end.batches))
+    await confirmed(gateway.sessions.table_ended(known.spec.id, table, str(producer), end.batches))
+
+
+def _check_count(session: Session, table: str, producer: int, number: int) -> None:
+    count = session.tables.get((table, str(producer)))
+    if count is not None and number >= count:
+        raise Problem(409, f"the table was ended with {count} batches")
+
+
+async def _stored(session: Session, future: Future[None]) -> None:
+    try:
+        await confirmed(future)
+    except JournalGone:
+        raise over(session) from None

@@ -1,0 +1,278 @@
+"""A private RabbitMQ node: own ports on loopback, own directories, own epmd.
+
+For tests and experiments that stop, freeze and kill a broker. Needs an installed RabbitMQ 3.10 or
+later (Debian's ``rabbitmq-server`` does); runs as the current user, and needs no root.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from uuid import uuid4
+
+from coffeeshop.errors import Unreachable
+
+_PLACES = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/rabbitmq/sbin")
+_LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
+_HELLO = b"AMQP\x00\x00\x09\x01"
+_METHOD_FRAME = b"\x01"
+
+
+def rabbitmq_available() -> bool:
+    """Whether this machine has what `PrivateBroker` starts."""
+    return _scripts() is not None and all(shutil.which(tool) for tool in ("erl", "epmd"))
+
+
+def _scripts() -> Path | None:
+    """The directory of RabbitMQ's own scripts: the distribution's wrappers change the user."""
+    found = [path for place in _PLACES for path in sorted(Path("/").glob(place))]
+    return found[-1] if found else None
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+class PrivateBroker:
+    """One broker node that belongs to this process and ends with it at the latest.
+
+    `start`, `stop`, `kill`, `freeze`, `thaw` and `restart` keep its disk; `close` (or leaving the
+    ``with`` block) ends it and removes everything. Not for use by two threads at once.
+    """
+
+    def __init__(self, *, config: str = "", patience: float = 90.0) -> None:
+        """``config``: more lines for its rabbitmq.conf. ``patience``: seconds a start may take."""
+        self.port, self._dist_port, self._epmd_port = _free_ports(3)
+        self._patience = patience
+        self._node = f"coffeeshop-{uuid4().hex[:8]}@localhost"
+        self._home = Path(tempfile.mkdtemp(prefix="coffeeshop-broker-"))
+        self._server: subprocess.Popen[bytes] | None = None
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._write_files(config)
+        atexit.register(self.close)
+
+    @property
+    def url(self) -> str:
+        """Where its AMQP listener is, with the default user."""
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def pid(self) -> int:
+        """The process id of the node; it must be running."""
+        assert self._server is not None, "the broker is not running"
+        return self._server.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the node's process is there (frozen counts)."""
+        return self._server is not None and self._server.poll() is None
+
+    def start(self) -> None:
+        """Start the node and wait until it answers. Harmless when it runs.
+
+        Raises `Unreachable` with the end of its log when it does not come up in time.
+        """
+        if self.running:
+            return
+        scripts = _scripts()
+        if scripts is None:
+            raise Unreachable("RabbitMQ is not installed on this machine")
+        self._start_epmd()
+        with (self._home / "console").open("ab") as console:
+            self._server = subprocess.Popen(
+                [str(scripts / "rabbitmq-server")],
+                env=self._environment(),
+                cwd=self._home,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        self._wait_ready(self._server)
+
+    def stop(self) -> None:
+        """End the node in good order and wait for that. Harmless when it does not run."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the node (SIGKILL), leaving its disk as it is. Harmless when it does not run."""
+        self._end(signal.SIGKILL)
+
+    def freeze(self) -> None:
+        """Stop its process without ending it: connections stay open and say nothing."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def restart(self) -> None:
+        """Stop in good order, then start."""
+        self.stop()
+        self.start()
+
+    def rabbitmqctl(self, *args: str) -> str:
+        """Run ``rabbitmqctl`` against the node and return what it printed; takes a second or two.
+
+        Raises `subprocess.CalledProcessError` when the command fails.
+        """
+        scripts = _scripts()
+        assert scripts is not None
+        command = [str(scripts / "rabbitmqctl"), "--quiet", "--node", self._node, *args]
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self._home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=self._patience,
+        )
+        return done.stdout
+
+    def log(self) -> str:
+        """What the node has logged so far."""
+        parts = [*sorted((self._home / "log").glob("*.log")), self._home / "console"]
+        return "\n".join(part.read_text(errors="replace") for part in parts if part.exists())
+
+    def close(self) -> None:
+        """End the node and its epmd, remove its directories. Closing twice is harmless."""
+        atexit.unregister(self.close)
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
+            self._epmd = None
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def __enter__(self) -> PrivateBroker:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _write_files(self, config: str) -> None:
+        for name in ("mnesia", "log", "config", "conf.d"):
+            (self._home / name).mkdir()
+        (self._home / "enabled_plugins").write_text("[].\n")
+        (self._home / "env.conf").write_text("")
+        (self._home / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 64MB\n{config}\n"
+        )
+        cookie = self._home / ".erlang.cookie"
+        cookie.write_text(uuid4().hex)
+        cookie.chmod(0o400)
+
+    def _environment(self) -> dict[str, str]:
+        """Nothing of the machine's own RabbitMQ configuration reaches the node."""
+        home = self._home
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
+        return kept | {
+            "HOME": str(home),
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(home / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+            "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(home / "conf.d"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "config"),
+            "RABBITMQ_CONF_ENV_FILE": str(home / "env.conf"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": _LOOPBACK,
+            "RABBITMQ_CTL_ERL_ARGS": _LOOPBACK,
+            # The start script then becomes the node instead of watching over it: one pid.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    def _start_epmd(self) -> None:
+        if self._epmd is not None:
+            return
+        # Ours, in the foreground: a node would start a daemon that outlives it.
+        command = ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
+        self._epmd = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + self._patience
+        while not _accepts(self._epmd_port):
+            _expect_alive(self._epmd, deadline, "epmd does not answer")
+
+    def _wait_ready(self, server: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + self._patience
+        while not _speaks_amqp(self.port):
+            try:
+                _expect_alive(server, deadline, "the broker does not answer")
+            except Unreachable as error:
+                raise Unreachable(f"{error}\n{self.log()[-3000:]}") from None
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._server is None:
+            return
+        self._server.send_signal(signal.SIGCONT)
+        self._server.send_signal(how)
+        try:
+            self._server.wait(timeout=self._patience)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        self._server = None
+
+
+def _expect_alive(process: subprocess.Popen[bytes], deadline: float, complaint: str) -> None:
+    """Wait a moment; complain when the process has ended or the time is up."""
+    try:
+        code = process.wait(timeout=0.1)
+    except subprocess.TimeoutExpired:
+        if time.monotonic() < deadline:
+            return
+        raise Unreachable(f"{complaint} in time") from None
+    raise Unreachable(f"{complaint}: it ended with {code}")
+
+
+def _accepts(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def _speaks_amqp(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=2) as connection:
+            connection.sendall(_HELLO)
+            return connection.recv(1) == _METHOD_FRAME
+    except OSError:
+        return False

@@ -1,0 +1,147 @@
+"""A transport whose connection is cut now and then."""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+from collections.abc import Callable
+
+from coffeeshop.testing.passing import Lane, Passing, Send, refuse
+from coffeeshop.transport.base import (
+    Consumer,
+    Message,
+    OnDelivery,
+    OnGone,
+    OnHanded,
+    OnOutcome,
+    Outcome,
+    Reader,
+    Transport,
+)
+
+
+class Cut(Passing):
+    """Is cut at the n-th append, publish or delivery, until somebody calls `heal`.
+
+    While it is cut, every outcome is UNKNOWN (also of what was stored before), nothing is stored,
+    and what would be delivered or handed over waits. Declaring, deleting and settling still work.
+    ``injected`` counts the outcomes and deliveries that met a cut.
+    """
+
+    def __init__(
+        self, inner: Transport, rng: random.Random, after: tuple[int, int] = (20, 60)
+    ) -> None:
+        """``after``: the least and the most of n; drawn anew each time it is healed."""
+        super().__init__(inner, rng)
+        self._after = after
+        self._left: float = rng.randint(*after)
+        self._lanes: list[Lane] = []
+        self.down = threading.Event()
+        """Whether it is cut: a test may wait for this."""
+
+    def heal(self, *, for_good: bool = False) -> None:
+        """Let everything through again, what waited first; until the next cut, or for good."""
+        with self.lock:
+            self._left = math.inf if for_good else self.rng.randint(*self._after)
+            self.down.clear()
+            lanes = list(self._lanes)
+        for lane in lanes:
+            lane.run()
+
+    def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        self._send(self.inner.append, name, message, on_outcome)
+
+    def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        self._send(self.inner.publish, name, message, on_outcome)
+
+    def read(
+        self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
+    ) -> Reader:
+        lane = self._lane()
+        return _HeldReader(
+            self.inner.read(
+                name,
+                offset,
+                credit,
+                lambda delivery: self._pass(lane, lambda: on_delivery(delivery)),
+                lambda: lane.put(on_gone),
+            ),
+            lane,
+        )
+
+    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
+        lane = self._lane()
+        return _HeldConsumer(
+            self.inner.consume(
+                name,
+                prefetch,
+                lambda handed: self._pass(lane, lambda: on_handed(handed)),
+                lambda: lane.put(on_gone),
+            ),
+            lane,
+        )
+
+    def _lane(self) -> Lane:
+        lane = Lane(held=self.down.is_set)
+        with self.lock:
+            self._lanes.append(lane)
+        return lane
+
+    def _pass(self, lane: Lane, call: Callable[[], None]) -> None:
+        self._met_cut()
+        lane.put(call)
+
+    def _send(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        if self._met_cut():
+            refuse(send, on_outcome, Outcome.UNKNOWN)
+        else:
+            send(name, message, lambda outcome: on_outcome(self._seen(outcome)))
+
+    def _seen(self, outcome: Outcome) -> Outcome:
+        if not self.down.is_set():
+            return outcome
+        self.note()
+        return Outcome.UNKNOWN
+
+    def _met_cut(self) -> bool:
+        with self.lock:
+            if not self.down.is_set():
+                self._left -= 1
+                if self._left > 0:
+                    return False
+                self.down.set()
+            self._injected += 1
+            return True
+
+
+class _HeldReader:
+    def __init__(self, inner: Reader, lane: Lane) -> None:
+        self._inner = inner
+        self._lane = lane
+
+    def credit(self, deliveries: int) -> None:
+        self._inner.credit(deliveries)
+
+    def close(self) -> None:
+        self._inner.close()
+        self._lane.drop()
+
+
+class _HeldConsumer:
+    def __init__(self, inner: Consumer, lane: Lane) -> None:
+        self._inner = inner
+        self._lane = lane
+
+    def ack(self, tag: int) -> None:
+        self._inner.ack(tag)
+
+    def requeue(self, tag: int) -> None:
+        self._inner.requeue(tag)
+
+    def stop_taking(self) -> None:
+        self._inner.stop_taking()
+
+    def close(self) -> None:
+        self._inner.close()
+        self._lane.drop()

@@ -1,0 +1,109 @@
+"""Ordinary wrappers around any transport, each with one fault; chance is an argument.
+
+::
+
+    LocalSystem(transport=LostConfirms(MemoryTransport(), random.Random(7)))
+
+They may be put around each other. What a wrapper does not spoil it passes on, so `transport.base`
+is the contract here too, but for the fault. ``injected`` counts what was spoiled.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+
+from coffeeshop.testing.cut import Cut
+from coffeeshop.testing.passing import Passing, Send, refuse
+from coffeeshop.testing.reordering import Reordering
+from coffeeshop.transport.base import Message, OnOutcome, Outcome, Transport
+
+__all__ = ["FAULTS", "Cut", "Duplicating", "LostConfirms", "RefusingAppends", "Reordering"]
+
+MOST_IN_A_ROW = 2
+"""Faults a thread meets one after the other at one journal or queue: a third try gets through."""
+MEMORY = 8
+"""Messages that `Duplicating` remembers."""
+
+
+class AtRandom(Passing):
+    """Spoils a share of the appends and publishes: subclasses say how in `spoilt`."""
+
+    def __init__(self, inner: Transport, rng: random.Random, share: float = 0.3) -> None:
+        """``share``: which part of the messages, from 0 to 1."""
+        super().__init__(inner, rng)
+        self._share = share
+        self._in_a_row: Counter[tuple[str, int]] = Counter()
+
+    def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        send = self.spoilt if self._strikes(name) else self.sound
+        send(self.inner.append, name, message, on_outcome)
+
+    def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        send = self.spoilt if self._strikes(name) else self.sound
+        send(self.inner.publish, name, message, on_outcome)
+
+    def sound(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        """Send a message without the fault."""
+        send(name, message, on_outcome)
+
+    def spoilt(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        """Send a message with the fault."""
+        raise NotImplementedError
+
+    def _strikes(self, name: str) -> bool:
+        key = (name, threading.get_ident())
+        with self.lock:
+            strikes = self._in_a_row[key] < MOST_IN_A_ROW and self.rng.random() < self._share
+            self._in_a_row[key] = self._in_a_row[key] + 1 if strikes else 0
+            self._injected += strikes
+        return strikes
+
+
+class LostConfirms(AtRandom):
+    """Carries some appends and publishes out and says UNKNOWN, as if the connection had died."""
+
+    def spoilt(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        send(name, message, lambda _: on_outcome(Outcome.UNKNOWN))
+
+
+class RefusingAppends(AtRandom):
+    """Answers some appends and publishes with NACKED and stores nothing."""
+
+    def spoilt(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        refuse(send, on_outcome, Outcome.NACKED)
+
+
+class Duplicating(AtRandom):
+    """Sends a message once more, now or with one of the next messages, wherever those go.
+
+    The caller hears of the first only. So a repeat comes late at times: after an end of stream,
+    after its session is over.
+    """
+
+    def __init__(self, inner: Transport, rng: random.Random, share: float = 0.3) -> None:
+        super().__init__(inner, rng, share)
+        self._recent: deque[Callable[[], None]] = deque(maxlen=MEMORY)
+
+    def sound(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        with self.lock:
+            self._recent.append(lambda: send(name, message, lambda _: None))
+        send(name, message, on_outcome)
+
+    def spoilt(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        self.sound(send, name, message, on_outcome)
+        with self.lock:
+            again = self.rng.choice(self._recent)
+        again()
+
+
+FAULTS: dict[str, Callable[[Transport, random.Random], Transport]] = {
+    "duplicating": Duplicating,
+    "reordering": Reordering,
+    "lost confirms": LostConfirms,
+    "refusing appends": RefusingAppends,
+    "cut": Cut,
+}
+"""Every fault by name. `Cut` needs somebody who heals it."""

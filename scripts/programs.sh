@@ -1,0 +1,18 @@
+#!/bin/sh
+# The programs that some tests start, where they can be had. Without one its tests skip, and fail in
+# CI. Does nothing when all are there.
+set -eu
+cd "$(dirname "$0")/.."
+
+# need PATH PACKAGE WHAT
+need() {
+    [ ! -e "$1" ] || return 0
+    sh scripts/packages.sh "$2" || {
+        echo "****************************************************************" >&2
+        echo "* NO $2 HERE: $3 will be skipped, and fail in CI" >&2
+        echo "* (Debian: apt install $2)" >&2
+        echo "****************************************************************" >&2
+    }
+}
+
+need /usr/lib/rabbitmq rabbitmq-server "the tests against a broker"

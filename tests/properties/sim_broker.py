@@ -1,0 +1,154 @@
+"""The simulated broker: journals are lists, and what it need not promise it does not keep."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from itertools import count
+from typing import Protocol
+
+from coffeeshop.messages import Assignment, Record
+from coffeeshop.testing.clock import VirtualClock
+from coffeeshop.transport import Outcome
+from tests.properties.sim_plot import Weather
+
+LATE = 120.0
+"""Seconds after which what is late arrives, whether or not the session is still there."""
+
+
+class Reader(Protocol):
+    """Who reads a journal."""
+
+    def stored(self, offset: int) -> None:
+        """There is a record at this offset."""
+        ...
+
+    def gone(self) -> None:
+        """The journal does not exist."""
+        ...
+
+
+class Consumer(Protocol):
+    """Who takes assignments."""
+
+    up: bool
+
+    def handed(self, tag: int, assignment: Assignment) -> None:
+        """An assignment, to be acked with its tag."""
+        ...
+
+
+class Broker:
+    """Appends arrive in any order; some twice, some late, some never; outcomes get lost."""
+
+    def __init__(self, clock: VirtualClock, chance: random.Random, weather: Weather) -> None:
+        self.clock = clock
+        self.chance = chance
+        self.weather = weather
+        self.journals: dict[str, list[Record]] = {}
+        self.readers: dict[str, list[Reader]] = {}
+        self.waiting: list[Assignment] = []
+        self.unacked: dict[int, tuple[Consumer, Assignment]] = {}
+        self.consumers: list[Consumer] = []
+        self._tags = count(1)
+
+    def soon(self, call: Callable[[], None], within: float = 1.0) -> None:
+        """Make a call at some moment within that time."""
+        self.clock.call_later(self.chance.random() * within, call)
+
+    def strikes(self, share: float) -> bool:
+        """Whether something that happens this often happens now."""
+        return self.chance.random() < share and self.clock.now() < self.weather.until
+
+    def declare(self, name: str) -> None:
+        """Make a journal unless it exists."""
+        self.journals.setdefault(name, [])
+
+    def delete(self, name: str) -> None:
+        """Delete a journal and tell its readers."""
+        self.journals.pop(name, None)
+        for reader in self.readers.pop(name, []):
+            self.soon(reader.gone)
+
+    def append(self, name: str, record: Record, on_outcome: Callable[[Outcome], None]) -> None:
+        """Store a record, soon; or whatever else the weather makes of it."""
+
+        def arrive(stored: bool, told: Outcome) -> None:
+            if stored and not self._store(name, record) and told is Outcome.CONFIRMED:
+                told = Outcome.RETURNED
+            self.soon(lambda: on_outcome(told))
+
+        stored, told, again = True, Outcome.CONFIRMED, 0.0
+        if self.strikes(self.weather.faults):
+            stored, told, again = self.chance.choice(
+                [
+                    (False, Outcome.NACKED, 0.0),
+                    (False, Outcome.UNKNOWN, 0.0),
+                    (True, Outcome.UNKNOWN, 0.0),
+                    (False, Outcome.UNKNOWN, 3.0),
+                    (True, Outcome.CONFIRMED, 3.0),
+                    (True, Outcome.CONFIRMED, LATE),
+                ]
+            )
+        self.soon(lambda: arrive(stored, told))
+        if again:
+            self.soon(lambda: self._store(name, record), again)
+
+    def read(self, name: str, reader: Reader) -> None:
+        """Tell a reader of every record from the first on; it picks when it looks at which."""
+        if name not in self.journals:
+            self.soon(reader.gone)
+            return
+        self.readers.setdefault(name, []).append(reader)
+        for offset in range(len(self.journals[name])):
+            reader.stored(offset)
+
+    def unread(self, name: str, reader: Reader) -> None:
+        """This reader has ended."""
+        readers = self.readers.get(name, [])
+        if reader in readers:
+            readers.remove(reader)
+
+    def publish(self, assignment: Assignment) -> None:
+        """Put a task up for the nodes."""
+        self.waiting.append(assignment)
+        self.dispatch()
+
+    def dispatch(self) -> None:
+        """Hand over what waits, if anybody is there."""
+        ready = [consumer for consumer in self.consumers if consumer.up]
+        while self.waiting and ready:
+            assignment = self.waiting.pop(self.chance.randrange(len(self.waiting)))
+            consumer, tag = self.chance.choice(ready), next(self._tags)
+            self.unacked[tag] = (consumer, assignment)
+            self.soon(lambda c=consumer, t=tag: self._hand_over(c, t))  # type: ignore[misc]
+
+    def ack(self, tag: int) -> None:
+        """This one is done with; unless the ack is lost or its connection was."""
+        if tag in self.unacked:
+            _, assignment = self.unacked.pop(tag)
+            if self.strikes(self.weather.faults):
+                self.soon(lambda: self.publish(assignment), LATE)
+
+    def cut(self, consumer: Consumer) -> None:
+        """The consumer's connection died: others get its assignments, even if it lives on."""
+        lost = [tag for tag, (holder, _) in self.unacked.items() if holder is consumer]
+        self.waiting.extend(self.unacked.pop(tag)[1] for tag in lost)
+        self.soon(self.dispatch)
+
+    def _hand_over(self, consumer: Consumer, tag: int) -> None:
+        if tag not in self.unacked:
+            return
+        assignment = self.unacked[tag][1]
+        consumer.handed(tag, assignment)
+        if self.strikes(self.weather.faults):
+            self.publish(assignment)  # a second owner
+
+    def _store(self, name: str, record: Record) -> bool:
+        journal = self.journals.get(name)
+        if journal is None:
+            return False
+        journal.append(record)
+        for reader in list(self.readers.get(name, ())):
+            reader.stored(len(journal) - 1)
+        return True

@@ -1,0 +1,54 @@
+"""What a simulation is told: the weather, the plot, and which safeguards are taken away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Weather:
+    """How bad it gets, and until when (seconds)."""
+
+    faults: float = 0.0
+    """The share of appends, acks and hand-overs that go wrong."""
+    crashes: float = 0.0
+    """The share of a task's steps at which it, or its node, dies."""
+    until: float = 20.0
+
+
+CALM = Weather()
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The shells' safeguards; as they are in the product."""
+
+    ack_after_outputs: bool = True
+    declare_first: bool = True
+    wait_for_confirms: bool = True
+    clients_wait_for_confirms: bool = True
+    resend_same_id: bool = True
+    replay: str = "from 0, fresh state"
+    first_terminal_wins: bool = True
+    tombstones: bool = True
+    only_gateways_declare: bool = True
+    only_clean_up_deletes: bool = True
+    mandatory: bool = True
+
+
+@dataclass(frozen=True)
+class Plot:
+    """What happens in a simulation besides chance."""
+
+    weather: Weather = CALM
+    nodes: int = 2
+    intensity: int | None = None
+    """Failures after which a node fails the session; None: as often as it takes."""
+    cancel: bool = False
+    clients_return: bool = True
+    """Whether clients send everything again now and then, and long after the end."""
+    rules: Rules = Rules()

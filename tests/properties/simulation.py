@@ -1,0 +1,231 @@
+"""The whole protocol in one thread on virtual time: clients, nodes, tasks, followers, clean-up.
+
+The parts that decide are the product's own (`TaskCore`, `Ledger`, `ResultFold`, the plans); the
+shells around them do what the actors do. `sim_plot.Rules` takes single safeguards away.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from coffeeshop.gateway.results import Completed, Failed, ResultFold, Terminal
+from coffeeshop.messages import Assignment, Record, out_journal
+from coffeeshop.plan import destinations, plan_named
+from coffeeshop.testing.clock import VirtualClock
+from coffeeshop.transport import Outcome
+from tests.properties.sim_broker import LATE, Broker
+from tests.properties.sim_node import Node
+from tests.properties.sim_plot import Plot, Violation
+from tests.properties.sim_sessions import Content
+
+RESULT_TTL = 60.0
+MOST_CALLS = 100_000
+
+
+class Follower:
+    """Somebody who waits for the result. Reads in order, as from any gateway."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.fold = ResultFold(world.spec)
+        self.next = 0
+        self.events: list[Terminal] = []
+        self.late = out_journal(world.spec.id) not in world.broker.journals
+        world.broker.read(out_journal(world.spec.id), self)
+
+    def stored(self, offset: int) -> None:
+        self.world.broker.soon(self.catch_up)
+
+    def gone(self) -> None:
+        pass
+
+    def catch_up(self) -> None:
+        journal = self.world.broker.journals.get(out_journal(self.world.spec.id), [])
+        while self.next < len(journal):
+            if not self.world.rules.first_terminal_wins:
+                self.fold.terminal = None
+            event = self.fold.feed(journal[self.next])
+            self.next += 1
+            if event is not None:
+                self.events.append(event)
+                self.world.ended()
+
+
+class Client:
+    """A producer. Sends each record to where it belongs until it is confirmed."""
+
+    def __init__(self, world: World, records: list[Record]) -> None:
+        self.world = world
+        self.records = records
+        self.fresh = Counter[str](r.stream for r in records if r.kind == "batch")
+
+    def upload(self, within: float) -> None:
+        """Everything, from the first record on; a client that comes back does it again."""
+        for record in self.records:
+            self.world.broker.soon(lambda record=record: self.send(record), within)  # type: ignore[misc]
+
+    def send(self, record: Record) -> None:
+        number = record.number if record.kind == "batch" else None
+        plan = plan_named(self.world.spec.plan)
+        for journal in destinations(plan, self.world.spec, record.stream, number):
+            self.append(journal, record)
+
+    def append(self, journal: str, record: Record) -> None:
+        def ended(outcome: Outcome) -> None:
+            if outcome not in (Outcome.NACKED, Outcome.UNKNOWN):
+                return
+            if not self.world.rules.clients_wait_for_confirms:
+                return
+            if record.kind == "batch" and not self.world.rules.resend_same_id:
+                self.send(replace(record, number=self.fresh[record.stream]))
+                self.fresh[record.stream] += 1
+            else:
+                self.world.clock.call_later(0.1, lambda: self.append(journal, record))
+
+        self.world.append(journal, record, ended)
+
+
+@dataclass
+class World:
+    """One session from its opening to the last late duplicate."""
+
+    seed: int
+    content: Content
+    plot: Plot
+    attempts: int = 0
+    revived: int = 0
+    """Attempts of tasks that their node knew to be settled."""
+    lied: int = 0
+    """Appends that went nowhere and were called confirmed."""
+    followers: list[Follower] = field(default_factory=list)
+    cleaning: bool = False
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
+        self.clock = VirtualClock()
+        self.broker = Broker(self.clock, self.chance, self.plot.weather)
+        self.spec = self.content.spec
+        self.rules = self.plot.rules
+        self.tasks = plan_named(self.spec.plan).tasks(self.spec)
+        self.nodes = [Node(self) for _ in range(self.plot.nodes)]
+        self.clients = [
+            Client(self, [r for r in self.content.records if r.producer == name])
+            for name in self.spec.producer_names
+        ]
+
+    def run(self) -> None:
+        """Everything, until nothing is left to happen; raises `Violation`."""
+        if self.rules.declare_first:
+            self.declare()
+        for task in self.tasks:
+            self.broker.publish(Assignment(self.spec, task))
+        self.clock.call_later(2.0, self.feed)
+        for node in self.nodes:
+            for _ in range(self.chance.randrange(3) if self.plot.weather.crashes else 0):
+                self.broker.soon(node.crash, self.plot.weather.until)
+            if self.plot.weather.faults:
+                self.broker.soon(lambda node=node: self.broker.cut(node), 20.0)  # type: ignore[misc]
+        try:
+            self.clock.run_until_idle(MOST_CALLS)
+        except RuntimeError as error:
+            raise Violation(f"never idle: {error}") from error
+        self.check()
+
+    def declare(self) -> None:
+        self.broker.declare(out_journal(self.spec.id))
+        for task in self.tasks:
+            self.broker.declare(task.journal)
+
+    def feed(self) -> None:
+        """The clients begin; they, others, and the broker repeat themselves, also far too late."""
+        self.declare()
+        self.followers.append(Follower(self))
+        for client in self.clients:
+            client.upload(5.0)
+            if self.plot.weather.faults and self.plot.clients_return:
+                if self.chance.random() < 0.5:
+                    self.broker.soon(lambda c=client: c.upload(5.0), 10.0)  # type: ignore[misc]
+                self.broker.soon(lambda c=client: c.upload(5.0), 2 * LATE)  # type: ignore[misc]
+        if self.plot.weather.faults:
+            self.broker.soon(lambda: self.followers.append(Follower(self)), 30.0)
+            for task in self.tasks:
+                again = Assignment(self.spec, task)
+                self.broker.soon(lambda again=again: self.broker.publish(again), 2 * LATE)  # type: ignore[misc]
+        if self.plot.cancel:
+            self.broker.soon(lambda: self.say_failed("cancelled", lambda: None), 15.0)
+
+    def append(self, journal: str, record: Record, on_outcome: Any) -> None:
+        def told(outcome: Outcome) -> None:
+            lost = outcome is Outcome.RETURNED and not self.rules.mandatory
+            self.lied += lost
+            on_outcome(Outcome.CONFIRMED if lost else outcome)
+
+        self.broker.append(journal, record, told)
+
+    def say_failed(self, reason: str, on_confirmed: Any) -> None:
+        """A failure on the out journal, sent until it is confirmed or the journal is gone."""
+
+        def ended(outcome: Outcome) -> None:
+            if outcome in (Outcome.NACKED, Outcome.UNKNOWN):
+                self.say_failed(reason, on_confirmed)
+            else:
+                on_confirmed()
+
+        record = Record("failed", "session", "somebody", 0, reason.encode())
+        self.append(out_journal(self.spec.id), record, ended)
+
+    def ended(self) -> None:
+        """A terminal event was seen: the inputs go soon, the results after a while."""
+        if self.cleaning:
+            return
+        self.cleaning = True
+        for task in self.tasks:
+            self.broker.soon(lambda task=task: self.broker.delete(task.journal), 2.0)  # type: ignore[misc]
+        out = out_journal(self.spec.id)
+        self.clock.call_later(RESULT_TTL, lambda: self.broker.delete(out))
+
+    def check(self) -> None:
+        """The promise."""
+        for follower in self.followers:
+            if not follower.late:
+                self._check_events(follower.events)
+        seen = {repr(event) for follower in self.followers for event in follower.events}
+        if len(seen) > 1:
+            raise Violation(f"followers differ: {seen}")
+        self._check_nothing_left()
+
+    def _check_events(self, events: list[Terminal]) -> None:
+        if len(events) != 1:
+            raise Violation(f"{len(events)} terminal events")
+        event = events[0]
+        if isinstance(event, Failed):
+            allowed = {"cancelled"} if self.plot.cancel else set()
+            allowed |= {"failed too often"} if self.plot.intensity is not None else set()
+            if event.reason not in allowed:
+                raise Violation(f"failed for no reason: {event.reason}")
+        elif rows(event) != self.content.answer:
+            raise Violation(f"wrong results: {rows(event)} instead of {self.content.answer}")
+
+    def _check_nothing_left(self) -> None:
+        left = {
+            "journals": list(self.broker.journals),
+            "readers": [name for name, readers in self.broker.readers.items() if readers],
+            "waiting": self.broker.waiting,
+            "unacked": list(self.broker.unacked.values()),
+            "attempts": [a for node in self.nodes for a in node.attempts],
+            "tags": [t for node in self.nodes for t in node.tags],
+            "down": [node for node in self.nodes if not node.up],
+        }
+        if any(left.values()):
+            raise Violation(f"left over: { {name: what for name, what in left.items() if what} }")
+
+
+def rows(completed: Completed) -> dict[str, list[tuple[Any, ...]]]:
+    """The results as plain rows."""
+    return {
+        name: [tuple(row.values()) for row in table.to_pylist()]
+        for name, table in completed.tables.items()
+    }

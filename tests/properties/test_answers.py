@@ -1,0 +1,322 @@
+"""However tables are cut, shuffled, repeated and crashed over, the answer is the whole table's."""
+
+from __future__ import annotations
+
+import csv
+import random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
+
+from coffeeshop.actors import Supervision
+from coffeeshop.actors.node import Hosted, WhatIsHosted
+from coffeeshop.actors.restarts import Backoff
+from coffeeshop.client.blocks import blocks_of
+from coffeeshop.client.folder import open_folder
+from coffeeshop.client.parse import parse
+from coffeeshop.client.results import to_csv
+from coffeeshop.codec import encode
+from coffeeshop.gateway.ingest import Ingest, open_session, release_session
+from coffeeshop.gateway.results import Completed, Follower, ResultFold
+from coffeeshop.local import LocalSystem
+from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.plan import PLANS, destinations, plan_named
+from coffeeshop.schema import TABLES
+from coffeeshop.task import TaskCore
+from coffeeshop.testing.crash import crash_tasks
+from tests.oracle import answers
+from tests.unit.helpers import ANSWER, DATA, input_records, tuples
+
+PATIENCE = 30.0
+SOON = Supervision(backoff=Backoff(0.001, 0.002))
+Row = tuple[str | None, ...]
+Data = dict[str, list[Row]]
+COLUMNS = {
+    name: [column.name for column in table.columns] + ["unused"] for name, table in TABLES.items()
+}
+FAR = (2**20 - 1, 2**20, 2**43 - 1, 2**43, 2**53 - 1, -1)
+"""Ids at the ends of what fits into one word together with another one."""
+IDS = st.one_of(st.integers(0, 2), st.integers(0, 9), st.sampled_from(FAR)).map(str)
+TRANSACTION_IDS = st.sampled_from(["a", "B", "b", "é", "0", "10", "9", "ab", "t,1"])
+AMOUNTS = st.one_of(
+    st.sampled_from(["74.999", "75", "75.0", "75.001", "0.005", "-0.005", "0.004", "9999999.999"]),
+    st.integers(-100_000, 100_000).map(lambda n: f"{n / 1000:.3f}"),
+)
+DAYS = ("2023-12-31", "2024-01-01", "2024-06-30", "2024-07-01", "2025-12-31", "2026-01-01")
+TIMES = ("00:00:00", "05:59:59", "06:00:00", "12:00:00", "23:00:00", "23:00:01", "23:59:59")
+MOMENTS = st.one_of(
+    st.tuples(st.sampled_from(DAYS), st.sampled_from(TIMES)).map(" ".join),
+    st.sampled_from(["2024-02-29 12:00:00", "1969-12-31 23:59:59", "0001-01-01 12:00:00"]),
+)
+NAMES = st.sampled_from(
+    ["North", "a,b", 'say "a"', "two\nlines", "Café №5", "", "NULL", "null", " ", "Z", "a", "é"]
+)
+BIRTHDATES = st.one_of(
+    st.sampled_from(["1969-12-31", "1970-01-01", "2000-02-29", "0001-01-01", "", "NULL"]),
+    st.dates().map(str),
+)
+
+
+def _rows(*columns: st.SearchStrategy[str], most: int) -> st.SearchStrategy[list[Row]]:
+    """Some rows, and some of them again: real tables hold equal rows."""
+    row = st.tuples(*columns, st.just("x,y"))
+    rows = st.one_of(st.lists(row, max_size=5), st.lists(row, min_size=most // 2, max_size=most))
+    return st.tuples(rows, st.integers(0, 3)).map(lambda drawn: drawn[0] + drawn[0][: drawn[1]])
+
+
+def _points(whole: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    return st.tuples(whole, st.sampled_from(["", ".0"])).map("".join)
+
+
+DATA_SETS = st.fixed_dictionaries(
+    {
+        "menu_items": _rows(_points(IDS), NAMES, most=16),
+        "stores": _rows(_points(IDS), NAMES, most=16),
+        "users": _rows(_points(IDS), BIRTHDATES, most=16),
+        "transactions": _rows(
+            TRANSACTION_IDS,
+            _points(IDS),
+            st.one_of(st.sampled_from(["", "NULL"]), _points(IDS)),
+            AMOUNTS,
+            MOMENTS,
+            most=40,
+        ),
+        "transaction_items": _rows(
+            _points(IDS), _points(st.integers(-1, 5).map(str)), AMOUNTS, MOMENTS, most=40
+        ),
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of this module: hypothesis runs many examples within one test."""
+    return tmp_path_factory.mktemp("answers")
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[LocalSystem]:
+    """One system for every session of this module: they must not disturb each other."""
+    with LocalSystem(supervision=SOON) as made:
+        yield made
+        assert made.failure is None
+        assert made.node.is_alive()
+
+
+def write(file: Path, table: str, rows: Sequence[Row]) -> None:
+    with file.open("w", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS[table])
+        writer.writerows(rows)
+
+
+def write_flat(folder: Path, data: Data) -> Path:
+    """The data as ``<table>.csv``."""
+    folder.mkdir(exist_ok=True)
+    for table, rows in data.items():
+        write(folder / f"{table}.csv", table, rows)
+    return folder
+
+
+def least_by_id(rows: list[Row]) -> list[Row]:
+    """One row an id with its least value, as promised for dimension rows that share an id."""
+    values: dict[float, set[str]] = defaultdict(set)
+    for key, value, _ in rows:
+        assert key is not None
+        assert value is not None
+        values[float(key)].add("" if value == "NULL" else value)
+    return [(str(int(k)), min(filter(None, vs), default=""), "") for k, vs in values.items()]
+
+
+def expected(directory: Path, data: Data) -> dict[str, str]:
+    """What the independent engine says, which knows nothing of ids that come twice."""
+    dimensions = {name: least_by_id(data[name]) for name in ("menu_items", "stores", "users")}
+    return answers(write_flat(directory / "expected", {**data, **dimensions}))
+
+
+def texts(completed: Completed) -> dict[str, str]:
+    return {f"{name}.csv": to_csv(table).decode() for name, table in completed.tables.items()}
+
+
+def batches_of(folder: Path, chance: random.Random) -> dict[str, list[pa.RecordBatch]]:
+    """Each table read from its file, its rows shuffled and cut anywhere."""
+    found = {}
+    for name, table in TABLES.items():
+        blocks = blocks_of(table, folder / f"{name}.csv")
+        whole = pa.Table.from_batches([parse(block).batch for block in blocks], table.schema)
+        order = chance.sample(range(whole.num_rows), whole.num_rows)
+        (batch,) = whole.take(pa.array(order, pa.int64())).combine_chunks().to_batches() or [
+            pa.RecordBatch.from_pylist([], table.schema)
+        ]
+        cuts = sorted(chance.choices(range(len(order) + 1), k=chance.randrange(5)))
+        ends = zip([0, *cuts], [*cuts, len(order)], strict=True)
+        found[name] = [batch.slice(start, end - start) for start, end in ends]
+    return found
+
+
+def sent(
+    spec: SessionSpec, batches: dict[str, list[pa.RecordBatch]], chance: random.Random
+) -> list[Record]:
+    """The batches dealt out to the producers at random, and everybody's ends."""
+    records = []
+    for table, pieces in batches.items():
+        counts = dict.fromkeys(spec.producer_names, 0)
+        for piece in pieces:
+            producer = chance.choice(spec.producer_names)
+            records.append(Record("batch", table, producer, counts[producer], encode(piece)))
+            counts[producer] += 1
+        records += [Record("eof", table, name, count) for name, count in counts.items()]
+    return records
+
+
+class Network:
+    """A session's tasks by hand: records arrive in any order and again, tasks start over."""
+
+    def __init__(self, spec: SessionSpec, chance: random.Random) -> None:
+        self._spec = spec
+        self._chance = chance
+        self._tasks = {task.journal: task for task in plan_named(spec.plan).tasks(spec)}
+        self._cores = {task.journal: TaskCore(spec, task) for task in self._tasks.values()}
+        self._stored: dict[str, list[Record]] = defaultdict(list)
+        self._coming: list[tuple[str, Record]] = []
+        self._crashes_left = 6
+
+    def send(self, record: Record) -> None:
+        """Append an input record to the journals that read it."""
+        number = record.number if record.kind == "batch" else None
+        for journal in destinations(plan_named(self._spec.plan), self._spec, record.stream, number):
+            self._append(journal, record)
+
+    def run(self) -> list[Record]:
+        """Deliver until nothing is left; what the out journal holds."""
+        while self._coming:
+            place = self._chance.randrange(len(self._coming))
+            self._coming[place], self._coming[-1] = self._coming[-1], self._coming[place]
+            journal, record = self._coming.pop()
+            if self._crashes_left and self._chance.random() < 0.05:
+                self._start_over(journal)
+            else:
+                self._deliver(journal, record)
+        assert all(core.finished for core in self._cores.values())
+        return self._stored[out_journal(self._spec.id)]
+
+    def _append(self, journal: str, record: Record) -> None:
+        self._stored[journal].append(record)
+        if journal in self._tasks:
+            copies = 2 if self._chance.random() < 0.2 else 1
+            self._coming += copies * [(journal, record)]
+
+    def _deliver(self, journal: str, record: Record) -> None:
+        for output in self._cores[journal].feed(record):
+            self._append(output.journal, output.record)
+
+    def _start_over(self, journal: str) -> None:
+        self._crashes_left -= 1
+        self._cores[journal] = TaskCore(self._spec, self._tasks[journal])
+        self._coming = [each for each in self._coming if each[0] != journal]
+        self._coming += [(journal, record) for record in self._stored[journal]]
+
+
+def folded(spec: SessionSpec, records: list[Record]) -> Completed:
+    """The one terminal event of an out journal."""
+    fold = ResultFold(spec)
+    (terminal,) = [event for record in records if (event := fold.feed(record)) is not None]
+    assert isinstance(terminal, Completed), terminal
+    return terminal
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@settings(max_examples=30, deadline=None)
+@given(
+    DATA_SETS,
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.integers(0, 2**32),
+)
+def test_any_cutting_order_repetition_and_restart_gives_the_answer_of_the_whole_tables(
+    directory: Path, plan: str, data: Data, producers: int, partitions: int, seed: int
+) -> None:
+    spec = SessionSpec("s", plan, producers, partitions)
+    chance = random.Random(seed)
+    note(f"{spec}, seed {seed}")
+    network = Network(spec, chance)
+    for record in sent(spec, batches_of(write_flat(directory / "data", data), chance), chance):
+        network.send(record)
+    assert texts(folded(spec, network.run())) == expected(directory, data)
+
+
+@pytest.mark.parametrize("plan", PLANS)
+@settings(max_examples=10, deadline=None)
+@given(DATA_SETS, st.integers(1, 4), st.integers(0, 2**32))
+def test_the_whole_system_gives_the_answer_however_the_tables_are_cut_into_files(
+    directory: Path, system: LocalSystem, plan: str, data: Data, partitions: int, seed: int
+) -> None:
+    chance = random.Random(seed)
+    folder = directory / "files"
+    for table, rows in data.items():
+        (folder / table).mkdir(parents=True, exist_ok=True)
+        for old in (folder / table).iterdir():
+            old.unlink()
+        files = chance.randrange(1, 5)
+        for number in range(files):
+            write(folder / table / f"{number}.csv", table, rows[number::files])
+    uploaded, completed = system.analyse(
+        open_folder(folder), plan=plan, partitions=partitions, timeout=PATIENCE
+    )
+    assert texts(completed) == expected(directory, data)
+    assert uploaded.rows == {table: len(rows) for table, rows in data.items()}
+
+
+def run_session(
+    system: LocalSystem, spec: SessionSpec, records: Sequence[Record]
+) -> tuple[Completed, list[str]]:
+    """Send the records in the given order; the results, and each query as it was told."""
+    told: list[str] = []
+    open_session(system.transport, spec)
+    try:
+        ingest = Ingest(system.transport, spec)
+        follower = Follower(system.transport, spec, told.append)
+        for record in records:
+            if record.kind == "batch":
+                ingest.batch(record.stream, record.producer, record.number, record.body)
+            else:
+                ingest.end(record.stream, record.producer, record.number)
+        completed = follower.result(PATIENCE)
+        assert Follower(system.transport, spec).result(PATIENCE) == completed
+        return completed, told
+    finally:
+        release_session(system.transport, spec, results=True)
+
+
+def rows(completed: Completed) -> dict[str, list[tuple[object, ...]]]:
+    return {name: tuples(table) for name, table in completed.tables.items()}
+
+
+STAGES = [(plan.name, stage.name) for plan in PLANS.values() for stage in plan.stages]
+
+
+@pytest.mark.parametrize(("plan", "stage"), STAGES)
+def test_a_crash_at_any_record_of_a_shuffled_and_repeated_session_changes_nothing(
+    system: LocalSystem, plan: str, stage: str
+) -> None:
+    crashed: list[TaskId] = []
+    for point in range(1, 100):
+        spec = SessionSpec(f"{plan}-{stage}-{point}", plan, 2, 2)
+        records = input_records(spec) * 2
+        random.Random(point).shuffle(records)
+        with crash_tasks(crashed.append, stage, point):
+            completed, told = run_session(system, spec, records)
+        assert rows(completed) == ANSWER
+        assert sorted(told) == sorted(ANSWER)
+        assert isinstance(system.node.ask(WhatIsHosted(), timeout=PATIENCE), Hosted)
+        if len(crashed) < point:
+            break
+    # The last round went past the end of the journal: every record there was crashed at once.
+    assert len(crashed) == point - 1 > len(DATA["transactions"])
+    assert system.failure is None
+    assert system.node.is_alive()

@@ -1,0 +1,122 @@
+"""A whole system over HTTP in one process: memory transport, gateways, a node, clients."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2 as httpx
+
+from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.part import csv_batch
+from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.server import GatewayServer
+from coffeeshop.gateway.sessions import Lifetimes
+from coffeeshop.local import STAGES
+from coffeeshop.presence import Presence
+from coffeeshop.transport.memory import MemoryTransport
+
+PATIENCE = 20.0
+"""Seconds a test waits for something that must happen."""
+
+
+def readers_of(transport: MemoryTransport, beginning: str) -> int:
+    """How many readers the journals with names of that beginning have."""
+    with transport.lock:
+        return sum(
+            len(journal.readers)
+            for name, journal in transport.journals.items()
+            if name.startswith(beginning)
+        )
+
+
+def eventually(holds: Callable[[], Any], what: str) -> None:
+    """Wait until ``holds``; there is no event to wait for where only the outside is seen."""
+    moment = threading.Event()
+    for _ in range(int(PATIENCE / 0.02)):
+        if holds():
+            return
+        moment.wait(0.02)
+    raise AssertionError(f"{what} within {PATIENCE:g} s")
+
+
+@dataclass
+class Running:
+    """One gateway (or more) and perhaps a node. Made by `running`."""
+
+    transport: MemoryTransport
+    gateways: list[GatewayServer]
+    failures: list[str] = field(default_factory=list)
+    clients: list[GatewayClient] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The first gateway's URL."""
+        return self.url_of(0)
+
+    def url_of(self, number: int) -> str:
+        """A gateway's URL."""
+        return f"http://127.0.0.1:{self.gateways[number].port}"
+
+    def client(self, number: int = 0, patience: float = PATIENCE) -> GatewayClient:
+        """A client of its own, closed at the end."""
+        made = GatewayClient(self.url_of(number), patience=patience)
+        self.clients.append(made)
+        return made
+
+    def left(self) -> list[str]:
+        """The objects on the broker that belong to a session."""
+        return [name for name in self.transport.names() if not name.startswith("ctl.")]
+
+
+@contextmanager
+def running(
+    *,
+    gateways: int = 1,
+    node: bool = True,
+    limits: Limits | None = None,
+    lifetimes: Lifetimes | None = None,
+    ready: Callable[[], bool] = lambda: True,
+) -> Iterator[Running]:
+    """Start it; stop all of it in reverse, whatever happens."""
+    transport = MemoryTransport()
+    system = Running(transport, [])
+    hosted = HostedNode(transport, STAGES, system.failures.append) if node else None
+    presence = Presence(
+        transport, ["worker"], hosted.figures if hosted is not None else dict, period=0.2
+    )
+    try:
+        if node:
+            presence.start()
+        for _ in range(gateways):
+            server = GatewayServer(
+                transport, "127.0.0.1", 0, csv_batch, limits, lifetimes, ready
+            )
+            system.gateways.append(server)
+            server.start()
+        yield system
+    finally:
+        for client in system.clients:
+            client.close()
+        for server in reversed(system.gateways):
+            server.close()
+        if hosted is not None:
+            hosted.close(0.0)
+        presence.close()
+        transport.close()
+    assert not system.failures
+
+
+def new_id() -> str:
+    """A session's id."""
+    return str(uuid.uuid4())
+
+
+def http(system: Running, number: int = 0) -> httpx.Client:
+    """A plain HTTP client of a gateway: what curl would see."""
+    return httpx.Client(base_url=system.url_of(number), timeout=30.0)

@@ -1,0 +1,84 @@
+"""The environment becomes one value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coffeeshop.errors import UsageError
+from coffeeshop.settings import Settings, set_up_logging
+
+
+def test_an_empty_environment_has_defaults() -> None:
+    settings = Settings.read({})
+    assert settings.data_root == Path(".data")
+    assert settings.log_json is False
+    assert settings.gateway is None
+    assert settings.broker == "amqp://guest:guest@127.0.0.1:5672/"
+
+
+def test_an_empty_value_is_no_value() -> None:
+    names = ("DATA_ROOT", "LOG_FORMAT", "GATEWAY", "BROKER_URL", "BROKER_URL_FILE")
+    empty = {f"COFFEESHOP_{name}": "" for name in names}
+    assert Settings.read(empty) == Settings.read({})
+
+
+def test_the_environment_says_where_data_is_and_how_logs_look() -> None:
+    settings = Settings.read({"COFFEESHOP_DATA_ROOT": "some", "COFFEESHOP_LOG_FORMAT": "json"})
+    assert settings.data_root == Path("some")
+    assert settings.log_json is True
+
+
+@pytest.mark.parametrize("value", ["text", "JSON", "1"])
+def test_only_json_makes_logs_json(value: str) -> None:
+    assert Settings.read({"COFFEESHOP_LOG_FORMAT": value}).log_json is False
+
+
+def test_without_an_argument_the_process_environment_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COFFEESHOP_DATA_ROOT", "elsewhere")
+    assert Settings.read().data_root == Path("elsewhere")
+
+
+def test_the_environment_says_where_gateway_and_broker_are() -> None:
+    settings = Settings.read(
+        {"COFFEESHOP_GATEWAY": "http://g:1", "COFFEESHOP_BROKER_URL": "amqp://b:2/"}
+    )
+    assert (settings.gateway, settings.broker) == ("http://g:1", "amqp://b:2/")
+
+
+def test_the_broker_may_be_kept_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("amqp://secret:3/\n")
+    settings = Settings.read(
+        {
+            "COFFEESHOP_BROKER_URL": "amqp://b:2/",
+            "COFFEESHOP_BROKER_URL_FILE": str(tmp_path / "secret"),
+        }
+    )
+    assert settings.broker == "amqp://secret:3/"
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="COFFEESHOP_BROKER_URL_FILE: cannot read"):
+        Settings.read({"COFFEESHOP_BROKER_URL_FILE": str(tmp_path / "nothing")})
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "as_json", "called"),
+    [(None, True, ("normal", True)), ("quiet", False, ("quiet", False))],
+)
+def test_logging_is_set_up_as_the_settings_say(
+    monkeypatch: pytest.MonkeyPatch,
+    verbosity: str | None,
+    as_json: bool,
+    called: tuple[str, bool],
+) -> None:
+    calls: list[tuple[str, bool]] = []
+    monkeypatch.setattr(
+        "coffeeshop.telemetry.configure_logging",
+        lambda verbosity, *, as_json: calls.append((verbosity, as_json)),
+    )
+    set_up_logging(Settings(log_json=as_json), verbosity)
+    assert calls == [called]
