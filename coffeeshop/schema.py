@@ -12,21 +12,59 @@ from dataclasses import dataclass
 from enum import Enum
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 class Kind(Enum):
-    """What a column's text means; the value is the Arrow type it has in a batch."""
+    """What a column's text means."""
 
-    TEXT = pa.string()
-    ID = pa.int64()
-    AMOUNT = pa.decimal128(18, 3)  # travels as int64 thousandths
-    INSTANT = pa.timestamp("s")
-    DATE = pa.date32()
+    TEXT = "text"
+    ID = "id"
+    COUNT = "count"
+    AMOUNT = "amount"
+    INSTANT = "instant"
+    DATE = "date"
+
+    @property
+    def read_type(self) -> pa.DataType:
+        """The Arrow type its text is read as, apart from ids and counts (``38.0``)."""
+        return _READ_TYPES[self]
 
     @property
     def wire_type(self) -> pa.DataType:
         """The type in a batch: amounts are thousandths."""
-        return pa.int64() if self is Kind.AMOUNT else self.value
+        return pa.int64() if self is Kind.AMOUNT else _READ_TYPES[self]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a whole number that may be written ``38.0``."""
+        return self in (Kind.ID, Kind.COUNT)
+
+
+_READ_TYPES = {
+    Kind.TEXT: pa.string(),
+    Kind.ID: pa.int64(),
+    Kind.COUNT: pa.int64(),
+    Kind.AMOUNT: pa.decimal128(18, 3),
+    Kind.INSTANT: pa.timestamp("s"),
+    Kind.DATE: pa.date32(),
+}
+
+
+LARGEST_ID = (1 << 53) - 1
+"""Whole numbers beyond it cannot be told apart in the ``38.0`` dialect."""
+LARGEST_COUNT = 1_000_000_000
+"""Of one item in one row. Sums of nine thousand million such rows stay exact."""
+LARGEST_AMOUNT = 10_000_000_000
+"""In thousandths. Sums of nine hundred million rows stay exact."""
+_BOUNDS = {
+    Kind.ID: (-LARGEST_ID, LARGEST_ID),
+    Kind.COUNT: (-LARGEST_COUNT, LARGEST_COUNT),
+    Kind.AMOUNT: (-LARGEST_AMOUNT, LARGEST_AMOUNT),
+    # The columnar library has years that Python's dates have not.
+    Kind.INSTANT: (dt.datetime.min, dt.datetime.max),
+    Kind.DATE: (dt.date.min, dt.date.max),
+}
 
 
 @dataclass(frozen=True)
@@ -78,7 +116,7 @@ TABLES: dict[str, Table] = {
             "transaction_items",
             (
                 Column("item_id", Kind.ID),
-                Column("quantity", Kind.ID),
+                Column("quantity", Kind.COUNT),
                 Column("subtotal", Kind.AMOUNT),
                 Column("created_at", Kind.INSTANT),
             ),
@@ -86,14 +124,13 @@ TABLES: dict[str, Table] = {
     )
 }
 NULLS = ("", "NULL")
-LARGEST_ID = 1 << 53
-"""Whole numbers beyond it cannot be told apart in the ``38.0`` dialect."""
-LARGEST_AMOUNT = 10_000_000_000
-"""In thousandths. Sums of nine hundred million rows stay exact."""
-BOUNDS = {
-    Kind.ID: (-LARGEST_ID, LARGEST_ID),
-    Kind.AMOUNT: (-LARGEST_AMOUNT, LARGEST_AMOUNT),
-    Kind.INSTANT: (dt.datetime.min, dt.datetime.max),
-    Kind.DATE: (dt.date.min, dt.date.max),
-}
-"""The least and the largest value there may be, amounts in thousandths."""
+
+
+def in_bounds(column: Column, values: pa.Array) -> bool:
+    """Whether all values, in the column's wire type, are ones there may be; nulls do not count."""
+    if column.kind not in _BOUNDS:
+        return True
+    least, largest = (pa.scalar(bound, values.type) for bound in _BOUNDS[column.kind])
+    ends = pc.min_max(values)
+    below, above = pc.less(ends["min"], least), pc.greater(ends["max"], largest)
+    return not (below.as_py() or above.as_py())

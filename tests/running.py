@@ -94,9 +94,7 @@ def running(
         if node:
             presence.start()
         for _ in range(gateways):
-            server = GatewayServer(
-                transport, "127.0.0.1", 0, csv_batch, limits, lifetimes, ready
-            )
+            server = GatewayServer(transport, "127.0.0.1", 0, csv_batch, limits, lifetimes, ready)
             system.gateways.append(server)
             server.start()
         yield system

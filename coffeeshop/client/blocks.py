@@ -77,42 +77,68 @@ def blocks_of(table: Table, file: Path, size: int = BLOCK) -> Iterator[Block]:
         raise BadData(f"cannot be read: {error}", file=str(file)) from error
 
 
+class _Plain:
+    """The bytes of a file by offset."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+
+    def at(self, start: int, size: int) -> bytes:
+        """``size`` bytes from ``start``, or fewer at the end of the file."""
+        # Reading a few bytes again is cheaper than copying everything else behind them.
+        self._stream.seek(start)
+        return self._stream.read(size)
+
+
+class _Packed:
+    """The same for a compressed file, where ``start`` never goes back."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._start = 0
+        self._held = b""
+
+    def at(self, start: int, size: int) -> bytes:
+        """``size`` bytes from ``start``, or fewer at the end of the file."""
+        self._held = self._held[start - self._start :]
+        self._held += self._stream.read(max(0, size - len(self._held)))
+        self._start = start
+        return self._held[:size]
+
+
 def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Block]:
-    columns, start, rest = _begin(table, file, stream)
+    source = _Packed(stream) if file.name.endswith(".gz") else _Plain(stream)
+    columns, start = _begin(table, file, source)
     wanted = size
-    while True:
-        data = _data_at(file, stream, start, rest, wanted)
+    while data := source.at(start, wanted):
         at_end = len(data) < wanted
-        end = len(data) if at_end and data.count(b'"') % 2 == 0 else _row_end(data)
+        end = len(data) if at_end and _closed(data) else _row_end(data)
         if end:
             yield Block(table, file, columns, start, memoryview(data)[:end])
-            start, rest, wanted = start + end, data[end:], size
-        elif at_end or wanted >= _ROW_LIMIT:
-            break
+            start, wanted = start + end, size
+        elif not at_end and wanted < _ROW_LIMIT:
+            wanted *= 2  # a row that is longer than a block
+        elif _closed(data):
+            raise BadData("the row is too long", file=str(file), line=line_at(file, start))
         else:
-            rest, wanted = data, 2 * wanted  # a row that is longer than a block
-    if data:
-        raise BadData("a quote is opened and never closed", file=str(file), line=_last_line(file))
+            reason = "a quote is opened and never closed"
+            raise BadData(reason, file=str(file), line=_last_line(file))
 
 
-def _begin(table: Table, file: Path, stream: IO[bytes]) -> tuple[tuple[str, ...], int, bytes]:
-    """The columns, where the rows begin, and what was read of them."""
-    rest = stream.read(_HEADER)
-    while b"\n" not in rest and len(rest) <= HEADER_LIMIT and (more := stream.read(_HEADER)):
-        rest += more
-    end = rest.find(b"\n") + 1 or len(rest)
+def _begin(table: Table, file: Path, source: _Plain | _Packed) -> tuple[tuple[str, ...], int]:
+    """The columns, and where the rows begin."""
+    head = source.at(0, _HEADER)
+    if b"\n" not in head:
+        head = source.at(0, HEADER_LIMIT + 1)
+    end = head.find(b"\n") + 1 or len(head)
     if end > HEADER_LIMIT:
         raise BadData(f"the header is longer than {HEADER_LIMIT} bytes", file=str(file), line=1)
-    return _header(table, file, rest[:end]), end, rest[end:]
+    return _header(table, file, head[:end]), end
 
 
-def _data_at(file: Path, stream: IO[bytes], start: int, rest: bytes, size: int) -> bytes:
-    """``size`` bytes from ``start``, or fewer at the end of the file; ``rest`` was read before."""
-    if file.name.endswith(".gz"):
-        return rest + stream.read(size - len(rest))
-    # Reading the rest again is cheaper than copying everything else behind it.
-    stream.seek(start)
-    return stream.read(size)
+def _closed(data: bytes) -> bool:
+    """Whether every quote that is opened is closed."""
+    return data.count(b'"') % 2 == 0
 
 
 def _row_end(data: bytes) -> int:

@@ -36,7 +36,8 @@ def find_folder(name: str | None, data_root: Path) -> Path:
 def open_folder(path: Path) -> DataFolder:
     """The tables' files in either layout: ``<table>/*.csv`` or ``<table>.csv``.
 
-    Also ``.csv.gz`` and ``.parquet``. Raises `BadData` that names every missing table.
+    Also ``.csv.gz`` and ``.parquet``. Raises `BadData` that names every missing table, or a table
+    that is there in two forms, which would count twice.
     """
     files = {table: _files_of(path, table) for table in TABLES}
     missing = [table for table, found in files.items() if not found]
@@ -55,4 +56,23 @@ def _files_of(path: Path, table: str) -> tuple[Path, ...]:
     found = [path / f"{table}{suffix}" for suffix in SUFFIXES]
     if inside.is_dir():
         found += [file for file in inside.iterdir() if file.name.endswith(SUFFIXES)]
-    return tuple(sorted(file for file in found if file.is_file()))
+    files = sorted(file for file in found if file.is_file())
+    _one_of_each(files)
+    return tuple(files)
+
+
+def _one_of_each(files: list[Path]) -> None:
+    """Refuse the same rows in two forms: `x.csv` beside `x.csv.gz`, or beside a folder `x`."""
+    by_stem: dict[str, Path] = {}
+    for file in files:
+        stem = _stem(file)
+        other = by_stem.setdefault(stem, file)
+        if other is not file:
+            raise BadData(f"is there twice, also as {file}", file=str(other))
+    if len({file.parent for file in files}) > 1:
+        raise BadData(f"is there twice, also in {files[0].parent}", file=str(files[-1]))
+
+
+def _stem(file: Path) -> str:
+    suffix = next(s for s in sorted(SUFFIXES, key=len, reverse=True) if file.name.endswith(s))
+    return file.name.removesuffix(suffix)

@@ -40,15 +40,15 @@ def _converted(column: Column, values: pa.Array, file: Path) -> pa.Array:
             values = values.dictionary_decode()
         if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
             values = pc.if_else(pc.is_in(values, pa.array(["", "NULL"], values.type)), None, values)
-        if column.kind is Kind.ID:
+        if column.kind.whole:
             values = values.cast(pa.float64())
         elif column.kind is Kind.AMOUNT and pa.types.is_floating(values.type):
             rounded = pc.round(values, 3)
             if pc.any(pc.greater(pc.abs(pc.subtract(rounded, values)), 1e-6)).as_py():
                 raise BadData("has more than 3 decimals", file=str(file), column=column.name)
-            values = rounded.cast(column.kind.value)
+            values = rounded.cast(column.kind.read_type)
         else:
-            values = values.cast(column.kind.value)
+            values = values.cast(column.kind.read_type)
         return checked(column, values)
     except (pa.ArrowException, ValueError) as error:
         raise BadData(str(error), file=str(file), column=column.name) from error

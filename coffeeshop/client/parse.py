@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
 from coffeeshop.client.blocks import Block
 from coffeeshop.errors import BadData
-from coffeeshop.schema import LARGEST_AMOUNT, LARGEST_ID, NULLS, Column, Kind, Table
-
-_PARSED_AS = {Kind.ID: pa.float64()}
+from coffeeshop.schema import NULLS, Column, Kind, Table, in_bounds
 
 
 @dataclass(frozen=True)
@@ -73,12 +70,12 @@ def _batch(block: Block, body: memoryview | bytes, columns: tuple[Column, ...]) 
         column_names=list(block.columns), use_threads=False, block_size=max(len(body) + 1, 1024)
     )
     convert = pacsv.ConvertOptions(
-        column_types={c.name: _PARSED_AS.get(c.kind, c.kind.value) for c in columns},
+        column_types={c.name: pa.float64() if c.kind.whole else c.kind.read_type for c in columns},
         include_columns=[c.name for c in columns],
         null_values=list(NULLS),
         strings_can_be_null=True,
     )
-    if not body or (bytes(body[:1]).isspace() and bytes(body).isspace()):
+    if bytes(body[:1]) in b"\r\n" and not bytes(body).strip(b"\r\n"):
         return pa.RecordBatch.from_pylist([], block.table.schema)
     table = pacsv.read_csv(pa.py_buffer(body), read, PARSING, convert)
     arrays = [checked(column, _one(table[column.name])) for column in columns]
@@ -100,15 +97,12 @@ def checked(column: Column, values: pa.Array) -> pa.Array:
     """Values in the column's wire type; `Refused` or an Arrow error when they are out of bounds."""
     if not column.nullable and values.null_count:
         raise Refused("must not be empty")
-    match column.kind:
-        case Kind.ID:
-            values = values.cast(pa.int64())
-            _within(values, LARGEST_ID)
-        case Kind.AMOUNT:
-            values = thousandths(values)
-            _within(values, LARGEST_AMOUNT)
-        case _:
-            pass
+    if column.kind.whole:
+        values = values.cast(pa.int64())
+    elif column.kind is Kind.AMOUNT:
+        values = thousandths(values)
+    if not in_bounds(column, values):
+        raise Refused("out of range")
     return values
 
 
@@ -116,13 +110,6 @@ def thousandths(amounts: pa.Decimal128Array) -> pa.Array:
     """``decimal128(18, 3)`` as int64 thousandths: the same digits without the point."""
     # A decimal64 has the bits of an int64 of its unscaled value.
     return amounts.cast(pa.decimal64(18, 3)).view(pa.int64())
-
-
-def _within(values: pa.Array, largest: int) -> None:
-    ends = pc.min_max(values)
-    least, most = ends["min"].as_py(), ends["max"].as_py()
-    if least is not None and (least < -largest or most > largest):
-        raise Refused("out of range")
 
 
 def _rows(body: bytes) -> list[Row]:
@@ -200,6 +187,7 @@ def _complaint(block: Block, offset: int, row: bytes) -> BadData:
 _WANTED = {
     Kind.TEXT: "not a text",
     Kind.ID: "not a whole number",
+    Kind.COUNT: "not a whole number",
     Kind.AMOUNT: "not an amount with up to 3 decimals",
     Kind.INSTANT: "not a time like 2024-12-31 23:59:59",
     Kind.DATE: "not a date like 1969-12-31",

@@ -10,7 +10,13 @@ from starlette.responses import Response
 
 from coffeeshop import __version__
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.gateway import operation_routes, result_routes, session_routes, upload_routes
+from coffeeshop.gateway import (
+    operation_routes,
+    page_routes,
+    result_routes,
+    session_routes,
+    upload_routes,
+)
 from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
 from coffeeshop.gateway.small_bodies import SmallBodies
 from coffeeshop.gateway.state import Gateway
@@ -34,7 +40,7 @@ def create_app(gateway: Gateway) -> FastAPI:
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _bug)
-    for module in (session_routes, upload_routes, result_routes, operation_routes):
+    for module in (session_routes, upload_routes, result_routes, operation_routes, page_routes):
         app.include_router(module.router)
     return app
 

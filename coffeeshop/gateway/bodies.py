@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from starlette.requests import ClientDisconnect, Request
 
 from coffeeshop.codec import MAX_BODY, decode, digest, encode
 from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.schema import BOUNDS, TABLES, Column, Table
+from coffeeshop.schema import TABLES, Column, Table, in_bounds
 
 ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
@@ -102,9 +101,5 @@ def check_values(column: Column, values: pa.Array) -> None:
     """Raise `BadData` for values that the type allows and the schema does not."""
     if values.null_count and not column.nullable:
         raise BadData("must not be empty", column=column.name)
-    if column.kind not in BOUNDS:
-        return
-    least, largest = (pa.scalar(bound, values.type) for bound in BOUNDS[column.kind])
-    found = pc.min_max(values)
-    if pc.less(found["min"], least).as_py() or pc.greater(found["max"], largest).as_py():
+    if not in_bounds(column, values):
         raise BadData("out of range", column=column.name)

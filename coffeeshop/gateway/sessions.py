@@ -28,8 +28,9 @@ from coffeeshop.transport import Transport
 log = structlog.get_logger()
 OTHERS_PATIENCE = 5.0
 """Seconds the other replicas leave a session's end to the one that opened it."""
-WORD_TIMEOUT = 30.0
-"""Seconds until this replica hears what it has said itself."""
+WORD_TIMEOUT = 30.0  # until this replica hears what it has said itself
+ASKED_AGAIN = 30.0
+"""Seconds until an end that did not come is asked for again."""
 WORKERS = 4
 
 
@@ -77,6 +78,7 @@ class Sessions:
         self._watches: dict[str, Watch] = {}
         self._terminals: dict[str, tuple[float, Terminal]] = {}
         self._ingests: dict[str, Ingest] = {}
+        self._asked: dict[str, float] = {}
         self._busy: set[str] = set()
         self._pool = ThreadPoolExecutor(WORKERS, "sessions")
         self._stop = threading.Event()
@@ -143,10 +145,7 @@ class Sessions:
         )
 
     def end(self, session: Session, state: str, reason: str) -> None:
-        """Ask for the session's end: one ``failed`` record, which counts unless another was first.
-
-        Blocks until it is written; the end itself is seen as any other.
-        """
+        """Write one ``failed`` record, which ends it unless another end was first. Blocks."""
         log.info(f"session.{state}", session=session.spec.id, reason=reason)
         record = Record("failed", state, self.name, 0, reason.encode())
         out = out_journal(session.spec.id)
@@ -182,6 +181,7 @@ class Sessions:
                 watch = self._watches.pop(fact.session, None)
                 self._terminals.pop(fact.session, None)
                 self._ingests.pop(fact.session, None)
+                self._asked.pop(fact.session, None)
             if watch is not None:
                 watch.close()
 
@@ -226,32 +226,33 @@ class Sessions:
                     log.error("session.not_looked_at", session=session.spec.id, reason=repr(error))
 
     def _look_at(self, session: Session) -> None:
-        now, wall, name = self._now(), self._wall(), session.spec.id
-        if session.state == "open":
-            if session.declared:
-                self._watch(session)
-            self._end_what_nobody_wants(session, now, wall)
+        wall, name = self._wall(), session.spec.id
         with self._lock:
             heard = self._terminals.get(name)
         mine = session.gateway == self.name
-        if heard is not None and (mine or now - heard[0] > OTHERS_PATIENCE):
-            self._begin(name, lambda: self._conclude(session))
-        elif session.ended is not None:
-            if not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
-                self._begin(name, lambda: self._release(session))
-            elif wall - session.ended > self.lifetimes.result_ttl:
-                self._begin(name, lambda: self._expire(session))
+        if heard is not None:
+            if mine or self._now() - heard[0] > OTHERS_PATIENCE:
+                self._begin(name, lambda: self._conclude(session))
+        elif session.ended is None:
+            if session.declared:
+                self._watch(session)
+            self._end_what_nobody_wants(session)
+        elif not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
+            self._begin(name, lambda: self._release(session))
+        elif wall - session.ended > self.lifetimes.result_ttl:
+            self._begin(name, lambda: self._expire(session))
 
-    def _end_what_nobody_wants(self, session: Session, now: float, wall: float) -> None:
-        limits = self.lifetimes
+    def _end_what_nobody_wants(self, session: Session) -> None:
+        limits, now = self.lifetimes, self._now()
         if not session.uploaded and now - session.last_seen > limits.client_timeout:
             reason = f"no word of its client for {limits.client_timeout:g} s"
-        elif wall - session.created > limits.session_ttl:
+        elif self._wall() - session.created > limits.session_ttl:
             reason = f"not completed within {limits.session_ttl:g} s"
         else:
             return
-        session.last_seen = now  # not again at once
-        self._begin(session.spec.id, lambda: self.end(session, "aborted", reason))
+        if now - self._asked.get(session.spec.id, float("-inf")) > ASKED_AGAIN:
+            self._asked[session.spec.id] = now
+            self._begin(session.spec.id, lambda: self.end(session, "aborted", reason))
 
     def _conclude(self, session: Session) -> None:
         with self._lock:

@@ -15,6 +15,7 @@ from fastapi import Depends, Path, Query, Request
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.chronicle import Chronicle
+from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
@@ -45,6 +46,7 @@ class Gateway:
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.limits)
+        self.flow = Flow()
         self.reading = asyncio.Semaphore(RESULT_READERS)
         self.stopping = False
         self._digests: OrderedDict[tuple[str, str, int, int], str] = OrderedDict()
@@ -54,13 +56,15 @@ class Gateway:
         """What this replica knows of all sessions."""
         return self.sessions.chronicle
 
-    def check_repeat(self, key: tuple[str, str, int, int], digest: str) -> None:
-        """Raise `Problem` 409 when this replica took another body under the same id."""
-        if self._digests.get(key, digest) != digest:
+    def check_repeat(self, key: tuple[str, str, int, int], digest: str) -> bool:
+        """Whether this replica took the batch before; `Problem` 409 when with another body."""
+        known = self._digests.get(key)
+        if known is not None and known != digest:
             raise Problem(409, "another batch was taken with this number")
         self._digests[key] = digest
         while len(self._digests) > REMEMBERED:
             self._digests.popitem(last=False)
+        return known is not None
 
     def complete(self, session: Session) -> list[str]:
         """The queries whose results can be fetched."""

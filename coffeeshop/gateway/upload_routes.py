@@ -58,10 +58,12 @@ async def put_batch(
         batch = await run_in_threadpool(batch_of, table, media_type, body, gateway.read_csv)
         del body  # of a CSV text the batch is a copy
         _check_count(known, table, producer, number)
-        gateway.check_repeat((name, table, producer, number), batch.digest)
+        repeat = gateway.check_repeat((name, table, producer, number), batch.digest)
         ingest = gateway.sessions.ingest(known.spec)
         await _stored(known, ingest.batch(table, str(producer), number, batch.body, batch.digest))
     gateway.chronicle.seen(name, len(batch.body))
+    if not repeat:
+        gateway.flow.took(name, table, batch.rows, len(batch.body))
 
 
 @router.put("/eof", status_code=204)

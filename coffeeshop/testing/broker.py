@@ -16,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 from uuid import uuid4
 
 from coffeeshop.errors import Unreachable
@@ -24,6 +25,8 @@ _PLACES = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/rabbitmq/sbin")
 _LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 _HELLO = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
+_GUARD = 'read _; kill -9 "$1"; [ -z "$2" ] || rm -rf "$2"'
+"""Waits until the pipe from its parent breaks: the parent was killed and tidied up nothing."""
 
 
 def rabbitmq_available() -> bool:
@@ -59,8 +62,8 @@ class PrivateBroker:
         self._patience = patience
         self._node = f"coffeeshop-{uuid4().hex[:8]}@localhost"
         self._home = Path(tempfile.mkdtemp(prefix="coffeeshop-broker-"))
-        self._server: subprocess.Popen[bytes] | None = None
-        self._epmd: subprocess.Popen[bytes] | None = None
+        self._server: _Guarded | None = None
+        self._epmd: _Guarded | None = None
         self._write_files(config)
         atexit.register(self.close)
 
@@ -73,12 +76,12 @@ class PrivateBroker:
     def pid(self) -> int:
         """The process id of the node; it must be running."""
         assert self._server is not None, "the broker is not running"
-        return self._server.pid
+        return self._server.process.pid
 
     @property
     def running(self) -> bool:
         """Whether the node's process is there (frozen counts)."""
-        return self._server is not None and self._server.poll() is None
+        return self._server is not None and self._server.process.poll() is None
 
     def start(self) -> None:
         """Start the node and wait until it answers. Harmless when it runs.
@@ -92,16 +95,9 @@ class PrivateBroker:
             raise Unreachable("RabbitMQ is not installed on this machine")
         self._start_epmd()
         with (self._home / "console").open("ab") as console:
-            self._server = subprocess.Popen(
-                [str(scripts / "rabbitmq-server")],
-                env=self._environment(),
-                cwd=self._home,
-                stdin=subprocess.DEVNULL,
-                stdout=console,
-                stderr=console,
-                start_new_session=True,
-            )
-        self._wait_ready(self._server)
+            command = [str(scripts / "rabbitmq-server")]
+            self._server = _Guarded(command, self._home, self._environment(), console, "")
+        self._wait_ready(self._server.process)
 
     def stop(self) -> None:
         """End the node in good order and wait for that. Harmless when it does not run."""
@@ -154,8 +150,7 @@ class PrivateBroker:
         atexit.unregister(self.close)
         self.kill()
         if self._epmd is not None:
-            self._epmd.kill()
-            self._epmd.wait()
+            self._epmd.end(signal.SIGKILL, self._patience)
             self._epmd = None
         shutil.rmtree(self._home, ignore_errors=True)
 
@@ -218,16 +213,12 @@ class PrivateBroker:
             return
         # Ours, in the foreground: a node would start a daemon that outlives it.
         command = ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
-        self._epmd = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with (self._home / "epmd").open("ab") as console:
+            home = str(self._home)
+            self._epmd = _Guarded(command, self._home, self._environment(), console, home)
         deadline = time.monotonic() + self._patience
         while not _accepts(self._epmd_port):
-            _expect_alive(self._epmd, deadline, "epmd does not answer")
+            _expect_alive(self._epmd.process, deadline, "epmd does not answer")
 
     def _wait_ready(self, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + self._patience
@@ -238,16 +229,52 @@ class PrivateBroker:
                 raise Unreachable(f"{error}\n{self.log()[-3000:]}") from None
 
     def _end(self, how: signal.Signals) -> None:
-        if self._server is None:
-            return
-        self._server.send_signal(signal.SIGCONT)
-        self._server.send_signal(how)
+        if self._server is not None:
+            self._server.end(how, self._patience)
+            self._server = None
+
+
+class _Guarded:
+    """A child process that ends with this one at the latest, even if this one is killed."""
+
+    def __init__(
+        self,
+        command: list[str],
+        folder: Path,
+        environment: dict[str, str],
+        console: IO[bytes],
+        remove: str,
+    ) -> None:
+        """``remove``: a folder that the guard removes as well, or nothing."""
+        self.process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=console,
+            stderr=console,
+            start_new_session=True,
+        )
+        self._guard = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(self.process.pid), remove],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def end(self, how: signal.Signals, patience: float) -> None:
+        """Signal the process, frozen or not, and wait for its end; kill it after ``patience``."""
+        # First: once the process is waited for, its id may be another's.
+        self._guard.kill()
+        self._guard.communicate()
+        self.process.send_signal(signal.SIGCONT)
+        self.process.send_signal(how)
         try:
-            self._server.wait(timeout=self._patience)
+            self.process.wait(timeout=patience)
         except subprocess.TimeoutExpired:
-            self._server.kill()
-            self._server.wait()
-        self._server = None
+            self.process.kill()
+            self.process.wait()
 
 
 def _expect_alive(process: subprocess.Popen[bytes], deadline: float, complaint: str) -> None:

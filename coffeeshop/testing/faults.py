@@ -23,7 +23,8 @@ from coffeeshop.transport.base import Message, OnOutcome, Outcome, Transport
 __all__ = ["FAULTS", "Cut", "Duplicating", "LostConfirms", "RefusingAppends", "Reordering"]
 
 MOST_IN_A_ROW = 2
-"""Faults a thread meets one after the other at one journal or queue: a third try gets through."""
+"""Faults a thread meets one after the other at one journal or queue: a third try gets through,
+if nothing else (such as `Duplicating` around it) sends there in between."""
 MEMORY = 8
 """Messages that `Duplicating` remembers."""
 

@@ -1,8 +1,8 @@
 """Journals and queues on RabbitMQ, over AMQP 0.9.1: streams and classic durable queues.
 
 One thread makes all I/O and all callbacks. Connections: one that publishes, one for declarations,
-and one for every thousand readers and consumers. A broker that publishes are throttled by (an
-alarm) stops reading from a connection that publishes, so nothing else may travel on that one.
+one for every thousand readers and one for every thousand consumers. In an alarm a broker stops
+reading from a connection that has published, so nothing else may travel on that one.
 
 The broker may restart at any time: readers go on at their offset, consumers consume again,
 declarations are repeated, appends wait for the next connection; what was unconfirmed is UNKNOWN.
@@ -90,7 +90,9 @@ class RabbitTransport:
         self._loop = Loop(f"{name}-rabbitmq")
         self._publish_link = self._link("publish", blocked_timeout)
         self._control_link = self._link("control")
-        self._pool = LinkPool(lambda n: self._link(f"consume-{n}"))
+        # Apart: reading a stream while it is deleted may cost the connection on RabbitMQ 3.10.
+        self._read_links = LinkPool(lambda n: self._link(f"read-{n}"))
+        self._consume_links = LinkPool(lambda n: self._link(f"consume-{n}"))
         warmup = _stream_arguments(None)
         self._publisher = Publisher(self._loop, self._publish_link, warmup, confirm_timeout)
         self._control = Control(self._loop, self._control_link)
@@ -110,7 +112,7 @@ class RabbitTransport:
         """What it holds at the moment, roughly: other threads go on meanwhile."""
         links = self._links()
         wires = [link.wire for link in links if link.wire is not None]
-        tenants = [tenant for link in self._pool.links for tenant in tuple(link.tenants)]
+        tenants = [tenant for link in links for tenant in tuple(link.tenants)]
         return Counts(
             connections=len(wires),
             channels=sum(wire.channels for wire in wires),
@@ -142,7 +144,9 @@ class RabbitTransport:
         self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
     ) -> RabbitReader:
         """Read a stream."""
-        reader = RabbitReader(self._loop, self._pool, name, offset, credit, on_delivery, on_gone)
+        reader = RabbitReader(
+            self._loop, self._read_links, name, offset, credit, on_delivery, on_gone
+        )
         self._loop.post(lambda: self._start(reader))
         return reader
 
@@ -162,7 +166,9 @@ class RabbitTransport:
         self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone
     ) -> RabbitConsumer:
         """Consume a queue."""
-        consumer = RabbitConsumer(self._loop, self._pool, name, prefetch, on_handed, on_gone)
+        consumer = RabbitConsumer(
+            self._loop, self._consume_links, name, prefetch, on_handed, on_gone
+        )
         self._loop.post(lambda: self._start(consumer))
         return consumer
 
@@ -196,7 +202,8 @@ class RabbitTransport:
         return Link(self._loop, self._address, f"{self._name}:{purpose}", blocked_timeout)
 
     def _links(self) -> list[Link]:
-        return [self._publish_link, self._control_link, *self._pool.links]
+        pooled = [*self._read_links.links, *self._consume_links.links]
+        return [self._publish_link, self._control_link, *pooled]
 
     def _start(self, subscription: Subscription) -> None:
         if not self._closing:
@@ -220,7 +227,7 @@ class RabbitTransport:
         self._closing = True
         self._publisher.close()
         self._control.close()
-        for link in self._pool.links:
+        for link in self._links():
             for tenant in tuple(link.tenants):
                 if isinstance(tenant, Subscription):
                     tenant.closed = True

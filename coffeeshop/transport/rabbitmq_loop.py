@@ -25,6 +25,7 @@ class Loop:
         self.io = IOLoop()
         self._calls: deque[Callable[[], None]] = deque()
         self._woken = False
+        self._stopped = False
         self._ended = False
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -60,6 +61,7 @@ class Loop:
 
     def stop(self) -> None:
         """End the loop; only from within. What is posted before this still gets done."""
+        self._stopped = True
         self.io.stop()
 
     def join(self) -> None:
@@ -67,13 +69,12 @@ class Loop:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            self.io.start()
-        finally:
-            with self._lock:
-                self._ended = True
-            self._drain()
-            self.io.close()
+        while not self._stopped:
+            guarded(self.io.start)
+        with self._lock:
+            self._ended = True
+        self._drain()
+        self.io.close()
 
     def _drain(self) -> None:
         with self._lock:

@@ -108,6 +108,11 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
         transport._MAX_CONSUME_BYTES = _CONSUME
         super()._proto_connection_made(transport)
 
+    def _on_connection_workflow_done(self, conn_or_exc: Any) -> None:
+        # Closed during the handshake, pika reports the class of its exception and then trips on it.
+        aborted = isinstance(conn_or_exc, type)
+        super()._on_connection_workflow_done(conn_or_exc() if aborted else conn_or_exc)
+
     def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
         if self._corked is not None:
             self._corked.extend(marshaled_frames)

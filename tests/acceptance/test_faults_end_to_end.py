@@ -179,7 +179,7 @@ def test_concurrent_sessions_over_a_faulty_transport_do_not_meet(data: Data, see
     answers: list[Answers] = []
     with LocalSystem(faulty) as system:
         clients = [
-            threading.Thread(target=lambda: answers.append(analyse(system, data.folder)))
+            threading.Thread(target=lambda: answers.append(sooner_or_later(system, data.folder)))
             for _ in range(3)
         ]
         for client in clients:

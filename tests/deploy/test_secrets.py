@@ -22,7 +22,7 @@ UNDERSTOOD = {
     "consumer_timeout": "90000000",
     "max_message_size": str(16 << 20),
     "vm_memory_high_watermark": '{absolute,"1200MiB"}',
-    "disk_free_limit": '{absolute,"2GB"}',
+    "disk_free_limit": '"2GB"',
     "loopback_users": '[<<"guest">>]',
 }
 """Keys of the broker's environment and what the configuration comes to in Erlang."""

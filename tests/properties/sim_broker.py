@@ -12,6 +12,8 @@ from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Outcome
 from tests.properties.sim_plot import Weather
 
+SECOND_OWNERS = 30
+"""How often at most an assignment is handed to somebody else while its owner lives."""
 LATE = 120.0
 """Seconds after which what is late arrives, whether or not the session is still there."""
 
@@ -50,6 +52,9 @@ class Broker:
         self.waiting: list[Assignment] = []
         self.unacked: dict[int, tuple[Consumer, Assignment]] = {}
         self.consumers: list[Consumer] = []
+        self.slow: set[str] = set()
+        """Journals whose appends take ten times as long."""
+        self._second_owners = SECOND_OWNERS
         self._tags = count(1)
 
     def soon(self, call: Callable[[], None], within: float = 1.0) -> None:
@@ -90,7 +95,7 @@ class Broker:
                     (True, Outcome.CONFIRMED, LATE),
                 ]
             )
-        self.soon(lambda: arrive(stored, told))
+        self.soon(lambda: arrive(stored, told), 10.0 if name in self.slow else 1.0)
         if again:
             self.soon(lambda: self._store(name, record), again)
 
@@ -141,8 +146,9 @@ class Broker:
             return
         assignment = self.unacked[tag][1]
         consumer.handed(tag, assignment)
-        if self.strikes(self.weather.faults):
-            self.publish(assignment)  # a second owner
+        if self._second_owners and self.strikes(self.weather.faults):
+            self._second_owners -= 1
+            self.publish(assignment)
 
     def _store(self, name: str, record: Record) -> bool:
         journal = self.journals.get(name)

@@ -118,6 +118,8 @@ class World:
 
     def run(self) -> None:
         """Everything, until nothing is left to happen; raises `Violation`."""
+        if self.plot.weather.faults:
+            self.broker.slow.add(self.chance.choice(self.tasks).journal)
         if self.rules.declare_first:
             self.declare()
         for task in self.tasks:

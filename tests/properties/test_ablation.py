@@ -25,7 +25,6 @@ from tests.properties.simulation import World
 
 SEEDS = range(400)
 ROUGH = Plot(Weather(faults=0.15, crashes=0.02))
-WILD = Plot(Weather(faults=0.3, crashes=0.06))
 Patch = Callable[[pytest.MonkeyPatch], None]
 
 
@@ -105,7 +104,7 @@ def test_only_the_first_terminal_event_may_count() -> None:
 
 
 def test_nodes_must_not_delete_what_others_may_still_write_to() -> None:
-    needed(UNFINISHED, WILD, Rules(only_clean_up_deletes=False))
+    needed(UNFINISHED, without=Rules(only_clean_up_deletes=False))
 
 
 class Undiscerning(Ledger):

@@ -35,7 +35,7 @@ def plot(seed: int) -> Plot:
     return Plot(
         Weather(chance.choice((0.0, 0.05, 0.2, 0.4)), chance.choice((0.0, 0.01, 0.03, 0.06))),
         nodes=chance.randint(1, 3),
-        intensity=chance.choice((None, None, None, 4)),
+        intensity=chance.choice((None, None, None, 3)),
         cancel=chance.random() < 0.15,
     )
 
@@ -89,4 +89,4 @@ def test_the_simulations_see_successes_failures_replays_and_second_followers() -
     assert seen["completed"] > 150
     assert seen["replayed"] > 150
     assert seen["two followers"] > 100
-    assert min(seen["cancelled"], seen["failed too often"]) > 10
+    assert min(seen["cancelled"], seen["failed too often"]) > 5

@@ -100,3 +100,26 @@ def test_the_digest_tells_contents_apart() -> None:
     assert digest(b"a") == digest(b"a")
     assert digest(b"a") != digest(b"b")
     assert len(digest(b"")) == 32
+
+
+def _stream(batches: list[pa.RecordBatch], compression: str | None = None) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, batches[0].schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body
+
+
+def test_a_stream_of_two_batches_is_refused() -> None:
+    with pytest.raises(CodecError, match="one batch is wanted, not 2"):
+        decode(_stream([MENU, MENU]))
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+@pytest.mark.parametrize("batch", [MENU, _wide(1_000, 20)])
+def test_a_compressed_batch_is_refused(batch: pa.RecordBatch, compression: str) -> None:
+    with pytest.raises(CodecError, match="compressed"):
+        decode(_stream([batch], compression))
+    assert decode(_stream([batch])).equals(batch)

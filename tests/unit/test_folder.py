@@ -108,3 +108,21 @@ def test_a_file_is_no_data_folder(tmp_path: Path) -> None:
     put(tmp_path, "mine")
     with pytest.raises(UsageError):
         find_folder(str(tmp_path / "mine"), tmp_path)
+
+
+@pytest.mark.parametrize("other", ["stores.csv.gz", "stores.parquet", "stores/stores.csv"])
+def test_a_table_that_is_there_twice_is_refused(tmp_path: Path, other: str) -> None:
+    for table in TABLES:
+        (tmp_path / f"{table}.csv").write_text("id\n")
+    (tmp_path / other).parent.mkdir(exist_ok=True)
+    (tmp_path / other).write_bytes(b"x")
+    with pytest.raises(BadData, match="is there twice"):
+        open_folder(tmp_path)
+
+
+def test_files_whose_names_begin_alike_are_different_files(tmp_path: Path) -> None:
+    for table in TABLES:
+        (tmp_path / table).mkdir()
+        for name in ("2024.01.csv", "2024.02.csv"):
+            (tmp_path / table / name).write_text("id\n")
+    assert len(open_folder(tmp_path).files["users"]) == 2

@@ -441,3 +441,12 @@ def test_a_bad_row_of_a_text_is_told_by_its_name_and_line() -> None:
     with pytest.raises(BadData) as caught:
         parse(block_of_text(TABLES["stores"], "sent.csv", text))
     assert (caught.value.file, caught.value.line) == ("sent.csv", 5)
+
+
+@pytest.mark.parametrize("quantity", ["1000000001", "-1000000001", "9000000000000000"])
+def test_a_quantity_whose_sums_could_overflow_is_refused(tmp_path: Path, quantity: str) -> None:
+    file = tmp_path / "items.csv"
+    file.write_text(f"item_id,quantity,subtotal,created_at\n1,{quantity},1.0,2024-01-01 10:00:00\n")
+    (block,) = blocks_of(TABLES["transaction_items"], file)
+    with pytest.raises(BadData, match="line 2, column quantity.*out of range"):
+        parse(block)

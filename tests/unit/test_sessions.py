@@ -388,6 +388,7 @@ def test_after_the_upload_nobody_needs_the_client(world: World) -> None:
     world.time.seconds += LIFETIMES.session_ttl
     reaches(sessions, spec, "aborted")
     assert "not completed within" in known.reason
+    assert len(world.journal(out_journal(spec.id))) == 1  # asked for once only
 
 
 # Several replicas.
@@ -465,6 +466,8 @@ def test_a_gateway_that_starts_again_gives_clients_their_time_anew(world: World)
     looked(world, again)
     assert state(again, spec) == "open"
     world.time.seconds += 61
+    eventually(lambda: again._terminals, "it is aborted")
+    world.time.seconds += module.OTHERS_PATIENCE + 1
     reaches(again, spec, "aborted")
 
 
@@ -638,10 +641,10 @@ def test_a_session_that_cannot_be_looked_at_does_not_hide_the_others(
     sessions.open(good)
     before = sessions._end_what_nobody_wants
 
-    def broken(session: Session, now: float, wall: float) -> None:
+    def broken(session: Session) -> None:
         if session.spec.id == bad.id:
             raise ZeroDivisionError
-        before(session, now, wall)
+        before(session)
 
     monkeypatch.setattr(sessions, "_end_what_nobody_wants", broken)
     world.time.seconds += 61

@@ -1,0 +1,113 @@
+"""The web page at ``/`` and what it asks for beyond the API: an overview, downloads by link."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query
+from starlette.responses import Response
+
+from coffeeshop.formats import MEDIA_TYPES
+from coffeeshop.gateway.operation_routes import figures
+from coffeeshop.gateway.pages import INDEX, Page, pages
+from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.result_routes import result
+from coffeeshop.gateway.state import Gateway, QueryName, SessionId, The, session_of
+from coffeeshop.plan import plan_named
+
+CSP = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # A changed file is seen at once; an unchanged one costs an empty answer.
+    "Cache-Control": "no-cache",
+}
+router = APIRouter(include_in_schema=False)
+Known = Annotated[str | None, Header(alias="If-None-Match")]
+FileFormat = Literal[*MEDIA_TYPES]  # type: ignore[valid-type]
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def index(known: Known = None) -> Response:
+    """The page."""
+    return _served(pages()[INDEX], known)
+
+
+@router.api_route("/static/{path:path}", methods=["GET", "HEAD"])
+async def static(path: str, known: Known = None) -> Response:
+    """One of the page's files; `Problem` 404 for any other path."""
+    page = pages().get(path)
+    if page is None:
+        raise Problem(404, "there is no such file")
+    return _served(page, known)
+
+
+@router.get("/v1/overview")
+async def overview(
+    gateway: The, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+) -> dict[str, Any]:
+    """Everything the first page shows, in one answer: the newest sessions, and all open ones."""
+    newest = sorted(gateway.chronicle.all(), key=lambda each: each.created, reverse=True)
+    shown = [s for place, s in enumerate(newest) if place < limit or s.state == "open"]
+    return {
+        "status": figures(gateway),
+        "sessions_total": len(newest),
+        "sessions": [_shown(gateway, session) for session in shown],
+        "nodes": gateway.nodes.all(),
+    }
+
+
+@router.get("/v1/overview/sessions/{session}")
+async def one_session(gateway: The, session: SessionId) -> dict[str, Any]:
+    """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
+    return _shown(gateway, await session_of(gateway, session))
+
+
+@router.get("/v1/sessions/{session}/downloads/{query}.{suffix}")
+async def download(
+    gateway: The, session: SessionId, query: QueryName, suffix: FileFormat
+) -> Response:
+    """One query's result by a plain link: a link can say no Accept."""
+    answer = await result(gateway, session, query, MEDIA_TYPES[suffix])
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Cache-Control"] = "private, no-store"
+    return answer
+
+
+def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
+    spec = session.spec
+    plan = plan_named(spec.plan)
+    return {
+        **session.public(),
+        "journal_bytes": session.journal_bytes,
+        "results": gateway.complete(session),
+        "flow": gateway.flow.of(spec.id),
+        "stages": {stage.name: stage.partitions(spec) for stage in plan.stages},
+    }
+
+
+def _served(page: Page, known: str | None) -> Response:
+    headers = {**HEADERS, "ETag": page.etag}
+    if known is not None and _matches(known, page.etag):
+        return Response(status_code=304, headers=headers)
+    return Response(page.body, media_type=page.media_type, headers=headers)
+
+
+def _matches(known: str, etag: str) -> bool:
+    """Whether an If-None-Match names the tag: weakly compared, as RFC 9110 has it."""
+    tags = [tag.strip().removeprefix("W/") for tag in known.split(",")]
+    return etag in tags or "*" in tags

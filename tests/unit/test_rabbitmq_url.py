@@ -1,0 +1,86 @@
+"""AMQP URLs."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+
+from coffeeshop.errors import UsageError
+from coffeeshop.transport import connect
+from coffeeshop.transport.rabbitmq_url import Address, Tls
+
+
+def test_a_url_says_host_port_user_and_virtual_host() -> None:
+    address = Address.parse("amqp://me:p%40ss@broker.example:1234/shop%2Fone?heartbeat=7")
+    assert (address.host, address.port, address.heartbeat) == ("broker.example", 1234, 7)
+    assert (address.user, address.password) == ("me", "p@ss")
+    assert (address.virtual_host, address.tls) == ("shop/one", None)
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+def test_a_short_url_means_the_usual_port_user_and_virtual_host(path: str) -> None:
+    address = Address.parse(f"amqp://broker{path}")
+    assert (address.port, address.user, address.password) == (5672, "guest", "guest")
+    assert address.virtual_host == "/"
+
+
+def test_the_redacted_url_and_the_text_of_an_address_hide_the_password() -> None:
+    address = Address.parse("amqps://me:s3cret@broker/shop?key=/private/key.pem")
+    assert address.redacted == "amqps://me@broker:5671/shop"
+    assert "s3cret" not in repr(address)
+    assert "key.pem" not in repr(address)
+
+
+def test_an_ipv6_host_keeps_its_brackets_in_the_redacted_url() -> None:
+    assert Address.parse("amqp://[::1]:77/").redacted == "amqp://guest@[::1]:77/"
+
+
+@pytest.mark.parametrize(
+    ("url", "complaint"),
+    [
+        ("amqp://me:s3cret@broker:port/", "host and port"),
+        ("http://me:s3cret@broker/", "must read amqp"),
+        ("amqp:///", "must read amqp"),
+        ("amqp://me:s3cret@broker/?heartbeat=soon", "heartbeat"),
+        ("amqp://me:s3cret@broker/?verify=false", "unknown option .*verify"),
+        ("amqps://me:s3cret@broker/?verify=perhaps", "true or false"),
+        ("amqps://me:s3cret@broker/?cafile=x", "cafile"),
+    ],
+)
+def test_a_wrong_url_is_refused_without_quoting_the_password(url: str, complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint) as refused:
+        Address.parse(url)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_options_in_the_url_win_over_the_callers() -> None:
+    address = Address.parse("amqps://broker/?verify=no&ca=b.pem", Tls(ca="a.pem", cert="c.pem"))
+    assert address.tls == Tls(ca="b.pem", cert="c.pem", verify=False)
+
+
+def test_tls_options_need_a_tls_url() -> None:
+    with pytest.raises(UsageError, match="amqps"):
+        Address.parse("amqp://broker/", Tls())
+
+
+def test_an_unverified_context_trusts_anybody_and_a_verified_one_does_not() -> None:
+    assert Tls(verify=False).context().verify_mode is ssl.CERT_NONE
+    context = Tls().context()
+    assert (context.verify_mode, context.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_tls_files_of_no_use_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"missing\.pem"):
+        Tls(ca=str(tmp_path / "missing.pem")).context()
+
+
+@pytest.mark.parametrize("url", ["redis://broker", "", "amqp:broker"])
+def test_other_urls_have_no_transport(url: str) -> None:
+    with pytest.raises(UsageError, match="memory:"):
+        connect(url)
+
+
+def test_the_embedded_transport_has_a_url() -> None:
+    connect("memory:").close()
