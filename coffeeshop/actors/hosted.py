@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -42,11 +43,12 @@ class HostedNode:
         return found
 
     def figures(self) -> dict[str, Any]:
-        """Figures for metrics and for the list of nodes."""
+        """Figures for metrics and for the list of nodes; ``stages`` has the tasks of each."""
         hosted = self.hosted()
         return {
             "sessions": len(hosted.sessions),
             "tasks": len(hosted.tasks),
+            "stages": dict(Counter(task.rpartition(".")[0] for task in hosted.tasks)),
             "actors": len(pykka.ActorRegistry.get_all()),
             "restarts_total": hosted.restarts,
             "tasks_settled_total": hosted.settled,

@@ -67,8 +67,10 @@ class Chronicle:
 
     def give_up(self) -> None:
         """Let whoever waits for the broker wait no longer."""
-        if not self._closing.done():
-            self._closing.set_result(None)
+        with self._changed:
+            if not self._closing.done():
+                self._closing.set_result(None)
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Stop reading."""

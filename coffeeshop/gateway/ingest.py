@@ -6,7 +6,9 @@ Only this module declares and deletes a session's objects.
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
+from itertools import count
 
 import structlog
 
@@ -24,6 +26,7 @@ from coffeeshop.transport import Message, Outcome, Transport
 
 log = structlog.get_logger()
 CONFIRM_TIMEOUT = 60.0
+LONGEST_PAUSE = 2.0
 
 
 def open_session(transport: Transport, spec: SessionSpec) -> None:
@@ -110,7 +113,9 @@ def append_until_confirmed(transport: Transport, journal: str, message: Message)
     return confirmed.future
 
 
-def _send(transport: Transport, journal: str, message: Message, confirmed: Confirmed) -> None:
+def _send(
+    transport: Transport, journal: str, message: Message, confirmed: Confirmed, attempt: int = 1
+) -> None:
     def ended(outcome: Outcome) -> None:
         match outcome:
             case Outcome.CONFIRMED:
@@ -118,8 +123,13 @@ def _send(transport: Transport, journal: str, message: Message, confirmed: Confi
             case Outcome.RETURNED:
                 confirmed.failed(JournalGone(f"{journal} is gone: its session is over"))
             case Outcome.NACKED | Outcome.UNKNOWN:
-                # The transport waits for its connection, so this does not spin.
-                _send(transport, journal, message, confirmed)
+                again = (transport, journal, message, confirmed, attempt + 1)
+                if attempt == 1:
+                    _send(*again)
+                else:  # a callback must not wait
+                    timer = threading.Timer(_pause(attempt), _send, again)
+                    timer.daemon = True
+                    timer.start()
 
     transport.append(journal, message, ended)
 
@@ -151,12 +161,18 @@ class Confirmed:
 
 
 def _publish(transport: Transport, queue: str, message: Message) -> None:
-    for _ in range(3):
+    deadline = time.monotonic() + CONFIRM_TIMEOUT
+    for attempt in count(1):
         done: Future[Outcome] = Future()
         transport.publish(queue, message, done.set_result)
         try:
-            if done.result(CONFIRM_TIMEOUT) is Outcome.CONFIRMED:
+            if done.result(max(0.0, deadline - time.monotonic())) is Outcome.CONFIRMED:
                 return
         except TimeoutError:
-            break
-    raise Unreachable(f"{queue} does not confirm")
+            raise Unreachable(f"{queue} does not confirm") from None
+        time.sleep(_pause(attempt))
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before the next attempt: the first repeat comes at once, since most succeed."""
+    return 0.0 if attempt == 1 else min(LONGEST_PAUSE, 0.01 * 2.0 ** min(attempt, 16))

@@ -12,6 +12,7 @@ import uvicorn
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
+from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.sessions import Lifetimes, Sessions
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.presence import NodeDirectory
@@ -47,6 +48,8 @@ class GatewayServer:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_app(self.gateway),
+                http=BoundedProtocol,
+                ws="none",
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -16,17 +16,15 @@ import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 from uuid import uuid4
 
 from coffeeshop.errors import Unreachable
+from coffeeshop.testing.guarded import Guarded
 
 _PLACES = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/rabbitmq/sbin")
 _LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
 _HELLO = b"AMQP\x00\x00\x09\x01"
 _METHOD_FRAME = b"\x01"
-_GUARD = 'read _; kill -9 "$1"; [ -z "$2" ] || rm -rf "$2"'
-"""Waits until the pipe from its parent breaks: the parent was killed and tidied up nothing."""
 
 
 def rabbitmq_available() -> bool:
@@ -62,8 +60,8 @@ class PrivateBroker:
         self._patience = patience
         self._node = f"coffeeshop-{uuid4().hex[:8]}@localhost"
         self._home = Path(tempfile.mkdtemp(prefix="coffeeshop-broker-"))
-        self._server: _Guarded | None = None
-        self._epmd: _Guarded | None = None
+        self._server: Guarded | None = None
+        self._epmd: Guarded | None = None
         self._write_files(config)
         atexit.register(self.close)
 
@@ -96,7 +94,7 @@ class PrivateBroker:
         self._start_epmd()
         with (self._home / "console").open("ab") as console:
             command = [str(scripts / "rabbitmq-server")]
-            self._server = _Guarded(command, self._home, self._environment(), console, "")
+            self._server = Guarded(command, self._home, self._environment(), console, "")
         self._wait_ready(self._server.process)
 
     def stop(self) -> None:
@@ -215,7 +213,7 @@ class PrivateBroker:
         command = ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
         with (self._home / "epmd").open("ab") as console:
             home = str(self._home)
-            self._epmd = _Guarded(command, self._home, self._environment(), console, home)
+            self._epmd = Guarded(command, self._home, self._environment(), console, home)
         deadline = time.monotonic() + self._patience
         while not _accepts(self._epmd_port):
             _expect_alive(self._epmd.process, deadline, "epmd does not answer")
@@ -232,49 +230,6 @@ class PrivateBroker:
         if self._server is not None:
             self._server.end(how, self._patience)
             self._server = None
-
-
-class _Guarded:
-    """A child process that ends with this one at the latest, even if this one is killed."""
-
-    def __init__(
-        self,
-        command: list[str],
-        folder: Path,
-        environment: dict[str, str],
-        console: IO[bytes],
-        remove: str,
-    ) -> None:
-        """``remove``: a folder that the guard removes as well, or nothing."""
-        self.process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
-            start_new_session=True,
-        )
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "guard", str(self.process.pid), remove],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-
-    def end(self, how: signal.Signals, patience: float) -> None:
-        """Signal the process, frozen or not, and wait for its end; kill it after ``patience``."""
-        # First: once the process is waited for, its id may be another's.
-        self._guard.kill()
-        self._guard.communicate()
-        self.process.send_signal(signal.SIGCONT)
-        self.process.send_signal(how)
-        try:
-            self.process.wait(timeout=patience)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 def _expect_alive(process: subprocess.Popen[bytes], deadline: float, complaint: str) -> None:

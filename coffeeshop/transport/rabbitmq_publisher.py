@@ -206,13 +206,15 @@ class Publisher:
         )
 
     def _hold(self, post: _Post) -> None:
-        if post.queue not in self._held:
-            self._ask(post.queue)
-        self._held[post.queue].append(post)
+        held = self._held.get(post.queue)
+        if held is None:
+            self._ask(post.queue, [post])
+        else:
+            held.append(post)
 
-    def _ask(self, queue: str) -> None:
+    def _ask(self, queue: str, held: list[_Post]) -> None:
         """Whether there is such a queue; messages for it are held until the answer."""
-        held = self._held[queue] = []
+        self._held[queue] = held
         self._known.pop(queue, None)
         self._asking.ask(exists(queue), lambda answer: self._answered(queue, held, answer))
 
@@ -267,7 +269,7 @@ class Publisher:
     def _verify(self, post: _Post) -> None:
         self._returned.setdefault(post.queue, []).append(post)
         if post.queue not in self._held:
-            self._ask(post.queue)
+            self._ask(post.queue, [])
 
     def _on_blocked(self, _wire: Wire, frame: Any) -> None:
         self.blocked = True

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from coffeeshop.plan import PLANS
 from coffeeshop.schema import TABLES
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, http, new_id, readers_of, running
-from tests.unit.helpers import STORES, USERS
+from tests.unit.helpers import STORES, TRANSACTIONS, USERS
 
 ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
 CSV = {"Content-Type": "text/csv"}
@@ -427,6 +428,65 @@ def test_only_announced_producers_send(api: httpx.Client, producer: int, status:
     problem(end(api, session, "users", 0, **how), status)
 
 
+# What is being opened.
+
+
+def half_opened(system: Running) -> SessionSpec:
+    """A session whose gateway crashed after its first record."""
+    spec = SessionSpec(new_id())
+    chronicle = system.gateways[0].sessions.chronicle
+    chronicle.say("opened", spec.id, spec=asdict(spec), name="").result(PATIENCE)
+    assert chronicle.wait_until(spec.id, lambda known: known is not None, PATIENCE)
+    return spec
+
+
+def test_a_session_that_is_being_opened_asks_to_come_back(
+    system: Running, api: httpx.Client
+) -> None:
+    session = half_opened(system).id
+    for answer in (
+        put(api, session, "users", 0, encode(USERS)),
+        end(api, session, "users", 0),
+        api.get(f"/v1/sessions/{session}/events"),
+    ):
+        problem(answer, 503)
+        assert answer.headers["retry-after"] == "1"
+    assert api.post(f"/v1/sessions/{session}/heartbeat").status_code == 204
+    answer = api.post("/v1/sessions", json={"id": session})
+    assert answer.status_code == 201
+    assert put(api, session, "users", 0, encode(USERS)).status_code == 204
+
+
+def test_a_session_that_is_being_opened_can_be_cancelled(
+    system: Running, api: httpx.Client
+) -> None:
+    session = half_opened(system).id
+    assert api.post(f"/v1/sessions/{session}/cancel").status_code == 202
+    eventually(lambda: state_of(api, session) == "cancelled", "the session is cancelled")
+    assert "event: cancelled" in events_of(api, session)
+
+
+def test_a_batch_for_journals_that_are_gone_is_too_late(system: Running, api: httpx.Client) -> None:
+    session = opened(api)
+    for name in system.left():
+        if session in name and name.startswith("in."):
+            system.transport.delete_journal(name)
+    problem(put(api, session, "transactions", 0, encode(TRANSACTIONS[0])), 410)
+
+
+def test_a_replica_remembers_so_many_batches_only(
+    monkeypatch: pytest.MonkeyPatch, api: httpx.Client
+) -> None:
+    monkeypatch.setattr(state, "REMEMBERED", 2)
+    session = opened(api)
+    for number in range(4):
+        assert put(api, session, "users", number, encode(USERS)).status_code == 204
+    problem(put(api, session, "users", 3, encode(USERS.slice(1))), 409)
+    # The first is forgotten here, but not by the task that gets it.
+    assert put(api, session, "users", 0, encode(USERS.slice(1))).status_code == 204
+    assert "was sent twice with different content" in events_of(api, session)
+
+
 # What does not exist.
 
 
@@ -450,7 +510,7 @@ def test_an_unknown_session_is_not_found(api: httpx.Client, method: str, path: s
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", "/", 404),
+        ("GET", "/nowhere", 404),
         ("GET", "/v1", 404),
         ("GET", "/v1/sessions/no-uuid", 422),
         ("GET", "/v1/sessions/..%2f..%2fetc%2fpasswd", 404),
@@ -548,7 +608,8 @@ def listening(system: Running, session: str) -> None:
 def test_a_listener_who_goes_away_is_let_go(system: Running, api: httpx.Client) -> None:
     session = opened(api)
     with api.stream("GET", f"/v1/sessions/{session}/events") as stream:
-        assert next(stream.iter_lines()) == "retry: 1000"
+        lines = stream.iter_lines()  # kept, since the connection ends with it
+        assert next(lines) == "retry: 1000"
         listening(system, session)
     eventually(
         lambda: readers_of(system.transport, out_journal(session)) == 1, "nobody listens any more"

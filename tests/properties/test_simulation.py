@@ -21,7 +21,7 @@ from tests.properties.simulation import World
 BLOCK = 50
 TINY_SEEDS = range(0, 1_500, BLOCK)
 REAL_SEEDS = range(0, 100, BLOCK)
-LONG_SEEDS = range(10_000, 60_000, 1_000)
+LONG_SEEDS = range(10_000, 30_000, 1_000)
 
 
 @pytest.fixture(autouse=True)

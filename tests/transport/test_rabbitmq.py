@@ -20,6 +20,8 @@ from coffeeshop.transport.rabbitmq import RabbitTransport
 from tests.transport.heard import CONFIRMED, PATIENCE, Bench, Heard, numbered
 
 FEW_CHANNELS = 64
+LARGEST = 1_000_000
+SMALL = f"channel_max = {FEW_CHANNELS}\nmax_message_size = {LARGEST}"
 
 
 class Events(Heard[dict[str, Any]]):
@@ -53,8 +55,8 @@ def events() -> Iterator[Events]:
 
 @pytest.fixture(scope="module")
 def fragile(broker: PrivateBroker) -> Iterator[PrivateBroker]:
-    """A broker to kill, which allows few channels on a connection."""
-    with PrivateBroker(config=f"channel_max = {FEW_CHANNELS}") as private:
+    """A broker to kill, which allows few channels on a connection and no large messages."""
+    with PrivateBroker(config=SMALL) as private:
         yield private
 
 
@@ -495,6 +497,16 @@ def test_a_journal_declared_with_another_bound_serves_all_the_same(bench: Bench)
     bench.append(journal, b"a")
     bench.transport.declare_journal(journal)
     assert bench.read(journal).bodies(1) == [b"a"]
+
+
+def test_a_message_the_broker_refuses_is_unknown_and_the_next_one_is_stored(
+    bench: Bench, events: Events
+) -> None:
+    journal = bench.journal()
+    assert bench.outcomes(journal, b"x" * (LARGEST + 1)) == [Outcome.UNKNOWN]
+    bench.append(journal, b"y" * LARGEST)
+    assert bench.read(journal).bodies(1) == [b"y" * LARGEST]
+    events.wait("transport.publishing_refused")
 
 
 def test_a_queue_of_a_journals_name_is_refused(bench: Bench) -> None:

@@ -707,6 +707,24 @@ def test_closing_does_not_wait_for_a_broker_that_is_away() -> None:
     assert [type(error) for error in found] == [Unreachable]
 
 
+def test_closing_wakes_whoever_waits_for_word_of_a_session(world: World) -> None:
+    sessions = world.replica("g1")
+    asked = threading.Event()
+    found: list[Session | None] = []
+
+    def never(session: Session | None) -> bool:
+        asked.set()
+        return False
+
+    waiting = in_background(
+        lambda: found.append(sessions.chronicle.wait_until("nobody", never, 3600))
+    )
+    assert asked.wait(PATIENCE)
+    world.stop(sessions)
+    waiting.join(PATIENCE)
+    assert found == [None]
+
+
 def test_a_gateway_does_not_begin_before_it_knows_the_past(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

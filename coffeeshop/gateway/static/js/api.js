@@ -1,0 +1,69 @@
+/** Requests to the gateway: answers, its problems, or that it does not answer. */
+
+import { answered, silent } from "./connection.js";
+
+const AWAY = new Set([502, 503, 504]);
+
+/** The gateway said no. `retryAfter` is in seconds, null when it does not say. */
+export class Problem extends Error {
+  constructor(status, body, retryAfter) {
+    super(body.detail || body.title || `the gateway answered ${status}`);
+    this.status = status;
+    this.body = body;
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** The gateway did not answer. */
+export class NoAnswer extends Error {}
+
+/** A response whose status is 2xx; raises `Problem` or `NoAnswer`. */
+export async function request(path, options = {}) {
+  let response;
+  try {
+    response = await fetch(path, { cache: "no-store", credentials: "same-origin", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    silent();
+    throw new NoAnswer("the gateway does not answer");
+  }
+  // A 503 with a word of ours comes from a gateway that is there.
+  if (response.ok || !AWAY.has(response.status) || isProblem(response)) answered();
+  else silent();
+  if (!response.ok) throw await problemOf(response);
+  return response;
+}
+
+/** The JSON of an answer. */
+export async function json(path, options) {
+  const response = await request(path, options);
+  try {
+    return response.status === 204 ? null : await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new NoAnswer("the gateway's answer broke off");
+  }
+}
+
+/** Send JSON, return JSON. */
+export const send = (method, path, body) =>
+  json(path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+
+const isProblem = (response) =>
+  (response.headers.get("Content-Type") ?? "").startsWith("application/problem+json");
+
+async function problemOf(response) {
+  const text = response.headers.get("Retry-After");
+  const seconds = text === null ? Number.NaN : Number(text);
+  let body = {};
+  try {
+    if (isProblem(response)) body = await response.json();
+  } catch {
+    body = { title: "the gateway's answer broke off" };
+  }
+  return new Problem(response.status, body, Number.isFinite(seconds) ? seconds : null);
+}

@@ -1,0 +1,304 @@
+"""How the publisher judges what a broker answers, with a broker made of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pika.exceptions import ChannelClosedByBroker
+
+from coffeeshop.transport import Message, Outcome
+from coffeeshop.transport.rabbitmq_publisher import MOST_KNOWN, Publisher
+
+CONFIRMED, RETURNED = Outcome.CONFIRMED, Outcome.RETURNED
+NACKED, UNKNOWN = Outcome.NACKED, Outcome.UNKNOWN
+
+
+class FakeLoop:
+    """Timers that run when told."""
+
+    def __init__(self) -> None:
+        self.timers: list[Callable[[], None]] = []
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
+        self.timers.append(call)
+        return lambda: None
+
+    def run(self) -> None:
+        timers, self.timers = self.timers, []
+        for call in timers:
+            call()
+
+
+class FakeWire:
+    """A connection to a broker with some queues, whose answers a test may keep back."""
+
+    def __init__(self) -> None:
+        self.is_open = True
+        self.queues: dict[str, tuple[int, str] | None] = {"q": None}
+        """What looking for a queue is refused with, or None."""
+        self.sent: list[tuple[str, bytes]] = []
+        self.answers: list[Callable[[], None]] = []
+        self.patient = False
+        self.publishing: FakeChannel | None = None
+
+    def channel(self, on_open_callback: Callable[[Any], None]) -> FakeChannel:
+        channel = FakeChannel(self)
+        self.answer(lambda: on_open_callback(channel))
+        return channel
+
+    def answer(self, call: Callable[[], None]) -> None:
+        self.answers.append(call)
+        if not self.patient:
+            self.flush()
+
+    def flush(self) -> None:
+        """Give the answers kept back."""
+        while self.answers:
+            self.answers.pop(0)()
+
+    def corked(self) -> nullcontext[None]:
+        return nullcontext()
+
+    def add_on_connection_blocked_callback(self, call: object) -> None: ...
+
+    def add_on_connection_unblocked_callback(self, call: object) -> None: ...
+
+
+class FakeChannel:
+    """Confirms nothing of its own accord."""
+
+    def __init__(self, wire: FakeWire) -> None:
+        self.connection = wire
+        self.is_open = True
+        self._closed: list[Callable[[Any, BaseException], None]] = []
+        self.on_return: Callable[..., None] = lambda *_: None
+        self.on_confirm: Callable[[Any], None] = lambda _: None
+
+    def add_on_close_callback(self, call: Callable[[Any, BaseException], None]) -> None:
+        self._closed.append(call)
+
+    def add_on_return_callback(self, call: Callable[..., None]) -> None:
+        self.on_return = call
+
+    def confirm_delivery(self, on_confirm: Callable[[Any], None], callback: Any) -> None:
+        self.on_confirm = on_confirm
+        self.connection.publishing = self
+        self.connection.answer(lambda: callback(None))
+
+    def basic_publish(
+        self, *, exchange: str, routing_key: str, body: bytes, properties: Any, mandatory: bool
+    ) -> None:
+        assert mandatory
+        self.connection.sent.append((routing_key, body))
+
+    def exchange_declare(self, name: str, *args: Any, callback: Any, **kwargs: Any) -> None:
+        self.connection.answer(lambda: callback(None))
+
+    def queue_declare(self, name: str, *, callback: Any, **kwargs: Any) -> None:
+        refusal = self.connection.queues.get(name, (404, f"NOT_FOUND - no queue '{name}'"))
+        if refusal is None:
+            self.connection.answer(lambda: callback(None))
+        else:
+            self.connection.answer(lambda: self.refuse(*refusal))
+
+    def refuse(self, code: int, text: str) -> None:
+        """The broker closes the channel."""
+        self.is_open = False
+        for call in self._closed:
+            call(self, ChannelClosedByBroker(code, text))
+
+
+class Sender:
+    """A publisher on a fake link, and what its messages ended in."""
+
+    def __init__(self) -> None:
+        self.loop = FakeLoop()
+        self.link: Any = SimpleNamespace(
+            name="fake", wire=None, refusal=None, tenants=set(), open=lambda: None
+        )
+        self.publisher = Publisher(self.loop, self.link, {}, 30.0, window_bytes=100)  # type: ignore[arg-type]
+        self.ended: list[tuple[bytes, Outcome]] = []
+
+    def connect(self) -> FakeWire:
+        wire = FakeWire()
+        self.link.wire = wire
+        self.publisher.link_up(wire)
+        return wire
+
+    def disconnect(self) -> None:
+        self.link.wire.is_open = False
+        self.link.wire = None
+        self.publisher.link_down()
+
+    def send(self, *bodies: bytes, queue: str = "q") -> None:
+        for body in bodies:
+            self.publisher.send(
+                queue, Message({}, body), lambda o, b=body: self.ended.append((b, o))
+            )
+
+    def confirm(self, tag: int, *, multiple: bool = False, name: str = "Basic.Ack") -> None:
+        method = SimpleNamespace(delivery_tag=tag, multiple=multiple, NAME=name)
+        self.link.wire.publishing.on_confirm(SimpleNamespace(method=method))
+
+    def give_back(self, tag: int) -> None:
+        """The broker returns a message, then confirms it, as it does."""
+        returned = SimpleNamespace(message_id=str(tag))
+        self.link.wire.publishing.on_return(None, None, returned, b"")
+        self.confirm(tag)
+
+
+@pytest.fixture
+def sender() -> Sender:
+    return Sender()
+
+
+def test_one_confirmation_may_settle_many_and_a_nack_says_so(sender: Sender) -> None:
+    sender.connect()
+    sender.send(b"1", b"2", b"3", b"4")
+    sender.confirm(2, multiple=True)
+    sender.confirm(4, name="Basic.Nack")
+    sender.confirm(3)
+    sender.confirm(3)
+    assert sender.ended == [
+        (b"1", CONFIRMED),
+        (b"2", CONFIRMED),
+        (b"4", NACKED),
+        (b"3", CONFIRMED),
+    ]
+    assert sender.publisher.open == 0
+
+
+def test_no_more_than_a_window_of_bytes_is_on_its_way(sender: Sender) -> None:
+    wire = sender.connect()
+    sender.send(b"a" * 60, b"b" * 60, b"c" * 60)
+    assert len(wire.sent) == 2
+    sender.confirm(1)
+    assert len(wire.sent) == 3
+    sender.confirm(3, multiple=True)
+    sender.send(b"d" * 500, b"e")
+    assert [body[:1] for _, body in wire.sent] == [b"a", b"b", b"c", b"d"]
+    assert sender.publisher.open == 2
+
+
+def test_what_was_sent_is_unknown_and_what_waits_goes_over_the_next_connection(
+    sender: Sender,
+) -> None:
+    sender.connect()
+    sender.send(b"a" * 100, b"b", b"c")
+    sender.disconnect()
+    assert sender.ended == [(b"a" * 100, UNKNOWN)]
+    sender.send(b"d")
+    wire = sender.connect()
+    assert [body for _, body in wire.sent] == [b"b", b"c", b"d"]
+
+
+def test_messages_held_for_an_answer_keep_their_order_over_a_reconnect(sender: Sender) -> None:
+    wire = sender.connect()
+    wire.patient = True
+    sender.send(b"a", b"b")
+    assert sender.publisher.open == 2
+    sender.disconnect()
+    sender.send(b"c")
+    assert [body for _, body in sender.connect().sent] == [b"a", b"b", b"c"]
+    wire.flush()
+    assert sender.ended == []
+
+
+def test_a_missing_queue_returns_what_waits_for_it_and_is_asked_for_again(sender: Sender) -> None:
+    wire = sender.connect()
+    sender.send(b"a", b"b", queue="new")
+    assert sender.ended == [(b"a", RETURNED), (b"b", RETURNED)]
+    wire.queues["new"] = None
+    sender.send(b"c", queue="new")
+    assert wire.sent == [("new", b"c")]
+
+
+def test_a_queue_that_is_absent_for_a_moment_is_waited_for(sender: Sender) -> None:
+    wire = sender.connect()
+    wire.queues["q"] = (404, "NOT_FOUND - home node of durable queue 'q' is down or inaccessible")
+    sender.send(b"a")
+    assert (sender.ended, wire.sent) == ([], [])
+    wire.queues["q"] = None
+    sender.loop.run()
+    assert wire.sent == [("q", b"a")]
+
+
+def test_a_refusal_for_another_reason_is_no_statement_about_the_queue(sender: Sender) -> None:
+    wire = sender.connect()
+    wire.queues["q"] = (403, "ACCESS_REFUSED")
+    sender.send(b"a")
+    assert sender.ended == [(b"a", NACKED)]
+
+
+def test_a_returned_message_is_believed_when_the_queue_is_missing(sender: Sender) -> None:
+    wire = sender.connect()
+    sender.send(b"a", b"b")
+    del wire.queues["q"]
+    sender.give_back(1)
+    sender.give_back(2)
+    assert sender.ended == [(b"a", RETURNED), (b"b", RETURNED)]
+
+
+def test_a_returned_message_is_not_believed_when_the_queue_is_there(sender: Sender) -> None:
+    wire = sender.connect()
+    sender.send(b"a")
+    wire.patient = True
+    sender.give_back(1)
+    sender.send(b"b")  # held back: the order of what follows is not to be disturbed
+    assert (sender.ended, sender.publisher.open, len(wire.sent)) == ([], 2, 1)
+    wire.patient = False
+    wire.flush()
+    assert sender.ended == [(b"a", NACKED)]
+    assert wire.sent[1:] == [("q", b"b")]
+
+
+def test_a_returned_message_whose_queue_nobody_can_ask_for_is_nacked(sender: Sender) -> None:
+    wire = sender.connect()
+    sender.send(b"a")
+    wire.patient = True
+    sender.give_back(1)
+    sender.disconnect()
+    assert sender.ended == [(b"a", NACKED)]
+
+
+def test_a_return_of_a_message_nobody_sent_is_ignored(sender: Sender) -> None:
+    sender.connect()
+    sender.give_back(7)
+    assert sender.ended == []
+
+
+def test_a_refused_message_costs_its_channel_and_nothing_else(sender: Sender) -> None:
+    wire = sender.connect()
+    sender.send(b"a")
+    assert wire.publishing is not None
+    wire.publishing.refuse(406, "PRECONDITION_FAILED - message size is larger than allowed")
+    assert sender.ended == [(b"a", UNKNOWN)]
+    sender.send(b"b")
+    sender.confirm(1)
+    assert sender.ended[1:] == [(b"b", CONFIRMED)]
+
+
+def test_closing_ends_everything_once_and_later_messages_too(sender: Sender) -> None:
+    wire = sender.connect()
+    wire.patient = True
+    sender.send(b"held")
+    sender.publisher.close()
+    sender.send(b"late")
+    wire.flush()
+    assert sender.ended == [(b"held", UNKNOWN), (b"late", UNKNOWN)]
+
+
+def test_only_so_many_queues_are_remembered(sender: Sender) -> None:
+    wire = sender.connect()
+    for number in range(MOST_KNOWN + 1):
+        wire.queues[f"q{number}"] = None
+        sender.send(b"", queue=f"q{number}")
+        sender.confirm(number + 1)
+    assert len(sender.publisher._known) == MOST_KNOWN
+    sender.send(b"again", queue="q0")
+    assert wire.sent[-1] == ("q0", b"again")
