@@ -5,7 +5,9 @@ The composition root starts transport, clock and node in this order and stops th
 
 from __future__ import annotations
 
+import threading
 import uuid
+import weakref
 from collections.abc import Callable
 from types import TracebackType
 
@@ -42,6 +44,8 @@ class LocalSystem:
         self.transport: Transport = transport or MemoryTransport()
         self.clock = SystemClock()
         self.failure: str | None = None
+        self._lock = threading.Lock()
+        self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
         self.node = NodeSupervisor.start(
             self.transport, STAGES, self.clock, supervision, self._root_failed
         )
@@ -76,25 +80,35 @@ class LocalSystem:
     ) -> tuple[Uploaded, Completed]:
         """Run one session over a folder.
 
-        Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`; the session's objects
+        Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`, `NodeFailed`; the session's objects
         are gone either way.
         """
         spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
         try:
             open_session(self.transport, spec)
             follower = Follower(self.transport, spec, on_complete)
+            self._follow(follower)
             uploaded = upload(
                 folder,
                 Ingest(self.transport, spec),
                 skip_bad_rows=skip_bad_rows,
                 on_progress=on_progress,
-                stop=lambda: follower.ended or self.failure is not None,
+                stop=lambda: follower.ended,
             )
-            if self.failure is not None:
-                raise NodeFailed(self.failure)
             return uploaded, follower.result(timeout)
         finally:
             release_session(self.transport, spec, results=True)
 
+    def _follow(self, follower: Follower) -> None:
+        with self._lock:
+            self._followers.add(follower)
+            failure = self.failure
+        if failure is not None:
+            follower.abandon(NodeFailed(failure))
+
     def _root_failed(self, reason: str) -> None:
-        self.failure = reason
+        with self._lock:
+            self.failure = reason
+            followers = list(self._followers)
+        for follower in followers:  # nobody is left to end their sessions
+            follower.abandon(NodeFailed(reason))

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -142,6 +143,11 @@ class Follower:
         """Whether the terminal event came."""
         return self._terminal.done()
 
+    def abandon(self, error: CoffeeshopError) -> None:
+        """There will be no terminal event: let `result` raise this instead. From any thread."""
+        with suppress(InvalidStateError):  # it came just now
+            self._terminal.set_exception(error)
+
     def result(self, timeout: float | None = None) -> Completed:
         """Wait for the results. Raises `SessionFailed`, or `SessionTimeout` after ``timeout`` s."""
         try:
@@ -171,9 +177,9 @@ class Follower:
                 session=self._spec.id,
                 outcome=type(terminal).__name__.lower(),
             )
-            self._terminal.set_result(terminal)
+            with suppress(InvalidStateError):  # abandoned just now
+                self._terminal.set_result(terminal)
         return terminal is None
 
     def _gone(self) -> None:
-        if not self.ended:
-            self._terminal.set_exception(JournalGone(f"the session {self._spec.id} is no more"))
+        self.abandon(JournalGone(f"the session {self._spec.id} is no more"))
