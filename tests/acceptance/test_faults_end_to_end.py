@@ -16,6 +16,7 @@ from coffeeshop.actors import Hosted, WhatIsHosted
 from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Unreachable
+from coffeeshop.gateway import ingest
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.testing.crash import crash_tasks
@@ -193,8 +194,9 @@ def test_concurrent_sessions_over_a_faulty_transport_do_not_meet(data: Data, see
 
 @pytest.mark.parametrize("after", [1, 3, 6])
 def test_a_session_that_cannot_be_opened_leaves_nothing_and_the_node_goes_on(
-    data: Data, after: int
+    data: Data, after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ingest, "CONFIRM_TIMEOUT", 0.5)
     memory = MemoryTransport()
     cut = Cut(memory, Random(0), after=(after, after))
     with LocalSystem(cut) as system:
