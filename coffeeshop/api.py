@@ -1,0 +1,141 @@
+"""coffeeshop as a library: a client, and results that show themselves in a notebook."""
+
+from __future__ import annotations
+
+import html
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from coffeeshop.client.folder import open_folder
+from coffeeshop.client.results import as_text, write_results
+from coffeeshop.client.upload import Uploaded, use_one_columnar_thread
+from coffeeshop.messages import SessionSpec
+
+if TYPE_CHECKING:  # each mode imports what it needs
+    from coffeeshop.client.gateway import GatewayClient
+    from coffeeshop.local import LocalSystem
+
+SHOWN_ROWS = 10
+
+
+class Results(Mapping[str, pa.Table]):
+    """The five answers by name: Arrow tables in their canonical order."""
+
+    def __init__(
+        self, tables: Mapping[str, pa.Table], uploaded: Uploaded, warnings: tuple[str, ...]
+    ) -> None:
+        self._tables = dict(tables)
+        self.rows = dict(uploaded.rows)
+        """Rows read, by table."""
+        self.rejected = tuple(uploaded.rejected)
+        """Rows left out with their reasons, of a run with ``skip_bad_rows``."""
+        self.warnings = warnings
+
+    def __getitem__(self, query: str) -> pa.Table:
+        return self._tables[query]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tables)
+
+    def __len__(self) -> int:
+        return len(self._tables)
+
+    def write(self, directory: str | os.PathLike[str], file_format: str = "csv") -> list[Path]:
+        """Write the files that ``coffeeshop submit`` writes; all of them or none."""
+        return write_results(self._tables, Path(directory), file_format, self.rejected)
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.items())
+        return f"<Results {sizes}>"
+
+    def _repr_html_(self) -> str:
+        return "".join(_html_of(name, table) for name, table in self.items())
+
+
+class Client:
+    """Analyses folders: by the gateway at ``url``, or in this process without one.
+
+    Thread-safe. Use as a context manager, or `close` it.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        """Raises `UsageError` for what is no gateway's URL; connects at the first `submit`."""
+        use_one_columnar_thread()
+        self._remote: GatewayClient | None = None
+        self._local: LocalSystem | None = None
+        if url is None:
+            from coffeeshop.local import LocalSystem
+
+            self._local = LocalSystem()
+        else:
+            from coffeeshop.client.gateway import GatewayClient
+
+            self._remote = GatewayClient(url)
+
+    def submit(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        plan: str = "fused",
+        partitions: int = 2,
+        skip_bad_rows: bool = False,
+        timeout: float | None = None,
+    ) -> Results:
+        """Analyse a data folder and wait for its results, at most ``timeout`` seconds.
+
+        Raises `BadData` (file, line, column, value), `SessionFailed`, `Cancelled`,
+        `SessionTimeout`, `Unreachable`.
+        """
+        data = open_folder(Path(folder))
+        if self._local is not None:
+            uploaded, completed = self._local.analyse(
+                data,
+                plan=plan,
+                partitions=partitions,
+                skip_bad_rows=skip_bad_rows,
+                timeout=timeout,
+            )
+            return Results(completed.tables, uploaded, completed.warnings)
+        from coffeeshop.client.remote import analyse
+
+        assert self._remote is not None
+        spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
+        uploaded, tables, warnings = analyse(
+            self._remote, data, spec, skip_bad_rows=skip_bad_rows, timeout=timeout
+        )
+        return Results(tables, uploaded, warnings)
+
+    def close(self) -> None:
+        """End what runs in this process, or the connections."""
+        for each in (self._local, self._remote):
+            if each is not None:
+                each.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _html_of(name: str, table: pa.Table) -> str:
+    columns = [as_text(column).to_pylist() for column in table.slice(0, SHOWN_ROWS).columns]
+    head = "".join(f"<th>{html.escape(column)}</th>" for column in table.column_names)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+        for row in zip(*columns, strict=True)
+    )
+    more = table.num_rows - SHOWN_ROWS
+    note = f"<p>and {more:,} rows more</p>" if more > 0 else ""
+    return f"<h4>{html.escape(name)}</h4><table><tr>{head}</tr>{body}</table>{note}"
