@@ -108,6 +108,8 @@ class PrivateBroker:
     def freeze(self) -> None:
         """Stop its process without ending it: connections stay open and say nothing."""
         os.kill(self.pid, signal.SIGSTOP)
+        # Its threads run on for a moment. WNOWAIT: should it have ended, others are to find out.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Let a frozen process go on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,12 +52,10 @@ class FakeWire:
 
     def answer(self, call: Callable[[], None]) -> None:
         self.answers.append(call)
-        if not self.patient:
-            self.flush()
 
-    def flush(self) -> None:
-        """Give the answers kept back."""
-        while self.answers:
+    def turn(self) -> None:
+        """Give the answers, unless they are to be kept back."""
+        while self.answers and not self.patient:
             self.answers.pop(0)()
 
     def corked(self) -> nullcontext[None]:
@@ -128,6 +125,7 @@ class Sender:
         wire = FakeWire()
         self.link.wire = wire
         self.publisher.link_up(wire)
+        wire.turn()
         return wire
 
     def disconnect(self) -> None:
@@ -137,19 +135,26 @@ class Sender:
 
     def send(self, *bodies: bytes, queue: str = "q") -> None:
         for body in bodies:
-            self.publisher.send(
-                queue, Message({}, body), lambda o, b=body: self.ended.append((b, o))
-            )
+            self.publisher.send(queue, Message({}, body), lambda o, b=body: self._end(b, o))
+        self._turn()
 
     def confirm(self, tag: int, *, multiple: bool = False, name: str = "Basic.Ack") -> None:
         method = SimpleNamespace(delivery_tag=tag, multiple=multiple, NAME=name)
         self.link.wire.publishing.on_confirm(SimpleNamespace(method=method))
+        self._turn()
 
     def give_back(self, tag: int) -> None:
         """The broker returns a message, then confirms it, as it does."""
         returned = SimpleNamespace(message_id=str(tag))
         self.link.wire.publishing.on_return(None, None, returned, b"")
         self.confirm(tag)
+
+    def _end(self, body: bytes, outcome: Outcome) -> None:
+        self.ended.append((body, outcome))
+
+    def _turn(self) -> None:
+        if self.link.wire is not None:
+            self.link.wire.turn()
 
 
 @pytest.fixture
@@ -205,7 +210,8 @@ def test_messages_held_for_an_answer_keep_their_order_over_a_reconnect(sender: S
     sender.disconnect()
     sender.send(b"c")
     assert [body for _, body in sender.connect().sent] == [b"a", b"b", b"c"]
-    wire.flush()
+    wire.patient = False
+    wire.turn()
     assert sender.ended == []
 
 
@@ -225,6 +231,7 @@ def test_a_queue_that_is_absent_for_a_moment_is_waited_for(sender: Sender) -> No
     assert (sender.ended, wire.sent) == ([], [])
     wire.queues["q"] = None
     sender.loop.run()
+    wire.turn()
     assert wire.sent == [("q", b"a")]
 
 
@@ -252,7 +259,7 @@ def test_a_returned_message_is_not_believed_when_the_queue_is_there(sender: Send
     sender.send(b"b")  # held back: the order of what follows is not to be disturbed
     assert (sender.ended, sender.publisher.open, len(wire.sent)) == ([], 2, 1)
     wire.patient = False
-    wire.flush()
+    wire.turn()
     assert sender.ended == [(b"a", NACKED)]
     assert wire.sent[1:] == [("q", b"b")]
 
@@ -277,6 +284,7 @@ def test_a_refused_message_costs_its_channel_and_nothing_else(sender: Sender) ->
     sender.send(b"a")
     assert wire.publishing is not None
     wire.publishing.refuse(406, "PRECONDITION_FAILED - message size is larger than allowed")
+    wire.turn()
     assert sender.ended == [(b"a", UNKNOWN)]
     sender.send(b"b")
     sender.confirm(1)
@@ -289,7 +297,8 @@ def test_closing_ends_everything_once_and_later_messages_too(sender: Sender) -> 
     sender.send(b"held")
     sender.publisher.close()
     sender.send(b"late")
-    wire.flush()
+    wire.patient = False
+    wire.turn()
     assert sender.ended == [(b"held", UNKNOWN), (b"late", UNKNOWN)]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,3 +86,15 @@ def test_other_urls_have_no_transport(url: str) -> None:
 
 def test_the_embedded_transport_has_a_url() -> None:
     connect("memory:").close()
+
+
+def test_a_brokers_url_has_a_transport_whether_or_not_the_broker_is_there() -> None:
+    connect("amqp://127.0.0.1:1/", name="absent").close()
+
+
+def test_the_embedded_mode_does_not_load_the_brokers_client() -> None:
+    look = (
+        "import sys, coffeeshop.transport as t; t.connect('memory:').close(); print(*sys.modules)"
+    )
+    loaded = subprocess.run([sys.executable, "-c", look], stdout=subprocess.PIPE, check=True)
+    assert b"pika" not in loaded.stdout.split()
