@@ -16,8 +16,9 @@ from typing import Any, NoReturn
 import rich_click as click
 
 from coffeeshop import __version__, cli_gateway
+from coffeeshop.cli_access import access, access_options, credentials, credentials_options
 from coffeeshop.errors import CoffeeshopError, Unreachable
-from coffeeshop.settings import Settings, set_up_logging
+from coffeeshop.settings import Settings, arm_crash_point, set_up_logging
 
 BUG = 70
 EXIT_CODES = """\b
@@ -80,6 +81,7 @@ def cli() -> None:
     help="Seconds in which an unanswered request is repeated.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
 )
 @click.option("--detach", is_flag=True, help="Send the data, print the session's id, do not wait.")
+@credentials_options
 @click.option("--session", help="The id (a UUID) of a session that several clients feed.")
 @click.option("--producer", default="0/1", help="i/N: send the i-th of N shares.  [0/1]")
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
@@ -129,6 +131,7 @@ def submit(
             session,
             producer,
             settings.gateway_patience if gateway_patience is None else gateway_patience,
+            credentials(settings),
         )
     )
 
@@ -166,6 +169,7 @@ def generate(
 @cli.command()
 @click.option("--transactions", type=click.IntRange(1, 200_000), default=20_000, show_default=True)
 @click.option("--gateway", help="Let a gateway's system do it.  [COFFEESHOP_GATEWAY]")
+@credentials_options
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
 def demo(transactions: int, gateway: str | None, verbosity: str | None) -> None:
     """Three clients at once, each with its own data and its own answers.
@@ -176,7 +180,7 @@ def demo(transactions: int, gateway: str | None, verbosity: str | None) -> None:
     set_up_logging(settings, verbosity or "quiet")
     from coffeeshop.demo import demo as run
 
-    run(transactions, gateway or settings.gateway)
+    run(transactions, gateway or settings.gateway, credentials(settings))
 
 
 @cli.command("run-node")
@@ -188,9 +192,17 @@ def demo(transactions: int, gateway: str | None, verbosity: str | None) -> None:
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the gateway listens.")
 @click.option("--port", type=click.IntRange(0, 65535), default=9000, show_default=True)
+@access_options
 @click.option("--metrics-host", default="127.0.0.1", show_default=True)
 @click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz.")
 @click.option("--drain-timeout", type=click.FloatRange(min=0), default=10.0, show_default=True)
+@click.option(
+    "--hang-timeout",
+    type=click.FloatRange(min=0.1),
+    default=600.0,
+    show_default=True,
+    help="Seconds one batch may take; then its session fails and this process ends (70).",
+)
 @click.option("--client-timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True)
 @click.option("--result-ttl", type=click.FloatRange(min=0), default=3600.0, show_default=True)
 @click.option("--session-ttl", type=click.FloatRange(min=1), default=86_400.0, show_default=True)
@@ -206,6 +218,7 @@ def run_node(
     metrics_host: str,
     metrics_port: int | None,
     drain_timeout: float,
+    hang_timeout: float,
     client_timeout: float,
     result_ttl: float,
     session_ttl: float,
@@ -224,9 +237,12 @@ def run_node(
     set_up_logging(settings, verbosity or "info")
     from coffeeshop.gateway.admission import Limits
     from coffeeshop.gateway.sessions import Lifetimes
-    from coffeeshop.service import NodeOptions, Service, stages_of
+    from coffeeshop.service import NodeOptions, Service, has_gateway, stages_of
 
-    stages_of(types)  # a wrong type is said before anything is connected
+    stages_of(types)  # what is wrong is said before anything is connected
+    allowed = access(settings) if has_gateway(types) else None
+    if allowed is not None:
+        allowed.check_host(host)
     service = Service(
         NodeOptions(
             types,
@@ -236,8 +252,10 @@ def run_node(
             metrics_host,
             metrics_port,
             drain_timeout,
+            hang_timeout,
             Limits(open_sessions=max_sessions, journals=max_journal_mib << 20),
             Lifetimes(client_timeout, result_ttl, session_ttl),
+            allowed,
         )
     )
     service.install_signals()
@@ -254,6 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The console script: run a command and exit with its documented code."""
     signal.signal(signal.SIGTERM, _terminated)
     try:
+        arm_crash_point()
         code = cli.main(arguments, prog_name="coffeeshop", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except CoffeeshopError as error:

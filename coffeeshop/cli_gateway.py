@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import rich_click as click
 
+from coffeeshop.cli_access import credentials, credentials_options, token
 from coffeeshop.settings import Settings, set_up_logging
 
 if TYPE_CHECKING:
@@ -38,9 +39,12 @@ def _client(gateway: str | None, patience: float | None) -> Iterator[GatewayClie
     from coffeeshop.client.gateway import GatewayClient
 
     waits = (patience, settings.gateway_patience, PATIENCE)
+    shown = credentials(settings)
     client = GatewayClient(
         gateway or settings.gateway or DEFAULT_GATEWAY,
         patience=next(seconds for seconds in waits if seconds is not None),
+        token=shown.token,
+        ca_file=shown.ca_file,
     )
     try:
         yield client
@@ -165,4 +169,5 @@ def doctor(as_json: bool, gateway: str | None, patience: float | None) -> None:
 def add_to(group: click.Group) -> None:
     """Add the commands to the command line."""
     for command in (sessions, status, watch, results, cancel, nodes, doctor):
-        group.add_command(command)
+        group.add_command(credentials_options(command))
+    group.add_command(token)

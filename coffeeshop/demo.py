@@ -27,6 +27,7 @@ from coffeeshop.gateway.results import Completed
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.messages import SessionSpec
+from coffeeshop.settings import Credentials
 from coffeeshop.testing.crash import crash_tasks
 
 if TYPE_CHECKING:  # a demonstration in this process needs no HTTP client
@@ -42,6 +43,8 @@ Answer = tuple[Uploaded, Completed]
 Answers = dict[str, Answer]
 Analyse = Callable[[str], Answer]
 """Runs the session of the client of that name."""
+Gateway = tuple[str, Credentials]
+"""Its URL, and what it is shown."""
 Say = Callable[[str, str], None]
 """Prints what a client (by name) has to say. Thread-safe."""
 
@@ -52,7 +55,9 @@ class WrongAnswers(CoffeeshopError):
     exit_code = 70
 
 
-def demo(transactions: int, gateway: str | None = None) -> None:
+def demo(
+    transactions: int, gateway: str | None = None, credentials: Credentials | None = None
+) -> None:
     """Run the demonstration and print what happened. ``gateway``: the URL of one.
 
     Raises `WrongAnswers`, and with a gateway what `client.remote.analyse` raises.
@@ -65,7 +70,8 @@ def demo(transactions: int, gateway: str | None = None) -> None:
         if gateway is None:
             calm, again = _undisturbed_and_disturbed(data, say)
         else:
-            calm, again = _there_and_here(data, gateway, say)
+            shown = credentials or Credentials()
+            calm, again = _there_and_here(data, (gateway, shown), say)
     same = "same answer after a crash" if gateway is None else "same answer embedded"
     _compare(console, calm, again, same)
 
@@ -101,7 +107,7 @@ def _undisturbed_and_disturbed(directory: Path, say: Say) -> tuple[Answers, Answ
         return calm, _embedded(directory, say)
 
 
-def _there_and_here(directory: Path, gateway: str, say: Say) -> tuple[Answers, Answers]:
+def _there_and_here(directory: Path, gateway: Gateway, say: Say) -> tuple[Answers, Answers]:
     from coffeeshop.client.upload import use_one_columnar_thread
 
     use_one_columnar_thread()
@@ -124,11 +130,12 @@ def _embedded(directory: Path, say: Say) -> Answers:
         return _at_once(client)
 
 
-def _remote(name: str, folder: Path, gateway: str, say: Say) -> Answer:
+def _remote(name: str, folder: Path, gateway: Gateway, say: Say) -> Answer:
     from coffeeshop.client.gateway import GatewayClient
     from coffeeshop.client.remote import analyse
 
-    client = GatewayClient(gateway)
+    url, shown = gateway
+    client = GatewayClient(url, token=shown.token, ca_file=shown.ca_file)
     spec = SessionSpec(str(uuid.uuid4()), "fused", 1, 2)
     say(name, f"opens session {spec.id}")
     try:

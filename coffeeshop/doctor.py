@@ -32,7 +32,7 @@ def examine(client: GatewayClient) -> list[Finding]:
     """All checks, in the order in which they depend on each other."""
     findings = [_ready(client)]
     if findings[0].ok:
-        findings += [check(client) for check in (_stages, _unreleased, _unfinished)]
+        findings += [check(client) for check in (_stages, _unreleased, _leftovers, _unfinished)]
     return findings
 
 
@@ -66,6 +66,17 @@ def _unreleased(client: GatewayClient) -> Finding:
         not left,
         f"{len(ended)} ended, {len(left)} with input still on the broker",
         "gateways release them within seconds; look at their logs if not: " + ", ".join(left[:5]),
+    )
+
+
+def _leftovers(client: GatewayClient) -> Finding:
+    found = client.leftovers()
+    journals = found["journals"]
+    return Finding(
+        "nothing left on the broker",
+        not journals,
+        f"{found['examined']} released sessions, {len(journals)} of their input journals exist",
+        "delete them with rabbitmqctl delete_queue: " + ", ".join(journals[:5]),
     )
 
 

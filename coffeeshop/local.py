@@ -80,8 +80,8 @@ class LocalSystem:
     ) -> tuple[Uploaded, Completed]:
         """Run one session over a folder.
 
-        Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`, `NodeFailed`; the session's objects
-        are gone either way.
+        Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`, `NodeFailed`; the
+        session's objects are gone either way.
         """
         spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
         try:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
-RecordKind = Literal["batch", "eof", "failed", "note"]
+RecordKind = Literal["batch", "eof", "failed", "note", "claim"]
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Record:
     ``batch``: ``number`` is the batch's sequence number, ``body`` an Arrow IPC stream.
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
     reason in UTF-8 and ends the session. ``note``: word of progress, ``body`` is JSON; it carries
-    no guarantee. ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with
-    one id apart, where the producer is not to be trusted.
+    no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.claims`.
+    ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
+    where the producer is not to be trusted.
     """
 
     kind: RecordKind
@@ -48,7 +49,7 @@ class Record:
             producer, number = str(headers["producer"]), int(headers["number"])
         except (KeyError, TypeError, ValueError) as error:
             raise CodecError(f"not a record: {dict(headers)}") from error
-        if kind not in ("batch", "eof", "failed", "note"):
+        if kind not in get_args(RecordKind):
             raise CodecError(f"not a kind of record: {kind}")
         digest = str(headers.get("digest", ""))
         return cls(kind, stream, producer, number, message.body, digest)  # type: ignore[arg-type]

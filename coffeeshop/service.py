@@ -23,9 +23,11 @@ from typing import Any
 
 import structlog
 
+from coffeeshop.actors import Supervision
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.part import csv_batch
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
+from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.sessions import Lifetimes
 from coffeeshop.metrics import MetricsServer
@@ -52,8 +54,11 @@ class NodeOptions:
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     drain_timeout: float = 10.0
+    hang_timeout: float = 600.0
     limits: Limits = field(default_factory=Limits)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    access: Access | None = None
+    """Who may use the gateway; None: everybody on this machine."""
 
 
 def stages_of(types: Sequence[str]) -> tuple[str, ...]:
@@ -97,7 +102,10 @@ class Service:
         return self._ready.wait(timeout)
 
     def install_signals(self) -> None:
-        """SIGTERM and SIGINT ask for a shutdown, the second of them ends the process."""
+        """SIGTERM and SIGINT ask for a shutdown, the second of them ends the process.
+
+        SIGHUP lets the gateway read its tokens again.
+        """
 
         def asked(number: int, frame: FrameType | None) -> None:
             if self._stopping.is_set():
@@ -108,9 +116,16 @@ class Service:
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, asked)
+        if hasattr(signal, "SIGHUP"):  # not on Windows
+            signal.signal(signal.SIGHUP, self._read_again)
+
+    def _read_again(self, number: int, frame: FrameType | None) -> None:
+        if self._options.access is not None:
+            self._options.access.reread()
 
     def run(self) -> None:
         """Start, wait, stop. Raises `RootFailed`, or OSError when a port is taken."""
+        log.debug("node.descriptors", limit=raise_descriptor_limit())
         last_resort = threading.Timer(self._options.drain_timeout + HARD_DEADLINE, os._exit, (70,))
         last_resort.daemon = True
         try:
@@ -149,7 +164,8 @@ class Service:
             return
         presence = Presence(transport, options.types, figures)
         if stages:
-            node = HostedNode(transport, stages, self._root_failed)
+            care = Supervision(claims=True, hang_timeout=options.hang_timeout)
+            node = HostedNode(transport, stages, self._root_failed, care)
             stack.callback(presence.close)
             stack.callback(node.close, options.drain_timeout)
         else:
@@ -171,6 +187,7 @@ class Service:
             self._options.limits,
             self._options.lifetimes,
             lambda: self._is_ready(transport),
+            self._options.access,
         )
         stack.callback(server.close)
         server.start()
@@ -219,6 +236,20 @@ def _transport_figures(transport: Transport) -> dict[str, Any]:
 
 def _process_figures() -> dict[str, Any]:
     return {"threads": threading.active_count(), "resident_bytes": resident_bytes()}
+
+
+def raise_descriptor_limit() -> int:
+    """Let this process open as many files as the system allows it; returns that number.
+
+    Clients hold connections, and a process that has no descriptor left cannot even reconnect to
+    its broker.
+    """
+    import resource  # not on every system
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def resident_bytes() -> int:

@@ -8,6 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coffeeshop.errors import UsageError
+from coffeeshop.testing.crashpoints import VARIABLE, arm
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What a client shows a gateway, and whom it believes."""
+
+    token: str | None = field(default=None, repr=False)
+    """COFFEESHOP_TOKEN, or the text of the file COFFEESHOP_TOKEN_FILE."""
+    ca_file: Path | None = None
+    """COFFEESHOP_CA_FILE: who vouches for the gateway's certificate; None: the system's."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,10 @@ class Settings:
     """COFFEESHOP_GATEWAY_PATIENCE: seconds in which an unanswered request is repeated."""
     broker: str = field(default="amqp://guest:guest@127.0.0.1:5672/", repr=False)
     """COFFEESHOP_BROKER_URL, or the text of the file COFFEESHOP_BROKER_URL_FILE."""
+    credentials: Credentials = field(default_factory=Credentials)
+    """For the gateway."""
+    tokens_file: Path | None = None
+    """COFFEESHOP_TOKENS_FILE: who may use the gateway that runs here."""
     log_json: bool = False
     """COFFEESHOP_LOG_FORMAT=json: logs as JSON lines."""
 
@@ -33,6 +48,10 @@ class Settings:
             gateway=environment.get("COFFEESHOP_GATEWAY") or None,
             gateway_patience=_seconds(environment, "COFFEESHOP_GATEWAY_PATIENCE"),
             broker=_secret(environment, "COFFEESHOP_BROKER_URL") or cls.broker,
+            credentials=Credentials(
+                _secret(environment, "COFFEESHOP_TOKEN"), _path(environment, "COFFEESHOP_CA_FILE")
+            ),
+            tokens_file=_path(environment, "COFFEESHOP_TOKENS_FILE"),
             log_json=environment.get("COFFEESHOP_LOG_FORMAT") == "json",
         )
 
@@ -54,13 +73,33 @@ def _secret(environment: Mapping[str, str], name: str) -> str | None:
     """A value, or the text of the file that ``<name>_FILE`` names."""
     file = environment.get(f"{name}_FILE")
     if file:
-        try:
-            return Path(file).read_text().strip()
-        except OSError as error:
-            raise UsageError(f"{name}_FILE: cannot read {file}: {error.strerror}") from error
-        except UnicodeDecodeError as error:
-            raise UsageError(f"{name}_FILE: {file} is no text") from error
+        return read_secret(Path(file), f"{name}_FILE")
     return environment.get(name) or None
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name)
+    return Path(text) if text else None
+
+
+def read_secret(file: Path, said_by: str) -> str:
+    """The text of a file. Raises `UsageError`, which shows nothing that is in it."""
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise UsageError(f"{said_by}: cannot read {file}: {error.strerror}") from error
+    except ValueError:
+        raise UsageError(f"{said_by}: {file} is no text") from None
+
+
+def arm_crash_point(environment: Mapping[str, str] = os.environ) -> None:
+    """Arm the crash point that COFFEESHOP_CRASH_AT names, if any: for tests of reliability."""
+    wanted = environment.get(VARIABLE)
+    if wanted:
+        try:
+            arm(wanted)
+        except ValueError as error:
+            raise UsageError(f"{VARIABLE}: {error}") from error
 
 
 def set_up_logging(settings: Settings, verbosity: str | None) -> None:

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.results import Completed
 from coffeeshop.messages import SessionSpec
+from coffeeshop.settings import Credentials
 from coffeeshop.show import Bars, show_results
 
 
@@ -42,6 +43,7 @@ class Submission:
     producer: str = "0/1"
     patience: float | None = None
     """Seconds in which an unanswered request to the gateway is repeated; None: the client's own."""
+    credentials: Credentials = field(default_factory=Credentials)
 
 
 def submit(options: Submission) -> None:
@@ -119,7 +121,10 @@ def _there(
     assert options.gateway is not None
     use_one_columnar_thread()
     patience = PATIENCE if options.patience is None else options.patience
-    client = GatewayClient(options.gateway, patience=patience)
+    shown = options.credentials
+    client = GatewayClient(
+        options.gateway, patience=patience, token=shown.token, ca_file=shown.ca_file
+    )
     try:
         uploaded, tables, warnings = analyse(
             client,

@@ -16,3 +16,4 @@ need() {
 }
 
 need /usr/lib/rabbitmq rabbitmq-server "the tests against a broker"
+need /usr/bin/chromium chromium "the tests of the web page"

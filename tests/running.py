@@ -14,6 +14,7 @@ import httpx2 as httpx
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.part import csv_batch
+from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.sessions import Lifetimes
@@ -53,6 +54,7 @@ class Running:
     gateways: list[GatewayServer]
     failures: list[str] = field(default_factory=list)
     clients: list[GatewayClient] = field(default_factory=list)
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
@@ -61,11 +63,13 @@ class Running:
 
     def url_of(self, number: int) -> str:
         """A gateway's URL."""
-        return f"http://127.0.0.1:{self.gateways[number].port}"
+        return f"{self.scheme}://127.0.0.1:{self.gateways[number].port}"
 
-    def client(self, number: int = 0, patience: float = PATIENCE) -> GatewayClient:
+    def client(
+        self, number: int = 0, patience: float = PATIENCE, token: str | None = None
+    ) -> GatewayClient:
         """A client of its own, closed at the end."""
-        made = GatewayClient(self.url_of(number), patience=patience)
+        made = GatewayClient(self.url_of(number), patience=patience, token=token)
         self.clients.append(made)
         return made
 
@@ -82,10 +86,13 @@ def running(
     limits: Limits | None = None,
     lifetimes: Lifetimes | None = None,
     ready: Callable[[], bool] = lambda: True,
+    access: Access | None = None,
 ) -> Iterator[Running]:
     """Start it; stop all of it in reverse, whatever happens."""
     transport = MemoryTransport()
     system = Running(transport, [])
+    if access is not None and access.certificate is not None:
+        system.scheme = "https"
     hosted = HostedNode(transport, STAGES, system.failures.append) if node else None
     presence = Presence(
         transport, ["worker"], hosted.figures if hosted is not None else dict, period=0.2
@@ -94,7 +101,9 @@ def running(
         if node:
             presence.start()
         for _ in range(gateways):
-            server = GatewayServer(transport, "127.0.0.1", 0, csv_batch, limits, lifetimes, ready)
+            server = GatewayServer(
+                transport, "127.0.0.1", 0, csv_batch, limits, lifetimes, ready, access
+            )
             system.gateways.append(server)
             server.start()
         yield system
@@ -115,6 +124,7 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
-def http(system: Running, number: int = 0) -> httpx.Client:
+def http(system: Running, number: int = 0, token: str | None = None, **how: Any) -> httpx.Client:
     """A plain HTTP client of a gateway: what curl would see."""
-    return httpx.Client(base_url=system.url_of(number), timeout=30.0)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return httpx.Client(base_url=system.url_of(number), timeout=30.0, headers=headers, **how)

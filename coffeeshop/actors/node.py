@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +10,14 @@ from typing import Any
 
 import structlog
 
+from coffeeshop.actors.care import Care, Hanging
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
-from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts, TaskSettled
+from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
 from coffeeshop.actors.supervision import Parent, Ref, Supervisor, tell
 from coffeeshop.errors import CodecError
 from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
+from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Consumer, Handed, Transport
 
 log = structlog.get_logger()
@@ -31,6 +34,11 @@ class Supervision:
     node: Intensity = NODE_INTENSITY
     session: Intensity = SESSION_INTENSITY
     backoff: Backoff = field(default_factory=Backoff)
+    claims: bool = False
+    """Whether attempts claim their tasks: of use where another process may take them next."""
+    hang_timeout: float = math.inf
+    """Seconds a task may be at one record. A thread cannot be ended: the session fails, and the
+    node asks to be replaced."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,10 @@ class Drain:
     on_idle: Callable[[], None]
 
 
+class _LookForHanging:
+    """See whether a task hangs."""
+
+
 class WhatIsHosted:
     """Ask a node which sessions and tasks it works on."""
 
@@ -77,10 +89,14 @@ class NodeSupervisor(Supervisor):
         supervision: Supervision | None = None,
         on_failure: Callable[[str], None] | None = None,
     ) -> None:
-        """``on_failure`` is called once, from the actor's thread, when the root itself fails."""
+        """``on_failure`` is called, from the actor's thread, when the root itself fails, and when
+        a task hangs: the process is to be replaced."""
         supervision = supervision or Supervision()
         super().__init__(None, clock, supervision.node, supervision.backoff, on_failure)
         self._supervision = supervision
+        self._care = Care(supervision.claims)
+        self._on_failure = on_failure
+        self._hanging: set[TaskId] = set()
         self._transport = transport
         self._stages = tuple(stages)
         self._consumers: dict[str, Consumer] = {}
@@ -98,6 +114,7 @@ class NodeSupervisor(Supervisor):
             self._consumers[stage] = self._transport.consume(
                 assign_queue(stage), PREFETCH, _teller(me, stage), lambda: None
             )
+        self._look_later()
         log.info("node.started", stages=list(self._stages))
 
     def stopped(self) -> None:
@@ -119,6 +136,8 @@ class NodeSupervisor(Supervisor):
                 self._restarts += 1
             case Drain():
                 self._drain(message)
+            case _LookForHanging():
+                self._look_for_hanging()
 
     def on_receive(self, message: Any) -> Any:
         """pykka's hook: `WhatIsHosted` is the one question a node answers."""
@@ -134,6 +153,28 @@ class NodeSupervisor(Supervisor):
     def restarting(self, name: str) -> None:
         """Count it."""
         self._restarts += 1
+
+    def _look_later(self) -> None:
+        me, longest = self.actor_ref, self._supervision.hang_timeout
+        if longest < math.inf:
+            self.clock.call_later(longest / 4, lambda: _ignore(tell(me, _LookForHanging())))
+
+    def _look_for_hanging(self) -> None:
+        for each in self._care.hanging(self.clock.now(), self._supervision.hang_timeout):
+            if each.task not in self._hanging:
+                self._hanging.add(each.task)
+                self._give_up_on(each)
+        self._look_later()
+
+    def _give_up_on(self, hanging: Hanging) -> None:
+        task = hanging.task
+        reason = f"{task.producer} hangs over {hanging.record} for {hanging.seconds:.0f} s"
+        log.error("node.task_hangs", session=task.session, reason=reason)
+        ref = self.child(task.session)
+        if ref is not None:
+            tell(ref, TaskHangs(task, reason))
+        if self._on_failure is not None:
+            self._on_failure(reason)
 
     def _drain(self, drain: Drain) -> None:
         self._draining = drain
@@ -160,6 +201,7 @@ class NodeSupervisor(Supervisor):
             self._take(stage, handed.tag, assignment.task, assignment.spec)
 
     def _take(self, stage: str, tag: int, task: TaskId, spec: SessionSpec) -> None:
+        crash_point("node.assignment_taken")
         session = self._sessions.setdefault(spec.id, _Session(spec))
         session.tags.setdefault(task, []).append((stage, tag))
         ref = self.child(spec.id)
@@ -178,6 +220,7 @@ class NodeSupervisor(Supervisor):
             self.clock,
             self._supervision.session,
             self._supervision.backoff,
+            self._care,
         )
         for task in self._sessions[spec.id].tags:
             tell(ref, StartTask(task))
@@ -192,7 +235,9 @@ class NodeSupervisor(Supervisor):
         if session is None:
             return
         for stage, tag in session.tags.pop(task, []):
+            crash_point("node.before_ack")
             self._consumers[stage].ack(tag)
+            crash_point("node.after_ack")
         if not session.tags:
             self._leave(task.session)
 
@@ -200,6 +245,10 @@ class NodeSupervisor(Supervisor):
         del self._sessions[session]
         self.stop_child(session)
         log.info("eof_protocol.session_left", session=session)
+
+
+def _ignore(_: bool) -> None:
+    """A node that has ended looks at nothing."""
 
 
 def _teller(ref: Ref, stage: str) -> Callable[[Handed], None]:

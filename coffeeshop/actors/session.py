@@ -7,11 +7,13 @@ from typing import Any
 
 import structlog
 
+from coffeeshop.actors.care import Care
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import SESSION_INTENSITY, Backoff, Intensity
 from coffeeshop.actors.supervision import ChildFailed, Parent, Ref, Supervisor, tell
-from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskOver
+from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Outcome, Transport
 
 log = structlog.get_logger()
@@ -22,6 +24,14 @@ class StartTask:
     """The node to the session: this task is ours."""
 
     task: TaskId
+
+
+@dataclass(frozen=True)
+class TaskHangs:
+    """The node to the session: this task does not come back; fail for this reason."""
+
+    task: TaskId
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -62,9 +72,11 @@ class SessionActor(Supervisor):
         clock: Clock,
         intensity: Intensity = SESSION_INTENSITY,
         backoff: Backoff | None = None,
+        care: Care | None = None,
     ) -> None:
         super().__init__(parent, clock, intensity, backoff)
         self._spec = spec
+        self._care = care
         self._transport = transport
         self._open: dict[str, TaskId] = {}
         self._failure: Record | None = None
@@ -79,6 +91,9 @@ class SessionActor(Supervisor):
             case TaskDone(task) | TaskOver(task):
                 self.forget_child(task.producer)
                 self._settle(task)
+            case TaskHopeless(task, reason) | TaskHangs(task, reason):
+                self.forget_child(task.producer)  # it has ended, or never will
+                self._fail(reason)
             case _FailureEnded(outcome):
                 self._failure_ended(outcome)
             case _SendFailure():
@@ -104,7 +119,7 @@ class SessionActor(Supervisor):
             self.start_child(
                 task.producer,
                 lambda parent: TaskActor.start(
-                    parent, self._spec, task, self._transport, self.clock
+                    parent, self._spec, task, self._transport, self.clock, self._care
                 ),
             )
         elif self._failure_stored:
@@ -115,6 +130,8 @@ class SessionActor(Supervisor):
         self.tell_parent(TaskSettled(task))
 
     def _fail(self, reason: str) -> None:
+        if self._failure is not None:
+            return
         self._log.error("session.failed", reason=reason)
         for name in reversed(self.children):
             self.stop_child(name)
@@ -130,11 +147,13 @@ class SessionActor(Supervisor):
             tell(me, _FailureEnded(outcome))
 
         self._transport.append(out_journal(self._spec.id), self._failure.message(), ended)
+        crash_point("session.failure_sent")
 
     def _failure_ended(self, outcome: Outcome) -> None:
         if outcome in (Outcome.CONFIRMED, Outcome.RETURNED):
             # Only now: an assignment is acked after what it led to is confirmed.
             self._failure_stored = True
+            crash_point("session.failure_confirmed")
             for task in list(self._open.values()):
                 self._settle(task)
         else:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
+from coffeeshop.actors.care import Care
+from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.supervision import Parent, Ref, SupervisedActor, tell
+from coffeeshop.claims import Verdict
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.task import Output, TaskCore
+from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Delivery, Outcome, Reader, Transport
 
 log = structlog.get_logger()
@@ -36,6 +41,14 @@ class TaskOver:
 
 
 @dataclass(frozen=True)
+class TaskHopeless:
+    """A task to its session: attempt after attempt died; fail the session for this reason."""
+
+    task: TaskId
+    reason: str
+
+
+@dataclass(frozen=True)
 class _Ended:
     number: int
     outcome: Outcome
@@ -46,21 +59,27 @@ class _Resend:
     number: int
 
 
-class _Gone:
-    """The task's journal does not exist."""
-
-
 class TaskActor(SupervisedActor):
     """One incarnation is one attempt: it reads the journal from offset 0 and folds it."""
 
     def __init__(
-        self, parent: Parent, spec: SessionSpec, task: TaskId, transport: Transport, clock: Clock
+        self,
+        parent: Parent,
+        spec: SessionSpec,
+        task: TaskId,
+        transport: Transport,
+        clock: Clock,
+        care: Care | None = None,
     ) -> None:
         super().__init__(parent)
         self._core = TaskCore(spec, task)
         self._task = task
         self._transport = transport
         self._clock = clock
+        self._care = care or Care()
+        self._claiming: Claiming | None = None
+        self._careful = False
+        self._named: deque[tuple[str, Delivery]] = deque()
         self._reader: Reader | None = None
         self._next_output = 0
         self._pending: dict[int, Output] = {}
@@ -68,18 +87,25 @@ class TaskActor(SupervisedActor):
         self._log = log.bind(session=task.session, stage=task.stage, partition=task.partition)
 
     def started(self) -> None:
-        """Begin to read the journal from its start."""
-        me = self.actor_ref
-        self._reader = self._transport.read(
-            self._task.journal,
-            0,
-            CREDIT,
-            on_delivery=lambda delivery: _ignore(tell(me, delivery)),
-            on_gone=lambda: _ignore(tell(me, _Gone())),
-        )
+        """Claim the task where attempts do, then read the journal from its start."""
+        if self._care.claims:
+            me = self.actor_ref
+            self._claiming = Claiming(
+                self._task,
+                self._transport,
+                self._clock,
+                self._care.turns,
+                lambda message: _ignore(tell(me, message)),
+            )
+            self._claiming.begin()
+        else:
+            self._read()
 
     def stopped(self) -> None:
         """Stop reading."""
+        self._care.feeding.pop(self._task, None)
+        if self._claiming is not None:
+            self._claiming.close()
         if self._reader is not None:
             self._reader.close()
 
@@ -87,19 +113,65 @@ class TaskActor(SupervisedActor):
         """A delivery, the outcome of an output, or the end of the session."""
         match message:
             case Delivery():
-                self._take(message)
+                self._delivered(message)
             case _Ended(number, outcome):
                 self._ended(number, outcome)
             case _Resend(number):
                 self._send(number)
-            case _Gone():
+            case RecordNamed(turn):
+                self._take_named(turn)
+            case AttemptJudged(verdict):
+                self._judged(verdict)
+            case JournalGone():
                 self._over()
+
+    def _judged(self, verdict: Verdict) -> None:
+        if verdict.hopeless is not None:
+            self.tell_parent(TaskHopeless(self._task, verdict.hopeless))
+            self.stop()
+            return
+        assert self._claiming is not None
+        self._claiming.stop_reading()
+        self._careful = verdict.careful
+        if verdict.careful:
+            self._log.warning("task.careful")
+        self._read()
+
+    def _read(self) -> None:
+        me = self.actor_ref
+        self._reader = self._transport.read(
+            self._task.journal,
+            0,
+            CREDIT,
+            on_delivery=lambda delivery: _ignore(tell(me, delivery)),
+            on_gone=lambda: _ignore(tell(me, JournalGone())),
+        )
+        crash_point("task.started")
+
+    def _delivered(self, delivery: Delivery) -> None:
+        if self._careful and self._claiming is not None:
+            self._named.append((_name(delivery), delivery))
+            if len(self._named) == 1:
+                self._claiming.name(self._named[0][0])
+        else:
+            self._take(delivery)
+
+    def _take_named(self, turn: object) -> None:
+        assert self._claiming is not None
+        self._take(self._named.popleft()[1])
+        self._claiming.survived(turn)
+        if self._named:
+            self._claiming.name(self._named[0][0])
 
     def _take(self, delivery: Delivery) -> None:
         self.culprit = f"entry {delivery.offset}"
         record = Record.of(delivery.message)
         self.culprit = record.id
+        self._care.feeding[self._task] = record.id, self._clock.now()
+        crash_point("task.before_feed")
         outputs = self._core.feed(record)
+        crash_point("task.after_feed")
+        del self._care.feeding[self._task]
         self.culprit = None
         if record.kind == "eof":
             self._say_end(record)
@@ -118,9 +190,11 @@ class TaskActor(SupervisedActor):
             output.record.message(),
             lambda outcome: _ignore(tell(me, _Ended(number, outcome))),
         )
+        crash_point("task.output_sent")
 
     def _ended(self, number: int, outcome: Outcome) -> None:
         if outcome is Outcome.CONFIRMED:
+            crash_point("task.output_confirmed")
             self._pending.pop(number, None)
             self._go_on()
         elif outcome is Outcome.RETURNED:
@@ -133,6 +207,7 @@ class TaskActor(SupervisedActor):
     def _go_on(self) -> None:
         if self._core.finished and not self._pending:
             self._log.info("task.done", rows=self._core.rows)
+            crash_point("task.before_done")
             self.tell_parent(TaskDone(self._task))
             self.stop()
         elif self._credit_due and len(self._pending) < WINDOW and self._reader is not None:
@@ -162,6 +237,12 @@ class TaskActor(SupervisedActor):
             )
         else:
             self._log.info("eof_protocol.task_complete")
+
+
+def _name(delivery: Delivery) -> str:
+    headers = delivery.message.headers
+    parts = [str(headers.get(part, "?")) for part in ("stream", "producer", "number")]
+    return f"{headers.get('kind', 'entry')} {'/'.join(parts)}"
 
 
 def _ignore(_: bool) -> None:

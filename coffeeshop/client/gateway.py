@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -36,19 +38,27 @@ class GatewayClient:
         url: str,
         *,
         patience: float = PATIENCE,
+        token: str | None = None,
+        ca_file: Path | None = None,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
         http: httpx.Client | None = None,
     ) -> None:
-        """Raises `UsageError` when ``url`` is none."""
+        """``ca_file`` names who vouches for an https gateway; None: whom the system believes.
+
+        Raises `UsageError` when one of these is not what it should be.
+        """
         self.url = url.rstrip("/")
         self._patience = patience
         self._sleep = sleep
         self._now = now
         # No bound on connections: a stream of events holds one for as long as its session lasts.
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
+        how: dict[str, Any] = {"headers": _bearer(token), "timeout": TIMEOUTS, "limits": limits}
+        if ca_file is not None:
+            how["verify"] = _believing(ca_file)
         try:
-            self._http = http or httpx.Client(base_url=self.url, timeout=TIMEOUTS, limits=limits)
+            self._http = http or httpx.Client(base_url=self.url, **how)
         except (httpx.InvalidURL, ValueError) as error:
             raise UsageError(f"not a gateway's URL: {url}") from error
         if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
@@ -131,6 +141,10 @@ class GatewayClient:
     def status(self) -> dict[str, Any]:
         """Figures of the gateway that answers."""
         return self._json("GET", "/v1/status")
+
+    def leftovers(self) -> dict[str, Any]:
+        """What the broker still has of released sessions."""
+        return self._json("GET", "/v1/leftovers")
 
     def ready(self) -> bool:
         """Whether the gateway and its broker answer; asks once."""
@@ -234,6 +248,21 @@ class GatewayClient:
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         return Unreachable(f"{self.url} does not answer: {error or type(error).__name__}")
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    if token is None:
+        return {}
+    if not (token.isascii() and token.isprintable()) or " " in token or not token:
+        raise UsageError("what should be a token is none")  # and is not shown: it may be a secret
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _believing(ca_file: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as error:
+        raise UsageError(f"{ca_file} holds no certificates: {error}") from error
 
 
 def _sleep_until(stop: threading.Event) -> Callable[[float], None]:

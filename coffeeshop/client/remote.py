@@ -26,6 +26,7 @@ from coffeeshop.errors import (
 from coffeeshop.formats import from_arrow
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
+from coffeeshop.testing.crashpoints import crash_point
 
 log = structlog.get_logger()
 SENDERS = 3
@@ -47,15 +48,19 @@ class HttpSink:
 
     def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
         """Send a batch; done when it is stored."""
-        return self._pool.submit(
-            self._client.put_batch, self._session, table, producer, number, body, self._stop
-        )
+        return self._pool.submit(self._batch, table, producer, number, body)
 
     def end(self, table: str, producer: str, count: int) -> Future[None]:
         """Send the end of a table."""
-        return self._pool.submit(
-            self._client.end_table, self._session, table, producer, count, self._stop
-        )
+        return self._pool.submit(self._end, table, producer, count)
+
+    def _batch(self, table: str, producer: str, number: int, body: bytes) -> None:
+        self._client.put_batch(self._session, table, producer, number, body, self._stop)
+        crash_point("client.batch_answered")
+
+    def _end(self, table: str, producer: str, count: int) -> None:
+        self._client.end_table(self._session, table, producer, count, self._stop)
+        crash_point("client.table_answered")
 
     def close(self) -> None:
         """Wait for the answers to what is under way; send nothing more, and nothing again."""
@@ -151,6 +156,7 @@ def analyse(
     cancel the session: nobody would complete it.
     """
     opened = client.open(spec, printable(folder.path.resolve().name))
+    crash_point("client.opened")
     deadline = None if timeout is None else time.monotonic() + timeout
     heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
     follower = RemoteFollower(client, spec.id, on_event, heartbeat)
@@ -180,6 +186,7 @@ def analyse(
     finally:
         follower.close()
         sink.close()
+    crash_point("client.completed")
     tables = fetch(client, spec)
     return uploaded, tables, warnings_of(tables)
 

@@ -11,22 +11,33 @@ from starlette.responses import Response
 from coffeeshop import __version__
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway import (
+    login_routes,
     operation_routes,
     page_routes,
     result_routes,
     session_routes,
     upload_routes,
 )
+from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
 from coffeeshop.gateway.small_bodies import SmallBodies
 from coffeeshop.gateway.state import Gateway
 
 log = structlog.get_logger()
+ROUTES = (
+    session_routes,
+    upload_routes,
+    result_routes,
+    operation_routes,
+    page_routes,
+    login_routes,
+)
 _PROBLEM = {"description": "A problem document.", "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
 
 
-def create_app(gateway: Gateway) -> FastAPI:
-    """The ASGI application over a gateway."""
+def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
+    """The ASGI application over a gateway. Without ``access`` everybody may do everything."""
+    access = access or Access()
     app = FastAPI(
         title="coffeeshop",
         version=__version__,
@@ -34,13 +45,15 @@ def create_app(gateway: Gateway) -> FastAPI:
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
     )
     app.state.gateway = gateway
+    app.state.access = access
     app.add_middleware(SmallBodies)
+    app.add_middleware(Guard, access=access)  # the outermost: nothing is read for who may not
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(CoffeeshopError, _own_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(Exception, _bug)
-    for module in (session_routes, upload_routes, result_routes, operation_routes, page_routes):
+    for module in ROUTES:
         app.include_router(module.router)
     return app
 

@@ -100,6 +100,11 @@ class Chronicle:
         with self._changed:
             return self._registry.is_expired(session)
 
+    def expired_owner(self, session: str) -> str | None:
+        """Whose that session was, if it was removed, lately."""
+        with self._changed:
+            return self._registry.expired_owner(session)
+
     def all(self) -> list[Session]:
         """Every session that is not expired, the oldest first."""
         with self._changed:

@@ -11,6 +11,7 @@ from typing import Any
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.gateway.results import Failed, ResultFold, Terminal
 from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Delivery, Message, Transport
 
 CREDIT = 16
@@ -112,6 +113,7 @@ async def event_stream(
             text, ended = told
             if text:
                 silent = 0.0
+                crash_point("gateway.event_told")
                 yield text
             reader.credit(1)
     finally:

@@ -22,6 +22,7 @@ from coffeeshop.messages import (
 )
 from coffeeshop.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
+from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Message, Outcome, Transport
 
 log = structlog.get_logger()
@@ -39,6 +40,7 @@ def open_session(transport: Transport, spec: SessionSpec) -> None:
     transport.declare_journal(out_journal(spec.id))
     for task in plan.tasks(spec):
         transport.declare_journal(task.journal)
+    crash_point("gateway.journals_declared")
     log.info(
         "eof_protocol.session_registered",
         session=spec.id,
@@ -52,6 +54,7 @@ def open_session(transport: Transport, spec: SessionSpec) -> None:
         _publish(
             transport, assign_queue(task.stage), Message({}, Assignment(spec, task).to_bytes())
         )
+        crash_point("gateway.assignment_published")
 
 
 def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -> None:

@@ -4,27 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
+from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
+from coffeeshop.gateway.access import require_admin
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.state import Gateway, The
+from coffeeshop.messages import SessionSpec
 from coffeeshop.metrics import render
+from coffeeshop.plan import plan_named
+from coffeeshop.transport import Transport
 
+EXAMINED = 100
+"""Sessions that `leftovers` asks about, the newest of them."""
 STATES = ("open", "completed", "failed", "cancelled", "aborted")
+ADMIN = [Depends(require_admin)]
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/v1/nodes")
+@router.get("/v1/nodes", dependencies=ADMIN)
 async def nodes(gateway: The) -> dict[str, Any]:
     """The nodes that were heard of lately."""
     return {"nodes": gateway.nodes.all()}
 
 
-@router.get("/v1/status")
+@router.get("/v1/status", dependencies=ADMIN)
 async def status(gateway: The) -> dict[str, Any]:
     """Figures of this replica and of the whole."""
     return figures(gateway)
+
+
+@router.get("/v1/leftovers", dependencies=ADMIN)
+async def leftovers(gateway: The) -> dict[str, Any]:
+    """Input journals of sessions that were released, which should be none. Asks the broker."""
+    released = [each.spec for each in gateway.visible_sessions() if each.released][-EXAMINED:]
+    found = await run_in_threadpool(_existing, gateway.transport, released)
+    return {"examined": len(released), "journals": found}
+
+
+def _existing(transport: Transport, specs: list[SessionSpec]) -> list[str]:
+    journals = [task.journal for spec in specs for task in plan_named(spec.plan).tasks(spec)]
+    return [journal for journal in journals if transport.exists(journal)]
 
 
 @router.get("/healthz")
@@ -41,7 +62,7 @@ async def readyz(gateway: The) -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=ADMIN)
 async def metrics(gateway: The) -> Response:
     """Figures for Prometheus."""
     body, media_type = render(figures(gateway))
@@ -49,14 +70,14 @@ async def metrics(gateway: The) -> Response:
 
 
 def figures(gateway: Gateway) -> dict[str, Any]:
-    """What `status` and the metrics show, flat."""
-    sessions = gateway.chronicle.all()
+    """What `status` and the metrics show, flat; of the sessions that who asks may know of."""
+    sessions = gateway.visible_sessions()
     return {
         "version": __version__,
         "gateway": gateway.sessions.name,
         **{f"sessions_{s}": sum(1 for each in sessions if each.state == s) for s in STATES},
-        "journal_bytes": gateway.chronicle.journal_bytes(),
+        "journal_bytes": sum(each.journal_bytes for each in sessions),
         "bytes_in_memory": gateway.admission.in_memory,
         "requests_refused_total": gateway.admission.refused,
-        "nodes": len(gateway.nodes.all()),
+        "nodes": len(gateway.visible_nodes()),
     }

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
+import pyarrow as pa
 from fastapi import APIRouter, Header, Query
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from coffeeshop.formats import MEDIA_TYPES
+from coffeeshop.gateway.access import caller
+from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.operation_routes import figures
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.result_routes import result
-from coffeeshop.gateway.state import Gateway, QueryName, SessionId, The, session_of
+from coffeeshop.gateway.result_routes import RESULT_TIMEOUT, result
+from coffeeshop.gateway.state import QUERIES, Gateway, QueryName, SessionId, The, session_of
 from coffeeshop.plan import plan_named
 
 CSP = "; ".join(
@@ -36,6 +42,8 @@ HEADERS = {
     # A changed file is seen at once; an unchanged one costs an empty answer.
     "Cache-Control": "no-cache",
 }
+WARNING = tuple(query for query in QUERIES if query != "query1")
+"""The queries that join something: only they can miss what they join."""
 router = APIRouter(include_in_schema=False)
 Known = Annotated[str | None, Header(alias="If-None-Match")]
 FileFormat = Literal[*MEDIA_TYPES]  # type: ignore[valid-type]
@@ -60,14 +68,15 @@ async def static(path: str, known: Known = None) -> Response:
 async def overview(
     gateway: The, limit: Annotated[int, Query(ge=1, le=1000)] = 50
 ) -> dict[str, Any]:
-    """Everything the first page shows, in one answer: the newest sessions, and all open ones."""
-    newest = sorted(gateway.chronicle.all(), key=lambda each: each.created, reverse=True)
+    """Everything the first page shows to who asks: the newest sessions, and all open ones."""
+    newest = sorted(gateway.visible_sessions(), key=lambda each: each.created, reverse=True)
     shown = [s for place, s in enumerate(newest) if place < limit or s.state == "open"]
     return {
+        "you": asdict(caller()),
         "status": figures(gateway),
         "sessions_total": len(newest),
         "sessions": [_shown(gateway, session) for session in shown],
-        "nodes": gateway.nodes.all(),
+        "nodes": gateway.visible_nodes(),
     }
 
 
@@ -75,6 +84,24 @@ async def overview(
 async def one_session(gateway: The, session: SessionId) -> dict[str, Any]:
     """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
     return _shown(gateway, await session_of(gateway, session))
+
+
+@router.get("/v1/overview/sessions/{session}/warnings")
+async def warnings(gateway: The, session: SessionId) -> dict[str, list[str]]:
+    """What a completed session's results warn of, each sentence once; `Problem` 409 before."""
+    known = await session_of(gateway, session)
+    if known.state != "completed":
+        raise Problem(409, f"the session is {known.state}")
+    found: dict[str, None] = {}
+    for query in WARNING:
+        async with gateway.reading:
+            table: pa.Table = await run_in_threadpool(
+                read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
+            )
+        found.update(
+            dict.fromkeys(json.loads((table.schema.metadata or {}).get(b"warnings", "[]")))
+        )
+    return {"warnings": list(found)}
 
 
 @router.get("/v1/sessions/{session}/downloads/{query}.{suffix}")

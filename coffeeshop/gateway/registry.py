@@ -80,6 +80,8 @@ class Session:
     gateway: str
     created: float
     name: str = ""
+    owner: str = ""
+    """The name of the token that opened it; empty when none was needed."""
     state: State = "open"
     reason: str = ""
     ended: float | None = None
@@ -108,6 +110,7 @@ class Session:
         return {
             "id": self.spec.id,
             "name": self.name,
+            "owner": self.owner,
             "state": self.state,
             "reason": self.reason,
             "plan": self.spec.plan,
@@ -130,7 +133,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
-        self._expired: OrderedDict[str, None] = OrderedDict()
+        self._expired: OrderedDict[str, str] = OrderedDict()
 
     def feed(self, fact: Fact, now: float) -> Session | None:
         """Take the next fact; the session it is about, if that is known.
@@ -168,13 +171,16 @@ class Registry:
         """Whether there was a session of that id, lately."""
         return session in self._expired
 
+    def expired_owner(self, session: str) -> str | None:
+        """Whose the session was; None when there was none of that id, lately."""
+        return self._expired.get(session)
+
     def journal_bytes(self) -> int:
         """Bytes of input the broker keeps for all sessions."""
         return sum(session.journal_bytes for session in self.sessions.values())
 
     def _expire(self, session: str) -> None:
-        del self.sessions[session]
-        self._expired[session] = None
+        self._expired[session] = self.sessions.pop(session).owner
         while len(self._expired) > EXPIRED:
             self._expired.popitem(last=False)
 
@@ -186,6 +192,7 @@ class Registry:
             plan_named(spec.plan)
         except (KeyError, TypeError, ProtocolError, UsageError):
             return  # written by a release that knew other specifications
-        session = Session(spec, fact.gateway, fact.at, str(fact.fields.get("name", "")))
+        name, owner = (str(fact.fields.get(key, "")) for key in ("name", "owner"))
+        session = Session(spec, fact.gateway, fact.at, name, owner)
         session.last_seen = now
         self.sessions[fact.session] = session

@@ -18,6 +18,7 @@ from coffeeshop.gateway.events import event_stream
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
+from coffeeshop.testing.crashpoints import crash_point
 
 RESULT_TIMEOUT = 60.0
 LAST_WORD_LOOKS, LAST_WORD_PAUSE = 20, 0.1
@@ -92,6 +93,7 @@ async def result(
             read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
         )
         body = await run_in_threadpool(WRITERS[chosen], table)
+    crash_point("gateway.result_read")
     name = f'attachment; filename="{query}.{chosen}"'
     return Response(body, media_type=MEDIA_TYPES[chosen], headers={"Content-Disposition": name})
 

@@ -77,7 +77,7 @@ class ResultFold:
 
     def feed(self, record: Record) -> Terminal | None:
         """Take the next record; the terminal event when this record brought it."""
-        if self.terminal is not None or record.kind == "note":
+        if self.terminal is not None or record.kind in ("note", "claim"):
             return None
         if record.kind == "failed":
             state = record.stream if record.stream in ENDED_BY_GATEWAY else "failed"

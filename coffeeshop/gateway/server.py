@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 
 import structlog
 import uvicorn
 
+from coffeeshop.errors import UsageError
+from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
@@ -36,8 +39,16 @@ class GatewayServer:
         limits: Limits | None = None,
         lifetimes: Lifetimes | None = None,
         ready: Callable[[], bool] = lambda: True,
+        access: Access | None = None,
     ) -> None:
-        """``port`` 0 picks a free one. Raises OSError when the address is not to be had."""
+        """``port`` 0 picks a free one.
+
+        Raises OSError when the address is not to be had, and `UsageError` for one that lets in
+        people nobody asked who they are, or for a certificate that is none.
+        """
+        access = access or Access()
+        access.check_host(host)
+        tls = _tls(access)
         self._socket = _listening(host, port)
         self.port: int = self._socket.getsockname()[1]
         self.sessions = Sessions(transport, lifetimes)
@@ -47,7 +58,7 @@ class GatewayServer:
         )
         self._server = uvicorn.Server(
             uvicorn.Config(
-                create_app(self.gateway),
+                create_app(self.gateway, access),
                 http=BoundedProtocol,
                 ws="none",
                 log_config=None,
@@ -55,6 +66,7 @@ class GatewayServer:
                 lifespan="off",
                 timeout_graceful_shutdown=REQUESTS_END,
                 server_header=False,
+                ssl_context_factory=None if tls is None else lambda config, default: tls,
             )
         )
         self._thread = threading.Thread(target=self._serve, name="gateway", daemon=True)
@@ -80,6 +92,17 @@ class GatewayServer:
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])
+
+
+def _tls(access: Access) -> ssl.SSLContext | None:
+    if access.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(access.certificate, access.key, password="")  # never asks
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no certificate and key to use: {error}") from error
+    return context
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
@@ -41,12 +42,14 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
     known = gateway.chronicle.get(spec.id)
     if known is None:
         _admit(gateway, spec)
-    elif known.spec != spec:
+    elif known.spec != spec or not sees(known.owner):
         raise Problem(409, "there is a session of this id with other wishes")
     elif known.declared or known.state != "open":
         response.status_code = 200
         return _shown(gateway, known)
-    return _shown(gateway, await run_in_threadpool(gateway.sessions.open, spec, new.name))
+    owner = caller().name if known is None else known.owner
+    known = await run_in_threadpool(gateway.sessions.open, spec, new.name, owner)
+    return _shown(gateway, known)
 
 
 def _admit(gateway: Gateway, spec: SessionSpec) -> None:
@@ -71,7 +74,7 @@ async def list_sessions(
     ] = None,
 ) -> dict[str, Any]:
     """The sessions, newest first; ``next`` is the ``after`` of the next page."""
-    found = [s for s in gateway.chronicle.all() if state is None or s.state == state]
+    found = [s for s in gateway.visible_sessions() if state is None or s.state == state]
     found.sort(key=_place, reverse=True)
     if after is not None:
         created, _, name = after.partition("_")
@@ -114,6 +117,7 @@ async def cancel(gateway: The, session: SessionId) -> dict[str, Any]:
 @router.delete("/{session}", status_code=204)
 async def delete(gateway: The, session: SessionId) -> None:
     """Remove it and its results; cancels it first if need be."""
-    if not gateway.chronicle.is_expired(str(session)):
+    owner = gateway.chronicle.expired_owner(str(session))
+    if owner is None or not sees(owner):
         known = await session_of(gateway, session)
         await run_in_threadpool(gateway.sessions.delete, known)

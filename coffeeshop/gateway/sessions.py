@@ -23,6 +23,7 @@ from coffeeshop.gateway.registry import Fact, Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
 from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Transport
 
 log = structlog.get_logger()
@@ -106,21 +107,23 @@ class Sessions:
 
     # What clients ask for.
 
-    def open(self, spec: SessionSpec, name: str = "") -> Session:
+    def open(self, spec: SessionSpec, name: str = "", owner: str = "") -> Session:
         """Open a session, or go on opening it; blocks until the broker confirmed all of it.
 
         Its first record is written before its first object is made, so what a crash leaves behind
         is found and removed by any replica. Raises `Unreachable`, and `ProtocolError` when there is
-        a session of that id with another specification.
+        a session of that id with another specification or of another owner.
         """
         say, stored = self.chronicle.say, self.chronicle.stored
-        stored(say("opened", spec.id, spec=asdict(spec), name=name))
+        stored(say("opened", spec.id, spec=asdict(spec), name=name, owner=owner))
+        crash_point("gateway.opened_written")
         known = self._hear(spec, lambda session: session is not None)
-        if known.spec != spec:
+        if known.spec != spec or known.owner != owner:
             raise ProtocolError("there is a session of this id with other wishes")
         if not known.declared and known.state == "open":
             open_session(self._transport, spec)
             stored(say("declared", spec.id))
+            crash_point("gateway.declared_written")
             known = self._hear(spec, lambda session: session is None or session.declared)
             if known.state != "open":  # somebody ended it meanwhile, and released too early
                 release_session(self._transport, spec, results=False)
@@ -209,6 +212,7 @@ class Sessions:
             self._begin(session, lambda: self._say_ended(known, "failed", reason))
 
     def _ended(self, session: str, terminal: Terminal) -> None:
+        crash_point("gateway.end_heard")
         with self._lock:
             self._terminals[session] = (self._now(), terminal)
         known = self.chronicle.get(session)
@@ -270,14 +274,19 @@ class Sessions:
         self.chronicle.stored(
             self.chronicle.say("ended", session.spec.id, state=state, reason=reason)
         )
+        crash_point("gateway.ended_written")
 
     def _release(self, session: Session) -> None:
         release_session(self._transport, session.spec, results=False)
+        crash_point("gateway.input_released")
         self.chronicle.stored(self.chronicle.say("released", session.spec.id))
+        crash_point("gateway.released_written")
 
     def _expire(self, session: Session) -> None:
         release_session(self._transport, session.spec, results=True)
+        crash_point("gateway.results_released")
         self.chronicle.stored(self.chronicle.say("expired", session.spec.id))
+        crash_point("gateway.expired_written")
 
     def _begin(self, session: str, work: Callable[[], None]) -> None:
         """Do it on a worker unless something is being done about this session."""

@@ -8,10 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
 
+from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.chronicle import Chronicle
@@ -56,6 +57,14 @@ class Gateway:
         """What this replica knows of all sessions."""
         return self.sessions.chronicle
 
+    def visible_sessions(self) -> list[Session]:
+        """The sessions that who asks may know of, the oldest first."""
+        return [session for session in self.chronicle.all() if sees(session.owner)]
+
+    def visible_nodes(self) -> list[dict[str, Any]]:
+        """The nodes, for an admin."""
+        return self.nodes.all() if caller().admin else []
+
     def check_repeat(self, key: tuple[str, str, int, int], digest: str) -> bool:
         """Whether this replica took the batch before; `Problem` 409 when with another body."""
         known = self._digests.get(key)
@@ -71,7 +80,7 @@ class Gateway:
         return list(QUERIES) if session.state == "completed" else self.sessions.complete(session)
 
 
-def _gateway(request: Request) -> Gateway:
+async def _gateway(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
 
@@ -89,11 +98,13 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
     name = str(session)
     for _ in range(NEWS_LOOKS):
         known = gateway.chronicle.get(name)
-        if known is not None:
+        if known is not None and sees(known.owner):
             return known
-        if gateway.chronicle.is_expired(name):
+        owner = gateway.chronicle.expired_owner(name)
+        if owner is not None and sees(owner):
             raise Problem(410, "the session and its results were removed", state="expired")
-        # Not on a thread: whoever asks for what does not exist must not use up all of them.
+        # As long for the sessions of others, which the answer must not tell from none at all. And
+        # not on a thread: whoever asks for what does not exist must not use up all of them.
         await asyncio.sleep(NEWS_TIMEOUT / NEWS_LOOKS)
     raise Problem(404, f"there is no session {session}")
 

@@ -23,6 +23,7 @@ from coffeeshop.gateway.state import (
     open_session_of,
     over,
 )
+from coffeeshop.testing.crashpoints import crash_point
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -60,7 +61,10 @@ async def put_batch(
         _check_count(known, table, producer, number)
         repeat = gateway.check_repeat((name, table, producer, number), batch.digest)
         ingest = gateway.sessions.ingest(known.spec)
-        await _stored(known, ingest.batch(table, str(producer), number, batch.body, batch.digest))
+        appended = ingest.batch(table, str(producer), number, batch.body, batch.digest)
+        crash_point("gateway.batch_appended")
+        await _stored(known, appended)
+        crash_point("gateway.batch_confirmed")
     gateway.chronicle.seen(name, len(batch.body))
     if not repeat:
         gateway.flow.took(name, table, batch.rows, len(batch.body))
@@ -76,8 +80,12 @@ async def end_table(
     if before is not None and before != end.batches:
         raise Problem(409, f"the table was ended with {before} batches")
     ingest = gateway.sessions.ingest(known.spec)
-    await _stored(known, ingest.end(table, str(producer), end.batches))
+    appended = ingest.end(table, str(producer), end.batches)
+    crash_point("gateway.eof_appended")
+    await _stored(known, appended)
+    crash_point("gateway.eof_confirmed")
     await confirmed(gateway.sessions.table_ended(known.spec.id, table, str(producer), end.batches))
+    crash_point("gateway.table_ended_written")
 
 
 def _check_count(session: Session, table: str, producer: int, number: int) -> None:

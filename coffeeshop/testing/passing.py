@@ -60,6 +60,9 @@ class Passing:
     ) -> Reader:
         return self.inner.read(name, offset, credit, on_delivery, on_gone)
 
+    def exists(self, name: str) -> bool:
+        return self.inner.exists(name)
+
     def declare_queue(self, name: str) -> None:
         self.inner.declare_queue(name)
 

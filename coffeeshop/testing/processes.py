@@ -20,15 +20,20 @@ END_TIMEOUT = 60.0
 class NodeProcess:
     """One ``coffeeshop run-node`` with its log lines as they come."""
 
-    def __init__(self, arguments: list[str], environment: Mapping[str, str]) -> None:
-        """``arguments`` follow ``run-node``; ``environment`` is added to this process's."""
+    def __init__(
+        self, arguments: list[str], environment: Mapping[str, str], module: str = "coffeeshop"
+    ) -> None:
+        """``arguments`` follow ``run-node``; ``environment`` is added to this process's.
+
+        ``module`` is run in place of the command: one that changes something and then calls it.
+        """
         self.arguments = arguments
         self.events: list[dict[str, Any]] = []
         self.other_lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "coffeeshop", "run-node", "--verbose", *arguments],
+            [sys.executable, "-m", module, "run-node", "--verbose", *arguments],
             env={**os.environ, "COFFEESHOP_LOG_FORMAT": "json", **environment},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -108,12 +113,23 @@ class Cluster:
         self.broker = broker
         self.processes: list[NodeProcess] = []
 
-    def start(self, *types: str, options: tuple[str, ...] = (), ready: bool = True) -> NodeProcess:
-        """Start a process of these types; waits until it is ready unless told not to."""
+    def start(
+        self,
+        *types: str,
+        options: tuple[str, ...] = (),
+        ready: bool = True,
+        environment: Mapping[str, str] | None = None,
+        module: str = "coffeeshop",
+    ) -> NodeProcess:
+        """Start a process of these types; waits until it is ready unless told not to.
+
+        ``environment`` is added to the broker's URL; ``module``: see `NodeProcess`.
+        """
         arguments = [word for each in types for word in ("--type", each)]
         if {"gateway", "all"} & set(types):
             arguments += ["--port", "0"]
-        started = NodeProcess([*arguments, *options], {"COFFEESHOP_BROKER_URL": self.broker})
+        variables = {"COFFEESHOP_BROKER_URL": self.broker, **(environment or {})}
+        started = NodeProcess([*arguments, *options], variables, module)
         self.processes.append(started)
         if ready:
             started.wait_for("node.ready")

@@ -124,6 +124,10 @@ class Transport(Protocol):
         deleted. A reading survives a lost connection: it goes on where it was."""
         ...
 
+    def exists(self, name: str) -> bool:
+        """Whether there is a journal or queue of that name."""
+        ...
+
     def declare_queue(self, name: str) -> None:
         """Make the queue unless it exists."""
         ...

@@ -188,6 +188,10 @@ class MemoryTransport:
         self.wake(name)
         return reader
 
+    def exists(self, name: str) -> bool:
+        with self.lock:
+            return name in self.journals or name in self.queues
+
     def declare_queue(self, name: str) -> None:
         with self.lock:
             self.queues.setdefault(name, _Queue())

@@ -27,7 +27,7 @@ from coffeeshop.transport.base import (
     OnOutcome,
 )
 from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
-from coffeeshop.transport.rabbitmq_control import Act, Control, declare, delete, look
+from coffeeshop.transport.rabbitmq_control import Act, Control, declare, delete, exists, look
 from coffeeshop.transport.rabbitmq_link import Link, LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop
 from coffeeshop.transport.rabbitmq_publisher import Publisher, check
@@ -35,7 +35,7 @@ from coffeeshop.transport.rabbitmq_reader import RabbitReader
 from coffeeshop.transport.rabbitmq_settling import Settling
 from coffeeshop.transport.rabbitmq_subscription import Subscription
 from coffeeshop.transport.rabbitmq_url import Address, Tls
-from coffeeshop.transport.rabbitmq_wire import ChannelClosedByBroker, Wire
+from coffeeshop.transport.rabbitmq_wire import ChannelClosedByBroker, Wire, is_missing
 
 _log = structlog.get_logger()
 
@@ -149,6 +149,16 @@ class RabbitTransport:
         )
         self._loop.post(lambda: self._start(reader))
         return reader
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a stream or queue. Raises as `declare_journal` does."""
+        try:
+            self._call(exists(name))
+        except ChannelClosedByBroker as error:
+            if is_missing(error):
+                return False
+            raise
+        return True
 
     def declare_queue(self, name: str) -> None:
         """Make the queue unless it exists. Raises as `declare_journal` does."""

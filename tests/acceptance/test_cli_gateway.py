@@ -328,13 +328,20 @@ def test_two_clients_feed_one_session(
     assert texts_of(tmp_path / "out0") == texts_of(tmp_path / "out1") == expected
 
 
+# A suite that runs in the background ignores SIGINT, and so would what it starts.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from coffeeshop.cli import main; main()"
+)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_the_session(
     tmp_path: Path, idle: Running, data: Path, number: signal.Signals
 ) -> None:
     before = {each["id"] for each in idle.client().sessions()}
     process = subprocess.Popen(
-        command("submit", "--data-folder", str(data), "--output-dir", "out"),
+        [sys.executable, "-c", INTERRUPTIBLE, "submit", "--data-folder", str(data)],
         cwd=tmp_path,
         env=environment(COFFEESHOP_GATEWAY=idle.url),
         stdin=subprocess.DEVNULL,
@@ -359,7 +366,7 @@ def test_a_signal_cancels_the_session(
     eventually(
         lambda: idle.client().session(session)["state"] == "cancelled", "the session is cancelled"
     )
-    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "results").exists()
     idle.client().delete(session)
 
 

@@ -622,7 +622,9 @@ def test_listeners_who_do_not_read_are_let_go_too(system: Running, api: httpx.Cl
     deaf = []
     for _ in range(3):
         client = socket.create_connection(("127.0.0.1", port))
-        client.sendall(f"GET /v1/sessions/{session}/events HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        client.sendall(
+            f"GET /v1/sessions/{session}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        )
         deaf.append(client)
     eventually(lambda: readers_of(system.transport, out_journal(session)) == 4, "they listen")
     for client in deaf:
@@ -689,7 +691,7 @@ class Stuck:
         self._system = system
         self._size = size
         self._text = (
-            f"PUT /v1/sessions/{session}/tables/users/batches/9 HTTP/1.1\r\nHost: x\r\n"
+            f"PUT /v1/sessions/{session}/tables/users/batches/9 HTTP/1.1\r\nHost: localhost\r\n"
             f"Content-Type: text/csv\r\nContent-Length: {size}\r\n\r\n"
         )
 

@@ -13,7 +13,7 @@ from coffeeshop.service import resident_bytes
 from tests.running import PATIENCE, Running, http, new_id, running
 from tests.unit.helpers import USERS
 
-HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_chunks_that_bring_no_body_end_the_connection(
     with http(system) as api:
         session = api.post("/v1/sessions", json={}).json()["id"]
     client.sendall(
-        f"PUT /v1/sessions/{session}/tables/users/batches/0 HTTP/1.1\r\nHost: x\r\n"
+        f"PUT /v1/sessions/{session}/tables/users/batches/0 HTTP/1.1\r\nHost: localhost\r\n"
         "Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
         + piece
     )
@@ -131,9 +131,9 @@ def test_a_request_that_takes_its_time_is_not_given_up(
         b"hello\r\n\r\n",
         b"\x16\x03\x01\x02\x00\x01\x00",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"PUT /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"PUT /v1/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"PUT /v1/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"PUT /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"PUT /v1/sessions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"PUT /v1/sessions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     ],
     ids=range(6),
 )
@@ -154,7 +154,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_nothing(
         session = api.post("/v1/sessions", json={}).json()["id"]
         body = encode(USERS)
         client.sendall(
-            f"PUT /v1/sessions/{session}/tables/users/batches/0 HTTP/1.1\r\nHost: x\r\n"
+            f"PUT /v1/sessions/{session}/tables/users/batches/0 HTTP/1.1\r\nHost: localhost\r\n"
             f"Content-Type: text/csv\r\nContent-Length: {len(body)}\r\n\r\n".encode()
             + body[:50]
         )

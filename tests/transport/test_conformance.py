@@ -277,3 +277,13 @@ def test_a_closed_reader_is_delivered_nothing_that_is_appended_later(bench: Benc
     other.deliveries.first(2)
     bench.settle()
     assert closed.bodies(1) == [b"before"]
+
+
+def test_a_journal_and_a_queue_exist_from_their_declaration_to_their_deletion(bench: Bench) -> None:
+    journal, queue = bench.journal(), bench.queue()
+    assert bench.transport.exists(journal)
+    assert bench.transport.exists(queue)
+    bench.transport.delete_journal(journal)
+    bench.transport.delete_queue(queue)
+    assert not bench.transport.exists(journal)
+    assert not bench.transport.exists(queue)

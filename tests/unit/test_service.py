@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,7 @@ from coffeeshop.service import (
     RootFailed,
     Service,
     has_gateway,
+    raise_descriptor_limit,
     resident_bytes,
     stages_of,
 )
@@ -238,3 +240,13 @@ def test_a_shutdown_in_time_is_not_ended_later(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_process_knows_its_memory() -> None:
     assert resident_bytes() > 1 << 20
+
+
+def test_a_process_may_open_as_many_files_as_the_system_allows() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        assert raise_descriptor_limit() == before[1]
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

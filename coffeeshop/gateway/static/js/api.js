@@ -30,6 +30,7 @@ export async function request(path, options = {}) {
   // A 503 with a word of ours comes from a gateway that is there.
   if (response.ok || !AWAY.has(response.status) || isProblem(response)) answered();
   else silent();
+  if (response.status === 401) location.replace("login");
   if (!response.ok) throw await problemOf(response);
   return response;
 }

@@ -3,15 +3,19 @@
 const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const SHORT = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
 const MONEY = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+const EDGE = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const MOMENT = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "medium" });
-const CLOCK = new Intl.DateTimeFormat("en", { timeStyle: "medium" });
+const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const MONTH = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 export const whole = (number) => WHOLE.format(number);
 export const money = (number) => MONEY.format(number);
+/** A limit of a bin: no more digits than it has. */
+export const edge = (number) => EDGE.format(number);
+
 export const compact = (number) => COMPACT.format(number);
 export const moment = (seconds) => MOMENT.format(seconds * 1000);
 export const clock = (seconds) => CLOCK.format(seconds * 1000);
@@ -19,10 +23,10 @@ export const clock = (seconds) => CLOCK.format(seconds * 1000);
 /** `2024-03` as `Mar 2024`. */
 export const month = (text) => MONTH.format(new Date(`${text}-01T00:00:00Z`));
 
-/** `2024-H1` as `first half of 2024`. */
+/** `2024-H1` as `First half of 2024`. */
 export function half(text) {
   const [year, part] = text.split("-");
-  return `${part === "H1" ? "first" : "second"} half of ${year}`;
+  return `${part === "H1" ? "First" : "Second"} half of ${year}`;
 }
 
 /** Bytes in decimal units. */

@@ -21,6 +21,16 @@ export function pause(seconds, signal) {
   });
 }
 
+/** A signal that aborts with the other one, or as soon as nobody looks at the page. */
+export function whenHidden(signal) {
+  const hidden = new AbortController();
+  document.addEventListener("visibilitychange", () => hidden.abort(), {
+    once: true,
+    signal: hidden.signal,
+  });
+  return AbortSignal.any([signal, hidden.signal]);
+}
+
 /** Resolve as soon as somebody looks at the page, or the signal aborts. */
 export function visible(signal) {
   return new Promise((resolve) => {

@@ -4,7 +4,7 @@
  */
 
 import { request, Problem } from "./api.js";
-import { pause, backoff } from "./patience.js";
+import { backoff, pause, visible, whenHidden } from "./patience.js";
 
 /**
  * Call `onEvent({name, id, data})` for every event until one of `ends` came, the signal aborts, or
@@ -14,9 +14,12 @@ import { pause, backoff } from "./patience.js";
 export async function follow(path, { ends, signal, onEvent, after = null }) {
   let last = after;
   for (let tries = 0; !signal.aborted; tries += 1) {
+    // A browser has few connections to one server: only the page that is looked at keeps one.
+    await visible(signal);
+    const hiding = whenHidden(signal);
     try {
       const headers = last === null ? {} : { "Last-Event-ID": last };
-      const response = await request(path, { headers, signal });
+      const response = await request(path, { headers, signal: hiding });
       for await (const event of eventsOf(response.body)) {
         tries = 0;
         if (event.id !== null) last = event.id;

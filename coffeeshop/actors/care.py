@@ -1,0 +1,66 @@
+"""What all tasks of a node share to find the one that kills or blocks it."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from coffeeshop.messages import TaskId
+
+
+class Turns:
+    """One at a time, in the order of asking. Thread-safe.
+
+    Careful tasks feed in turn: when the process dies exactly one of them has named a record that it
+    did not survive, and no innocent one is blamed.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: deque[tuple[object, Callable[[], None]]] = deque()
+
+    def ask(self, who: object, on_turn: Callable[[], None]) -> None:
+        """``on_turn`` is called when it is their turn, which may be now, until `give_back`."""
+        with self._lock:
+            self._waiting.append((who, on_turn))
+            first = len(self._waiting) == 1
+        if first:
+            on_turn()
+
+    def give_back(self, who: object) -> None:
+        """Their turn is over; or they no longer want one. Harmless for anybody else."""
+        with self._lock:
+            had = bool(self._waiting) and self._waiting[0][0] is who
+            self._waiting = deque(each for each in self._waiting if each[0] is not who)
+            following = self._waiting[0][1] if had and self._waiting else None
+        if following is not None:
+            following()
+
+
+@dataclass(frozen=True)
+class Hanging:
+    """A task that has been at one record for too long."""
+
+    task: TaskId
+    record: str
+    seconds: float
+
+
+@dataclass
+class Care:
+    """One per node. ``claims``: whether attempts claim their task (see `coffeeshop.claims`)."""
+
+    claims: bool = False
+    turns: Turns = field(default_factory=Turns)
+    feeding: dict[TaskId, tuple[str, float]] = field(default_factory=dict)
+    """What each task is at, and since when. A task writes its own entry only."""
+
+    def hanging(self, now: float, longest: float) -> list[Hanging]:
+        """The tasks that have been at one record for more than ``longest`` seconds."""
+        return [
+            Hanging(task, record, now - since)
+            for task, (record, since) in self.feeding.copy().items()
+            if now - since > longest
+        ]

@@ -1,0 +1,118 @@
+"""One attempt's claims: made, read back, judged; records named before they are taken."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from coffeeshop.actors.care import Turns
+from coffeeshop.actors.clock import Clock
+from coffeeshop.claims import Claim, Verdict, judge
+from coffeeshop.errors import CodecError
+from coffeeshop.messages import Record, TaskId, out_journal
+from coffeeshop.transport import Delivery, Following, Outcome, Transport
+
+log = structlog.get_logger()
+RESEND_DELAY = 0.2
+
+
+@dataclass(frozen=True)
+class AttemptJudged:
+    """To the task: the claim is stored, and this is how to go on."""
+
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class RecordNamed:
+    """To the task: it is stored what the task is about to take, and it is its turn."""
+
+    turn: object
+
+
+class JournalGone:
+    """To the task: a journal does not exist, so the session is over."""
+
+
+class Claiming:
+    """Used by its task's thread; ``tell`` may be called from any, and must not block."""
+
+    def __init__(
+        self,
+        task: TaskId,
+        transport: Transport,
+        clock: Clock,
+        turns: Turns,
+        tell: Callable[[object], None],
+    ) -> None:
+        self._claim = Claim(task.producer, uuid.uuid4().hex)
+        self._journal = out_journal(task.session)
+        self._transport = transport
+        self._clock = clock
+        self._turns = turns
+        self._tell = tell
+        self._claims: list[Claim] = []
+        self._reading: Following | None = None
+        self._open_turns: set[object] = set()
+
+    def begin(self) -> None:
+        """Claim the task; `AttemptJudged` follows once the claim is stored and all were read."""
+        self._say(self._claim, lambda: None)
+        self._reading = Following(
+            self._transport, self._journal, self._heard, lambda: self._tell(JournalGone())
+        )
+
+    def name(self, record: str) -> None:
+        """Wait for a turn and name the record: `RecordNamed` follows when that is stored."""
+        claim = Claim(self._claim.task, self._claim.attempt, record)
+        turn = object()
+        self._open_turns.add(turn)
+        self._turns.ask(turn, lambda: self._say(claim, lambda: self._tell(RecordNamed(turn))))
+
+    def survived(self, turn: object) -> None:
+        """The record is behind the task; the turn ends when that is stored."""
+
+        def stored() -> None:
+            self._open_turns.discard(turn)
+            self._turns.give_back(turn)
+
+        self._say(self._claim, stored)
+
+    def stop_reading(self) -> None:
+        """Nothing more is wanted of the claims."""
+        if self._reading is not None:
+            self._reading.close()
+
+    def close(self) -> None:
+        """The attempt is over, whatever it was at."""
+        for turn in tuple(self._open_turns):
+            self._turns.give_back(turn)
+        self.stop_reading()
+
+    def _say(self, claim: Claim, then: Callable[[], None]) -> None:
+        def ended(outcome: Outcome) -> None:
+            if outcome is Outcome.CONFIRMED:
+                then()
+            elif outcome is Outcome.RETURNED:
+                self._tell(JournalGone())
+            else:
+                self._clock.call_later(RESEND_DELAY, lambda: self._say(claim, then))
+
+        self._transport.append(self._journal, claim.record().message(), ended)
+
+    def _heard(self, delivery: Delivery) -> bool:
+        if delivery.message.headers.get("kind") != "claim":
+            return True
+        try:
+            claim = Claim.of(Record.of(delivery.message))
+        except CodecError as error:
+            log.warning("task.claim_unreadable", offset=delivery.offset, reason=str(error))
+            return True
+        self._claims.append(claim)
+        if claim != self._claim:
+            return True
+        self._tell(AttemptJudged(judge(self._claims, self._claim)))
+        return False

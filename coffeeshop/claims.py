@@ -1,0 +1,77 @@
+"""Who died over what: the claims of a task's attempts, as pure values.
+
+A batch that raises is noticed by the supervisor. One that kills the process leaves nobody to say
+so, and every node that takes the task next dies too. So every attempt says on ``out.<sid>`` that it
+begins, before it takes its first record. An attempt that follows two others is *careful*: it says
+which record it is about to take, and that it survived it. Three in a row that died over one record
+fail the session; so do thirty that died over anything.
+
+Claims are on the out journal and not on the task's own: they would lie behind the very record that
+kills, and could be counted only by reading all of the input twice.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from coffeeshop.errors import CodecError
+from coffeeshop.messages import Record
+
+PLAIN_ATTEMPTS = 2
+"""Attempts that name no record: they cost one small record each."""
+SAME_CULPRIT = 3
+MOST_ATTEMPTS = 30
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Word of one attempt of a task. ``feeding``: the id of the record it works on, or nothing."""
+
+    task: str
+    attempt: str
+    feeding: str = ""
+
+    def record(self) -> Record:
+        """The claim as a record of an out journal."""
+        body = json.dumps({"attempt": self.attempt, "feeding": self.feeding}, sort_keys=True)
+        return Record("claim", "claims", self.task, 0, body.encode())
+
+    @classmethod
+    def of(cls, record: Record) -> Claim:
+        """The inverse of `record`; raises `CodecError` for anything else."""
+        try:
+            fields = json.loads(record.body)
+            return cls(record.producer, str(fields["attempt"]), str(fields["feeding"]))
+        except (ValueError, TypeError, KeyError) as error:
+            raise CodecError(f"not a claim: {record.body[:200]!r}") from error
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How an attempt is to go on."""
+
+    careful: bool = False
+    """Name each record before taking it."""
+    hopeless: str | None = None
+    """Why there is no point in going on."""
+
+
+def judge(claims: list[Claim], own: Claim) -> Verdict:
+    """What the claims of a task say to the attempt that made ``own``, in the journal's order."""
+    last: dict[str, str] = {}
+    for claim in claims:
+        if (claim.task, claim.attempt) != (own.task, own.attempt) and claim.task == own.task:
+            last[claim.attempt] = claim.feeding
+    culprits = set(list(last.values())[-SAME_CULPRIT:])
+    hopeless = None
+    if len(last) >= SAME_CULPRIT and len(culprits) == 1 and (culprit := culprits.pop()):
+        hopeless = f"{culprit} was being worked on by {own.task} when {SAME_CULPRIT} attempts died"
+    elif len(last) >= MOST_ATTEMPTS:
+        hopeless = f"{own.task} was begun {len(last)} times and never ended{_over(last)}"
+    return Verdict(len(last) >= PLAIN_ATTEMPTS, hopeless)
+
+
+def _over(last: dict[str, str]) -> str:
+    culprit = list(last.values())[-1]
+    return f", lastly over {culprit}" if culprit else ""

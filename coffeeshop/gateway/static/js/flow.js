@@ -1,0 +1,185 @@
+/** What the pipeline's drawing shows: of all open sessions by plan, or of one session. */
+
+import { drawing } from "./drawing.js";
+import { h, Keyed, setText } from "./dom.js";
+import { bytes, counted } from "./format.js";
+import { live } from "./live.js";
+import { words } from "./names.js";
+
+const RESULTS = {
+  aggregator_query1: ["query1"],
+  aggregator_query2: ["query2_best_selling", "query2_most_profitable"],
+  aggregator_query3: ["query3"],
+  aggregator_query4: ["query4"],
+};
+const AGGREGATORS = Object.keys(RESULTS);
+/** The stages before the aggregators, in flow order, by plan; and what each aggregator reads. */
+const FILTERS = { fused: ["filters"], staged: ["filter_year", "filter_hour", "filter_amount"] };
+const READS = {
+  fused: Object.fromEntries(AGGREGATORS.map((name) => [name, "filters"])),
+  staged: {
+    aggregator_query1: "filter_amount",
+    aggregator_query2: "filter_year",
+    aggregator_query3: "filter_hour",
+    aggregator_query4: "filter_year",
+  },
+};
+const ALL = 5; // results
+
+/** A stage as its box says it: there is little room. */
+const shortOf = (stage) => words(stage).replace("aggregator query", "query ");
+
+const takes = (node, stage) =>
+  node.types.some((type) => type === "worker" || type === "all" || type === stage);
+
+/** Whether a stage of a session has done all it had to. */
+function isDone(session, stage) {
+  const needed = RESULTS[stage];
+  if (needed) return needed.every((query) => session.results.includes(query));
+  const readers = AGGREGATORS.filter((name) => READS[session.plan][name] === stage);
+  return readers.some((name) => isDone(session, name)) || session.results.length === ALL;
+}
+
+/** The drawings of the plans that open sessions have. */
+export function overviewPipelines(signal) {
+  const list = h("div", { class: "stack" });
+  const warning = h("p", { class: "notice warn", role: "status", hidden: true });
+  const keyed = new Keyed(
+    list,
+    (plan) => plan,
+    (plan) => {
+      const drawn = drawing(signal);
+      const node = h("div", {}, h("h3", {}, `Plan: ${plan}`), drawn.node);
+      return { node, update: () => drawn.update(overviewModel(plan, live.latest)) };
+    },
+  );
+  const update = ({ sessions, nodes, you }) => {
+    const open = sessions.filter((each) => each.state === "open");
+    const plans = [...new Set(open.map((each) => each.plan))].filter((plan) => plan in FILTERS);
+    const missing = open
+      .flatMap((each) => Object.keys(each.stages))
+      .filter((stage) => !nodes.some((node) => takes(node, stage)));
+    warning.hidden = missing.length === 0 || !you.admin;
+    setText(
+      warning,
+      `Open sessions wait: no node runs ${[...new Set(missing)].map(words).join(", ")}.`,
+    );
+    keyed.show(plans.length ? plans.sort() : ["fused"]);
+  };
+  return { node: h("div", { class: "stack" }, warning, list), update };
+}
+
+function overviewModel(plan, { sessions, nodes, you }) {
+  const open = sessions.filter((each) => each.state === "open" && each.plan === plan);
+  const rate = open.reduce((all, each) => all + live.rateOf(each), 0);
+  const kept = open.reduce((all, each) => all + each.journal_bytes, 0);
+  const stageBox = (stage) => {
+    const hosted = nodes.reduce((all, node) => all + (node.stages?.[stage] ?? 0), 0);
+    const due = open
+      .filter((each) => !isDone(each, stage))
+      .reduce((all, each) => all + each.stages[stage], 0);
+    // Who may not see the nodes sees what is due only.
+    const working = you.admin ? Math.min(hosted, due) : due;
+    const waiting = due - working;
+    const state = waiting > 0 ? "waiting" : due > 0 ? "working" : "idle";
+    const detail =
+      waiting > 0
+        ? `${counted(waiting, "task")} waiting`
+        : due > 0
+          ? `${counted(working, "task")} at work`
+          : "idle";
+    return { id: stage, title: shortOf(stage), detail, state };
+  };
+  const ready = open.reduce((all, each) => all + each.results.length, 0);
+  return shape(plan, {
+    clients: {
+      detail: open.length ? counted(open.length, "session") : "no session",
+      state: rate > 0 ? "working" : "idle",
+    },
+    gateway: { detail: `${bytes(kept)} kept`, state: open.length ? "working" : "idle" },
+    stageBox,
+    results: {
+      detail: open.length ? `${ready} of ${open.length * ALL} ready` : "idle",
+      state: ready ? "working" : "idle",
+    },
+    rate,
+  });
+}
+
+/** The drawing of one session. */
+export function sessionPipeline(signal) {
+  const drawn = drawing(signal);
+  return {
+    node: h("div", {}, drawn.node),
+    update: (session) => drawn.update(sessionModel(session)),
+  };
+}
+
+function sessionModel(session) {
+  const open = session.state === "open";
+  const rate = open ? live.rateOf(session) : 0;
+  const stageBox = (stage) => {
+    const done = isDone(session, stage);
+    const state = done ? "done" : !open ? "stopped" : session.input_bytes > 0 ? "working" : "idle";
+    const tasks = counted(session.stages[stage], "task");
+    const detail = {
+      done: "done",
+      stopped: "stopped",
+      working: `${tasks} at work`,
+      idle: `${tasks}, no input`,
+    }[state];
+    return { id: stage, title: shortOf(stage), detail, state };
+  };
+  const ready = session.results.length;
+  return shape(session.plan, {
+    clients: {
+      detail: session.uploaded ? "all sent" : counted(session.producers, "producer"),
+      state: session.uploaded ? "done" : open ? "working" : "stopped",
+    },
+    gateway: {
+      detail: `${bytes(session.input_bytes)} taken`,
+      state: session.uploaded ? "done" : open ? "working" : "stopped",
+    },
+    stageBox,
+    results: {
+      detail: `${ready} of ${ALL} ready`,
+      state: ready === ALL ? "done" : open ? "idle" : "stopped",
+    },
+    rate,
+  });
+}
+
+function shape(plan, { clients, gateway, stageBox, results, rate }) {
+  const chain = FILTERS[plan].map(stageBox);
+  const last = AGGREGATORS.map(stageBox);
+  const columns = [
+    [{ id: "clients", title: "clients", ...clients }],
+    [{ id: "gateway", title: "gateway", ...gateway }],
+    ...chain.map((box) => [box]),
+    last,
+    [{ id: "results", title: "results", ...results }],
+  ];
+  const ids = ["clients", "gateway", ...FILTERS[plan]];
+  const weight = rate > 0 ? Math.min(5, Math.log10(1 + rate / 10_000)) : 0;
+  const flowing = rate > 0;
+  const lines = ids.slice(1).map((to, i) => ({
+    from: ids[i],
+    to,
+    flowing,
+    weight,
+    label: i === 0 && flowing ? `${bytes(rate)}/s` : "",
+  }));
+  for (const box of last) {
+    lines.push({
+      from: READS[plan][box.id],
+      to: box.id,
+      flowing: flowing && box.state === "working",
+    });
+    lines.push({ from: box.id, to: "results", flowing: false });
+  }
+  const summary = `The pipeline. ${columns
+    .flat()
+    .map((box) => `${box.title}: ${box.detail}`)
+    .join("; ")}.`;
+  return { columns, lines, summary };
+}

@@ -1,0 +1,89 @@
+/** The page's beginning: routes, the banner, the button that is always there. */
+
+import { request } from "./api.js";
+import { onConnection } from "./connection.js";
+import { h, setText } from "./dom.js";
+import { live } from "./live.js";
+import { overviewView } from "./overview.js";
+import { sessionView } from "./session.js";
+import { openUploadDialog } from "./upload/dialog.js";
+import { anyUnderWay } from "./upload/uploads.js";
+
+const main = document.getElementById("main");
+const banner = document.getElementById("banner");
+const SESSION = /^#\/sessions\/([0-9a-f-]{36})$/;
+const RECOVERED = 4000; // milliseconds
+let leave = new AbortController();
+let first = true;
+
+function viewOf(hash) {
+  const session = SESSION.exec(hash);
+  if (session) return sessionView(session[1]);
+  if (hash === "" || hash === "#" || hash === "#/") return overviewView();
+  return nothingHere();
+}
+
+function nothingHere() {
+  const node = h(
+    "section",
+    { class: "empty" },
+    h("h1", { tabindex: "-1" }, "There is nothing here"),
+    h("p", {}, h("a", { href: "#/" }, "Go to the overview")),
+  );
+  return { title: "Not found", node, start: () => {} };
+}
+
+function show() {
+  leave.abort();
+  leave = new AbortController();
+  const view = viewOf(location.hash);
+  document.title = `${view.title} · coffeeshop`;
+  document.getElementById("to-overview").toggleAttribute("aria-current", view.title === "Overview");
+  main.replaceChildren(view.node);
+  view.start(leave.signal);
+  // A reader of the screen goes on where the new content begins.
+  if (!first) main.querySelector("h1")?.focus({ preventScroll: true });
+  if (!first) scrollTo(0, 0);
+  first = false;
+}
+
+function showConnection(lost) {
+  banner.hidden = false;
+  banner.classList.toggle("good", !lost);
+  setText(
+    banner,
+    lost
+      ? "The gateway does not answer. What you see may be old; trying again …"
+      : "The gateway answers again.",
+  );
+  if (!lost) setTimeout(() => (banner.hidden = banner.classList.contains("good")), RECOVERED);
+}
+
+function showAbout({ latest }) {
+  if (latest === null) return;
+  const { status, you } = latest;
+  setText(document.getElementById("about"), `coffeeshop ${status.version} · ${status.gateway}`);
+  const signOut = document.getElementById("sign-out");
+  signOut.hidden = you.name === "";
+  signOut.title = you.name === "" ? "" : `You are ${you.name}`;
+}
+
+async function signOut() {
+  await request("logout", { method: "POST" });
+  location.replace("login");
+}
+
+onConnection(showConnection);
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // the fragment is the route
+  main.focus();
+});
+document.getElementById("new-analysis").addEventListener("click", () => openUploadDialog());
+document.getElementById("sign-out").addEventListener("click", signOut);
+addEventListener("hashchange", show);
+addEventListener("beforeunload", (event) => {
+  if (anyUnderWay()) event.preventDefault();
+});
+show();
+live.listen(showAbout, new AbortController().signal);
+live.start();

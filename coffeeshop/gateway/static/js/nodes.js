@@ -1,0 +1,52 @@
+/** The processes that do the work. */
+
+import { h, Keyed, setText } from "./dom.js";
+import { grid } from "./grid.js";
+import { ago, bytes, whole } from "./format.js";
+import { words } from "./names.js";
+
+const HEADS = ["Node", "Runs", "Tasks", "Done", "Restarts", "Memory", "Last seen"];
+const NUMBERS = 2; // from that column on
+
+/** The table of nodes; `update(overview)` as it changes. */
+export function nodesPanel() {
+  const body = h("tbody");
+  const keyed = new Keyed(body, (node) => node.id, row);
+  const empty = h(
+    "p",
+    { class: "empty" },
+    "No node was heard of lately. Sessions wait until one comes.",
+  );
+  const shown = grid("Nodes heard of lately", HEADS, body, { numbers: NUMBERS, kind: "widest" });
+  const update = ({ nodes }) => {
+    empty.hidden = nodes.length > 0;
+    shown.hidden = nodes.length === 0;
+    keyed.show(nodes);
+  };
+  return { node: h("div", {}, empty, shown), update };
+}
+
+function row(node) {
+  const cells = HEADS.slice(1).map((_, i) =>
+    h("td", { class: i + 1 >= NUMBERS ? "number" : null }),
+  );
+  const name = h("span", { class: "breaking" }, node.id);
+  const since = h("span", { class: "hint" });
+  const element = h("tr", {}, h("th", { scope: "row" }, name, since), cells);
+  const update = (now) => {
+    setText(since, `up since ${ago(now.started_at)}`);
+    const texts = [
+      now.types.map(words).join(", "),
+      figure(now.tasks),
+      figure(now.tasks_settled_total),
+      figure(now.restarts_total),
+      now.resident_bytes ? bytes(now.resident_bytes) : "–",
+      now.silent_seconds < 3 ? "now" : `${whole(now.silent_seconds)} s ago`,
+    ];
+    texts.forEach((text, i) => setText(cells[i], text));
+    element.classList.toggle("stale", now.silent_seconds >= 5);
+  };
+  return { node: element, update };
+}
+
+const figure = (number) => (number === undefined ? "–" : whole(number));

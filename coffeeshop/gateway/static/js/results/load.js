@@ -1,0 +1,54 @@
+/** A result fetched for showing, and the links that download it. */
+
+import { request } from "../api.js";
+import { rowsOf } from "../csv.js";
+import { h } from "../dom.js";
+import { QUERIES } from "../names.js";
+import { loading, notice } from "../parts.js";
+
+const FORMATS = ["csv", "json", "parquet"];
+const pathOf = (id, query, format) => `v1/sessions/${id}/downloads/${query}.${format}`;
+
+/** Show `built(rows of each query)` in `node` when they are there, with a way to try again. */
+export async function loaded(node, id, queries, signal, built) {
+  node.replaceChildren(loading("Fetching the result …"));
+  try {
+    const texts = await Promise.all(queries.map((query) => fetched(id, query, signal)));
+    const parts = built(...texts.map(rowsOf));
+    node.replaceChildren(...[parts.nodes].flat(), downloads(id, queries));
+    parts.shown?.();
+  } catch (error) {
+    if (signal.aborted) return;
+    const again = h("button", { class: "button", type: "button" }, "Try again");
+    again.addEventListener("click", () => loaded(node, id, queries, signal, built));
+    node.replaceChildren(notice(`The result could not be fetched: ${error.message}.`, again));
+  }
+}
+
+async function fetched(id, query, signal) {
+  const response = await request(pathOf(id, query, "csv"), { signal });
+  return response.text();
+}
+
+function downloads(id, queries) {
+  const rows = queries.map((query) =>
+    h(
+      "div",
+      { class: "row start" },
+      h("span", { class: "hint" }, queries.length > 1 ? QUERIES[query] : "Download"),
+      FORMATS.map((format) =>
+        h(
+          "a",
+          {
+            class: "button small",
+            href: pathOf(id, query, format),
+            download: `${query}.${format}`,
+            "aria-label": `Download ${QUERIES[query]} as ${format}`,
+          },
+          format,
+        ),
+      ),
+    ),
+  );
+  return h("div", { class: "downloads" }, rows);
+}

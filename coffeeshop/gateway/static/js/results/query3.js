@@ -1,0 +1,69 @@
+/** Query 3: what each store took in each half-year. */
+
+import { chart, hue, longNames } from "../charts/chart.js";
+import { allRows } from "../csv.js";
+import { h } from "../dom.js";
+import { compact, half, money } from "../format.js";
+import { table } from "../grid.js";
+import { loaded } from "./load.js";
+
+const TITLE = "Revenue of each store by half-year";
+
+/** Fetch and show it in `node`. */
+export const query3 = (node, id, signal) =>
+  loaded(node, id, ["query3"], signal, (result) => {
+    const rows = allRows(result);
+    if (rows.length === 0) return { nodes: h("p", { class: "empty" }, "No store took anything.") };
+    const revenue = pivot(rows);
+    const how = { rows: revenue.stores.length };
+    const drawn = chart(TITLE, () => configuration(revenue), signal, how);
+    const nodes = [
+      h("p", {}, "Payments in 2024 and 2025 between 6:00 and 23:00, by store."),
+      drawn.node,
+      table(TITLE, ["Store", ...revenue.halves.map(half)], lines(revenue), 1),
+    ];
+    return { nodes, shown: drawn.update };
+  });
+
+/** `of(store, half)` is null where a store took nothing. */
+function pivot(rows) {
+  const halves = [...new Set(rows.map((row) => row[0]))].sort();
+  const stores = [...new Set(rows.map((row) => row[1]))].sort();
+  const values = new Map(rows.map((row) => [`${row[0]} ${row[1]}`, Number(row[2])]));
+  return { halves, stores, of: (store, when) => values.get(`${when} ${store}`) ?? null };
+}
+
+const nameOf = (store) => store || "(unknown store)";
+
+const lines = ({ halves, stores, of }) =>
+  stores.map((store) => [
+    nameOf(store),
+    ...halves.map((when) => (of(store, when) === null ? "–" : money(of(store, when)))),
+  ]);
+
+function configuration({ halves, stores, of }) {
+  return {
+    type: "bar",
+    data: {
+      labels: stores.map(nameOf),
+      datasets: halves.map((when, i) => ({
+        label: when.replace("-", " "),
+        data: stores.map((store) => of(store, when)),
+        backgroundColor: hue(i),
+      })),
+    },
+    options: {
+      indexAxis: "y",
+      plugins: {
+        legend: { position: "bottom", labels: { boxWidth: 14 } },
+        tooltip: {
+          callbacks: { label: ({ dataset, parsed }) => `${dataset.label}: ${money(parsed.x)}` },
+        },
+      },
+      scales: {
+        x: { beginAtZero: true, ticks: { callback: compact, maxTicksLimit: 6 } },
+        y: { grid: { display: false }, ticks: longNames },
+      },
+    },
+  };
+}

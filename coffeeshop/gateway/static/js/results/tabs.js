@@ -1,0 +1,66 @@
+/** Tabs, by mouse and by arrow keys. */
+
+import { h } from "../dom.js";
+
+/** Tabs of `pages` `{key, title, node, leave}`; `onLook(page)` when one is shown. */
+export function tabs(label, pages, onLook) {
+  const buttons = pages.map((page, number) =>
+    h(
+      "button",
+      {
+        role: "tab",
+        type: "button",
+        id: `tab-${page.key}`,
+        "aria-controls": `panel-${page.key}`,
+        onclick: () => choose(number),
+        onkeydown: (event) => move(event, number),
+      },
+      page.title,
+    ),
+  );
+  const panels = pages.map((page) =>
+    h(
+      "div",
+      {
+        role: "tabpanel",
+        id: `panel-${page.key}`,
+        "aria-labelledby": `tab-${page.key}`,
+        tabindex: "0",
+      },
+      page.node,
+    ),
+  );
+
+  function choose(chosen) {
+    pages.forEach((page, number) => {
+      const isChosen = number === chosen;
+      buttons[number].setAttribute("aria-selected", String(isChosen));
+      buttons[number].tabIndex = isChosen ? 0 : -1;
+      panels[number].hidden = !isChosen;
+      if (!isChosen) page.leave();
+    });
+    onLook(pages[chosen]);
+  }
+
+  function move(event, number) {
+    const last = pages.length - 1;
+    const to = {
+      ArrowRight: number === last ? 0 : number + 1,
+      ArrowLeft: number === 0 ? last : number - 1,
+      Home: 0,
+      End: last,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    choose(to);
+    buttons[to].focus();
+  }
+  const node = h(
+    "div",
+    {},
+    h("div", { role: "tablist", "aria-label": label, class: "tabs" }, buttons),
+    panels,
+  );
+  choose(0);
+  return { node };
+}

@@ -1,0 +1,124 @@
+/** The list of sessions. */
+
+import { h, Keyed, setAttribute, setText } from "./dom.js";
+import { ago, bytes, counted, duration } from "./format.js";
+import { live } from "./live.js";
+import { QUERIES, STATES, TABLES, titleOf } from "./names.js";
+import { statePill } from "./parts.js";
+import { tableState } from "./tables.js";
+import { openUploadDialog } from "./upload/dialog.js";
+
+/** The list with its filter; `update(overview)` as it changes. */
+export function sessionList() {
+  const list = h("ul", { class: "cards" });
+  const empty = emptyState();
+  const keyed = new Keyed(list, (session) => session.id, card);
+  const more = h("button", { class: "button", type: "button", hidden: true }, "Show more");
+  let overview = null;
+  const filter = stateFilter(() => update(overview));
+  more.addEventListener("click", () => live.more());
+
+  function update(now) {
+    overview = now;
+    const wanted = filter.value();
+    const shown = now.sessions.filter((each) => wanted === "" || each.state === wanted);
+    keyed.show(shown);
+    empty.show(shown.length === 0, wanted);
+    more.hidden = now.sessions_total <= now.sessions.length;
+  }
+  return { node: h("div", { class: "stack" }, filter.node, empty.node, list, more), update };
+}
+
+function stateFilter(onChange) {
+  const options = [["", "All states"], ...Object.entries(STATES)];
+  const select = h(
+    "select",
+    { id: "state-filter", onchange: onChange },
+    options.map(([value, text]) => h("option", { value }, text)),
+  );
+  const node = h(
+    "div",
+    { class: "field inline" },
+    h("label", { for: "state-filter" }, "Show"),
+    select,
+  );
+  return { node, value: () => select.value };
+}
+
+function emptyState() {
+  const text = h("p", {});
+  const button = h("button", { class: "button", type: "button" }, "Analyse a data folder");
+  button.addEventListener("click", () => openUploadDialog());
+  const node = h("div", { class: "empty", hidden: true }, text, button);
+  const show = (isEmpty, wanted) => {
+    node.hidden = !isEmpty;
+    const kind = wanted === "" ? "" : `${STATES[wanted].toLowerCase()} `;
+    setText(text, `There are no ${kind}sessions${wanted === "" ? " yet" : ""}.`);
+    button.hidden = wanted !== "";
+  };
+  return { node, show };
+}
+
+function card(session) {
+  const pill = statePill(session.state);
+  const link = h("a", { href: `#/sessions/${session.id}` }, titleOf(session));
+  const meta = h("p", { class: "meta" });
+  const reason = h("p", { class: "reason" });
+  const tables = chips("Tables", TABLES);
+  const queries = chips("Results", QUERIES);
+  const node = h(
+    "li",
+    { class: "card" },
+    h("div", { class: "row" }, h("h3", {}, link), pill.node),
+    meta,
+    reason,
+    tables.node,
+    queries.node,
+  );
+  const update = (now) => {
+    pill.update(now.state);
+    setText(meta, metaOf(now));
+    reason.hidden = now.reason === "";
+    setText(reason, now.reason);
+    tables.show((table) => tableState(now, table).kind);
+    queries.show((query) => (now.results.includes(query) ? "done" : "idle"));
+    tables.node.hidden = queries.node.hidden = now.state !== "open";
+  };
+  return { node, update };
+}
+
+function metaOf(session) {
+  const parts = [
+    ago(session.created_at),
+    counted(session.producers, "producer"),
+    `${session.plan} plan`,
+    `${bytes(session.input_bytes)} in`,
+  ];
+  if (session.ended_at !== null)
+    parts.push(`took ${duration(session.ended_at - session.created_at)}`);
+  else if (live.rateOf(session) > 0) parts.push(`${bytes(live.rateOf(session))}/s`);
+  return parts.join(" · ");
+}
+
+const WORDS = { done: "done", busy: "under way", idle: "waiting" };
+
+function chips(label, names) {
+  const items = Object.entries(names).map(([key, text]) => {
+    const state = h("span", { class: "unseen" });
+    return { key, state, node: h("li", { class: "chip" }, text, state) };
+  });
+  const list = h(
+    "ul",
+    { class: "chips", "aria-label": label },
+    items.map((item) => item.node),
+  );
+  const node = h("div", { class: "chipline" }, h("span", { "aria-hidden": "true" }, label), list);
+  const show = (kindOf) => {
+    for (const item of items) {
+      const kind = kindOf(item.key);
+      setAttribute(item.node, "class", `chip ${kind}`);
+      setText(item.state, `: ${WORDS[kind]}`);
+    }
+  };
+  return { node, show };
+}

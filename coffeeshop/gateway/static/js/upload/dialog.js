@@ -1,0 +1,154 @@
+/** The dialog that begins an analysis: choose or drop a data folder, see what is in it, start. */
+
+import { h, setText } from "../dom.js";
+import { notice } from "../parts.js";
+import { chosenList } from "./chosen.js";
+import { droppedFiles, folderOf, pickedFiles } from "./folder.js";
+import { Upload } from "./upload.js";
+import { newId, remember } from "./uploads.js";
+
+const PLANS = { fused: "Fused: filters run together", staged: "Staged: one stage for each filter" };
+const CONTROL = /[\u0000-\u001f\u007f/\\]/g;
+
+/** Open the dialog. */
+export function openUploadDialog() {
+  const parts = built();
+  const dialog = parts.dialog;
+  let folder = null;
+
+  const choose = (files) => {
+    if (files.length === 0) return;
+    folder = folderOf(files);
+    parts.chosen.show(folder);
+    parts.trouble.replaceChildren();
+    if (parts.name.value === "")
+      parts.name.value = folder.name.replaceAll(CONTROL, "_").slice(0, 200);
+    parts.start.disabled = folder.missing.length > 0;
+    setText(parts.status, folder.missing.length ? "Files are missing." : "Ready to start.");
+  };
+  const start = async () => {
+    const upload = new Upload(newId(), folder, { name: parts.name.value, plan: parts.plan.value });
+    parts.start.disabled = true;
+    setText(parts.status, "Opening a session …");
+    const givenUp = () => upload.stop();
+    dialog.addEventListener("close", givenUp);
+    try {
+      await upload.open();
+    } catch (error) {
+      if (upload.state === "stopped") return;
+      parts.start.disabled = false;
+      setText(parts.status, "");
+      parts.trouble.replaceChildren(notice(`The session could not be opened: ${error.message}.`));
+      return;
+    }
+    dialog.removeEventListener("close", givenUp);
+    remember(upload);
+    upload.run();
+    dialog.close();
+    location.hash = `#/sessions/${upload.id}`;
+  };
+  wireChoice(parts, choose);
+  parts.start.addEventListener("click", start);
+  dialog.addEventListener("close", () => dialog.remove());
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+function wireChoice({ drop, folder, files, trouble }, choose) {
+  for (const input of [folder, files]) {
+    input.addEventListener("change", () => choose(pickedFiles(input.files)));
+  }
+  drop.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", async (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    try {
+      choose(await droppedFiles(event.dataTransfer));
+    } catch (error) {
+      trouble.replaceChildren(notice(`What was dropped cannot be read: ${error.message}.`));
+    }
+  });
+}
+
+function built() {
+  const folder = h("input", {
+    type: "file",
+    id: "pick-folder",
+    webkitdirectory: true,
+    class: "unseen",
+  });
+  const files = h("input", {
+    type: "file",
+    id: "pick-files",
+    multiple: true,
+    accept: ".csv,.gz",
+    class: "unseen",
+  });
+  const drop = h(
+    "div",
+    { class: "drop" },
+    h("p", {}, "Drop a data folder here, or"),
+    h(
+      "div",
+      { class: "actions" },
+      folder,
+      h("label", { class: "button strong", for: "pick-folder" }, "Choose a folder"),
+      files,
+      h("label", { class: "button", for: "pick-files" }, "Choose files"),
+    ),
+    h(
+      "p",
+      { class: "hint" },
+      "With stores, users, menu items, transactions and their items: a folder or a CSV file for each, also as .csv.gz.",
+    ),
+  );
+  const name = h("input", {
+    type: "text",
+    id: "session-name",
+    maxlength: 200,
+    autocomplete: "off",
+  });
+  const plan = h(
+    "select",
+    { id: "session-plan" },
+    Object.entries(PLANS).map(([value, text]) => h("option", { value }, text)),
+  );
+  const chosen = chosenList();
+  const trouble = h("div");
+  const status = h("p", { class: "hint", role: "status" });
+  const start = h(
+    "button",
+    { class: "button strong", type: "button", disabled: true },
+    "Start the analysis",
+  );
+  const cancel = h(
+    "button",
+    { class: "button", type: "button", onclick: () => dialog.close() },
+    "Close",
+  );
+  const dialog = h(
+    "dialog",
+    { class: "upload", "aria-labelledby": "upload-title" },
+    h("h2", { id: "upload-title" }, "New analysis"),
+    drop,
+    chosen.node,
+    h(
+      "div",
+      { class: "row start" },
+      h(
+        "div",
+        { class: "field grow" },
+        h("label", { for: "session-name" }, "Name (optional)"),
+        name,
+      ),
+      h("div", { class: "field grow" }, h("label", { for: "session-plan" }, "Plan"), plan),
+    ),
+    trouble,
+    h("div", { class: "row" }, status, h("div", { class: "actions" }, cancel, start)),
+  );
+  return { dialog, drop, folder, files, name, plan, chosen, trouble, status, start };
+}

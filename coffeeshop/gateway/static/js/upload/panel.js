@@ -1,0 +1,81 @@
+/** The upload of a session, on its page, while this page is the one that sends it. */
+
+import { h, setText } from "../dom.js";
+import { bytes } from "../format.js";
+import { TABLES } from "../names.js";
+import { notice } from "../parts.js";
+import { BadFile } from "./upload.js";
+import { uploadOf } from "./uploads.js";
+
+/** The panel; nothing when the session is fed by somebody else. */
+export function uploadPanel(id) {
+  const upload = uploadOf(id);
+  const node = h("div", { class: "stack" });
+  if (upload === undefined) return { node, start: () => {} };
+  const bars = Object.keys(TABLES).map((table) => bar(upload, table));
+  const title = h("h2", { id: "h-upload" });
+  const waiting = h("p", { class: "notice warn", role: "status", hidden: true });
+  const list = h(
+    "ul",
+    { class: "bars" },
+    bars.map((each) => each.node),
+  );
+  const section = h(
+    "section",
+    { class: "panel", "aria-labelledby": "h-upload" },
+    title,
+    waiting,
+    list,
+  );
+  node.append(section);
+  const update = () => {
+    setText(title, titleOf(upload));
+    waiting.hidden = upload.waiting === null || !upload.isUnderWay;
+    setText(
+      waiting,
+      upload.waiting === null ? "" : `Waiting to send again: ${upload.waiting.message}.`,
+    );
+    list.hidden = upload.state === "sent";
+    for (const each of bars) each.update();
+    if (upload.error !== null && node.querySelector("[role=alert]") === null)
+      node.prepend(complaint(upload.error));
+  };
+  const start = (signal) => {
+    update();
+    upload.addEventListener("change", update, { signal });
+  };
+  return { node, start };
+}
+
+function titleOf({ state, sent, total }) {
+  const words = { new: "Upload begins", failed: "Upload failed", stopped: "Upload stopped" };
+  if (state === "sent") return `Uploaded ${bytes(total)} from this page`;
+  return words[state] ?? `Uploading: ${bytes(sent)} of ${bytes(total)}`;
+}
+
+function bar(upload, table) {
+  const name = `bar-${table}`;
+  const progress = h("progress", { id: name, max: 1, value: 0 });
+  const text = h("span", { class: "number" });
+  const node = h("li", {}, h("label", { for: name }, TABLES[table]), progress, text);
+  const update = () => {
+    const { total, sent, ended } = upload.tables[table];
+    progress.value = ended ? 1 : total ? Math.min(sent / total, 0.999) : 0;
+    setText(text, ended ? "sent" : `${Math.floor(progress.value * 100)} %`);
+  };
+  return { node, update };
+}
+
+function complaint(error) {
+  if (!(error instanceof BadFile)) return notice(`The upload failed: ${error.message}.`);
+  const { path, line, column, value, message } = error;
+  const where = [
+    path,
+    line === null ? "" : `line ${line}`,
+    column === null ? "" : `column ${column}`,
+  ];
+  return notice(
+    `${where.filter(Boolean).join(", ")}: ${message}${value === null ? "" : ` (found “${value}”)`}.`,
+    h("p", {}, "The session was cancelled. Mend the file and start again."),
+  );
+}

@@ -1,0 +1,27 @@
+/** Exchanges a token for the cookie, then shows the first page. */
+
+const form = document.getElementById("login");
+const field = document.getElementById("token");
+const said = document.getElementById("said");
+
+async function signIn() {
+  const answer = await fetch("login", {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ token: field.value.trim() }),
+  });
+  if (answer.ok) return location.replace("./");
+  said.textContent = answer.status === 403 ? "This token does not count here." : "That did not work.";
+  field.select();
+}
+
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  said.textContent = "";
+  try {
+    await signIn();
+  } catch {
+    said.textContent = "The gateway does not answer.";
+  }
+});
+field.focus();

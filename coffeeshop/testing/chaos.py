@@ -1,0 +1,360 @@
+"""A seeded campaign: random sessions under random faults, every answer checked by an oracle.
+
+``run`` starts a private broker, two gateways and two workers, keeps some clients busy, and kills,
+freezes and restarts whatever there is for as long as told. In the end it lets the system rest and
+compares what is left with what was there before. The plan of faults and sessions is a function of
+the seed; what coincides with what is not, since the processes are real.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coffeeshop.client.folder import open_folder
+from coffeeshop.client.gateway import ENDS, GatewayClient
+from coffeeshop.client.remote import analyse
+from coffeeshop.errors import CoffeeshopError
+from coffeeshop.formats import to_csv
+from coffeeshop.generate import generate
+from coffeeshop.messages import SessionSpec
+from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.processes import Cluster, NodeProcess, url_of
+
+HEARTBEAT = "?heartbeat=3"
+SIZES = (0, 500, 3_000, 20_000, 100_000)
+LINES, PAST = 3_000, 20
+"""Log lines kept of a process, and processes that are no more."""
+REST = 60.0
+"""Seconds the system gets to come to rest."""
+Oracle = Callable[[Path], dict[str, str]]
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """What to do. ``seconds`` counts from the first fault to the last."""
+
+    seed: int
+    seconds: float
+    clients: int = 4
+    workers: int = 2
+    pause: float = 4.0
+    """Seconds between two faults, on average."""
+    growth: bool = True
+    """Whether to look for leaks in the end; without, results are deleted and not expired."""
+
+
+@dataclass
+class Report:
+    """What happened."""
+
+    campaign: Campaign
+    faults: Counter[str] = field(default_factory=Counter)
+    sessions: int = 0
+    rows: int = 0
+    wrong: list[str] = field(default_factory=list)
+    """Sessions without exactly one right answer: there must be none."""
+    left: list[str] = field(default_factory=list)
+    """Objects on the broker in the end that were not there in the beginning."""
+    evidence: list[dict[str, Any]] = field(default_factory=list)
+    """The last log lines of all processes, when something was wrong."""
+    growth: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Figures of the processes when they had warmed up, and in the end."""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the promise was kept."""
+        return not self.wrong and not self.left and self.sessions > 0
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A folder, its number of transactions and its right answers."""
+
+    folder: Path
+    transactions: int
+    answers: dict[str, str]
+
+
+def data_sets(root: Path, seed: int, oracle: Oracle) -> list[DataSet]:
+    """Generate one of each size and ask the oracle."""
+    found = []
+    for size in SIZES:
+        folder = root / str(size)
+        generate(folder, transactions=size, seed=seed)
+        found.append(DataSet(folder, size, oracle(folder)))
+    return found
+
+
+def figures(pid: int) -> dict[str, int]:
+    """Resident memory (MiB), threads and open files of a process, from the system."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return {
+        "MiB": int(fields["VmRSS"].split()[0]) // 1024,
+        "threads": int(fields["Threads"]),
+        "files": len(os.listdir(f"/proc/{pid}/fd")),
+    }
+
+
+def left_on(broker: PrivateBroker) -> list[str]:
+    """The objects of sessions that the broker holds, and the assignments that wait."""
+    told = broker.rabbitmqctl("list_queues", "name", "type", "messages", "--no-table-headers")
+    rows = [line.split("\t") for line in told.splitlines()]
+    return sorted(
+        name
+        for name, kind, messages in rows
+        if not name.startswith("ctl.") or (kind == "classic" and int(messages))
+    )
+
+
+class Clients:
+    """Clients that run one random session after the other, and note what comes out."""
+
+    def __init__(self, report: Report, urls: list[str], sets: list[DataSet]) -> None:
+        self.stop = threading.Event()
+        self._report = report
+        self._urls = urls
+        self._sets = sets
+        self._lock = threading.Lock()
+
+    def run(self, number: int) -> None:
+        """One client, until told to stop."""
+        chance = random.Random(f"{self._report.campaign.seed}/client/{number}")
+        client = GatewayClient(self._urls[number % len(self._urls)], patience=180.0)
+        while not self.stop.is_set():
+            data = chance.choices(self._sets, weights=(1, 4, 4, 2, 1))[0]
+            producers = chance.choice((1, 1, 2, 3))
+            plan = chance.choice(("fused", "staged"))
+            # Seeded as well: a replay shows the same ids in its logs.
+            name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+            spec = SessionSpec(name, plan, producers, chance.randint(1, 3))
+            complaint = self._session(client, spec, data)
+            with self._lock:
+                self._report.sessions += 1
+                self._report.rows += 3 * data.transactions
+                if complaint:
+                    self._report.wrong.append(f"{spec}: {complaint}")
+        client.close()
+
+    def _session(self, client: GatewayClient, spec: SessionSpec, data: DataSet) -> str:
+        """What is wrong with it, if anything is. No failure is due: no session is at fault."""
+        folder = open_folder(data.folder)
+        try:
+            for producer in range(1, spec.producers):
+                analyse(client, folder, spec, producer=producer, wait=False)
+            _, tables, _ = analyse(client, folder, spec)
+            ends = [event.name for event in client.events(spec.id) if event.name in ENDS]
+        except CoffeeshopError as error:
+            return f"{type(error).__name__}: {error}"
+        if ends != ["completed"]:
+            return f"its ends are {ends}"
+        found = {f"{query}.csv": to_csv(table).decode() for query, table in tables.items()}
+        differing = sorted(n for n in data.answers if found.get(n) != data.answers[n])
+        return f"wrong answers: {', '.join(differing)}" if differing else ""
+
+
+class Faults:
+    """Breaks one thing at a time, and repairs it."""
+
+    def __init__(
+        self,
+        chance: random.Random,
+        broker: PrivateBroker,
+        cluster: Cluster,
+        say: Callable[[str], None],
+    ) -> None:
+        self._chance = chance
+        self._broker = broker
+        self._cluster = cluster
+        self._say = say
+        self.workers: list[NodeProcess] = []
+        self.gateways: list[NodeProcess] = []
+        self.ports: list[str] = []
+        self._past: deque[list[dict[str, Any]]] = deque(maxlen=PAST)
+
+    def start(self, workers: int) -> None:
+        """Start the processes."""
+        self.workers = [self._worker() for _ in range(workers)]
+        self.gateways = [self._gateway("0") for _ in range(2)]
+        self.ports = [url_of(each).rsplit(":", 1)[1] for each in self.gateways]
+
+    def one(self) -> str:
+        """Do something bad; returns what. The worst things are rarer."""
+        acts: list[tuple[int, Callable[[], None]]] = [
+            (5, self.kill_worker),
+            (3, self.restart_worker),
+            (3, self.freeze_worker),
+            (4, self.kill_gateway),
+            (2, self.restart_gateway),
+            (2, self.freeze_gateway),
+            (1, self.kill_broker),
+            (1, self.restart_broker),
+            (1, self.freeze_broker),
+        ]
+        act = self._chance.choices([act for _, act in acts], [weight for weight, _ in acts])[0]
+        name = act.__name__.replace("_", " ")
+        self._say(name)
+        act()
+        return name
+
+    def kill_worker(self) -> None:
+        place = self._chance.randrange(len(self.workers))
+        self.workers[place].kill()
+        self._forget(self.workers[place])
+        self.workers[place] = self._worker()
+
+    def restart_worker(self) -> None:
+        place = self._chance.randrange(len(self.workers))
+        self.workers[place].end()
+        self._forget(self.workers[place])
+        self.workers[place] = self._worker()
+
+    def freeze_worker(self) -> None:
+        self._freeze(self._chance.choice(self.workers))
+
+    def kill_gateway(self) -> None:
+        place = self._chance.randrange(len(self.gateways))
+        self.gateways[place].kill()
+        self._forget(self.gateways[place])
+        self.gateways[place] = self._gateway(self.ports[place])
+
+    def restart_gateway(self) -> None:
+        place = self._chance.randrange(len(self.gateways))
+        self.gateways[place].end()
+        self._forget(self.gateways[place])
+        self.gateways[place] = self._gateway(self.ports[place])
+
+    def freeze_gateway(self) -> None:
+        self._freeze(self._chance.choice(self.gateways))
+
+    def kill_broker(self) -> None:
+        self._broker.kill()
+        self._broker.start()
+
+    def restart_broker(self) -> None:
+        self._broker.restart()
+
+    def freeze_broker(self) -> None:
+        self._broker.freeze()
+        time.sleep(self._chance.uniform(0.5, 10.0))
+        self._broker.thaw()
+
+    def _freeze(self, process: NodeProcess) -> None:
+        """Shorter than a heartbeat or longer, as it happens."""
+        process.signal(signal.SIGSTOP)
+        time.sleep(self._chance.uniform(0.5, 10.0))
+        process.signal(signal.SIGCONT)
+
+    def heard(self) -> list[dict[str, Any]]:
+        """The last lines that the processes said, also of those that are no more."""
+        now = [self._last(each) for each in (*self.workers, *self.gateways)]
+        return [line for lines in (*self._past, *now) for line in lines]
+
+    def _last(self, process: NodeProcess) -> list[dict[str, Any]]:
+        return [{"process": process.pid, **line} for line in process.events[-LINES:]]
+
+    def _forget(self, process: NodeProcess) -> None:
+        self._cluster.processes.remove(process)
+        self._past.append(self._last(process))
+
+    def _worker(self) -> NodeProcess:
+        return self._cluster.start("worker", ready=False)
+
+    def _gateway(self, port: str) -> NodeProcess:
+        options = ("--port", port, "--result-ttl", "20", "--client-timeout", "120")
+        return self._cluster.start("gateway", options=options, ready=False)
+
+
+def run(
+    campaign: Campaign, root: Path, oracle: Oracle, say: Callable[[str], None] = lambda text: None
+) -> Report:
+    """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers."""
+    report = Report(campaign)
+    sets = data_sets(root, campaign.seed, oracle)
+    with PrivateBroker() as broker, Cluster(broker.url + HEARTBEAT) as cluster:
+        chance = random.Random(f"{campaign.seed}/faults")
+        faults = Faults(chance, broker, cluster, say)
+        faults.start(campaign.workers)
+        for each in (*faults.workers, *faults.gateways):
+            each.wait_for("node.ready")
+        urls = [f"http://127.0.0.1:{port}" for port in faults.ports]
+        clients = Clients(report, urls, sets)
+        with ThreadPoolExecutor(campaign.clients) as pool:
+            busy = [pool.submit(clients.run, number) for number in range(campaign.clients)]
+            try:
+                _break_things(campaign, chance, faults, report)
+            finally:
+                clients.stop.set()
+            for client in busy:
+                client.result()
+        if campaign.growth:
+            _come_to_rest(broker, report, say)
+            _watch_growth(broker, faults, urls, sets, report, say)
+        else:
+            _delete_all(urls[0])
+            _come_to_rest(broker, report, say)
+        if report.wrong:
+            report.evidence = faults.heard()
+    return report
+
+
+def _break_things(
+    campaign: Campaign, chance: random.Random, faults: Faults, report: Report
+) -> None:
+    deadline = time.monotonic() + campaign.seconds
+    while time.monotonic() < deadline:
+        time.sleep(chance.expovariate(1 / campaign.pause))
+        report.faults[faults.one()] += 1
+
+
+def _watch_growth(
+    broker: PrivateBroker,
+    faults: Faults,
+    urls: list[str],
+    sets: list[DataSet],
+    report: Report,
+    say: Callable[[str], None],
+) -> None:
+    """The processes that survived: warmed up by some sessions, then some more; growth is a leak."""
+    processes = {f"worker {n}": each for n, each in enumerate(faults.workers)}
+    processes |= {f"gateway {n}": each for n, each in enumerate(faults.gateways)}
+    taken: list[dict[str, dict[str, int]]] = []
+    for numbers in ((100, 101), (102, 103)):
+        clients = Clients(report, urls, sets)
+        with ThreadPoolExecutor(len(numbers)) as pool:
+            busy = [pool.submit(clients.run, number) for number in numbers]
+            time.sleep(min(20.0, report.campaign.seconds / 4))
+            clients.stop.set()
+            for each in busy:
+                each.result()
+        _come_to_rest(broker, report, say)
+        taken.append({name: figures(process.pid) for name, process in processes.items()})
+    for name, before in taken[0].items():
+        for what, figure in before.items():
+            report.growth[f"{name}: {what}"] = figure, taken[1][name][what]
+
+
+def _delete_all(url: str) -> None:
+    client = GatewayClient(url, patience=REST)
+    for session in client.sessions(limit=100_000):
+        client.delete(session["id"])
+    client.close()
+
+
+def _come_to_rest(broker: PrivateBroker, report: Report, say: Callable[[str], None]) -> None:
+    deadline = time.monotonic() + REST
+    while (left := left_on(broker)) and time.monotonic() < deadline:
+        time.sleep(2.0)
+    report.left = left
+    say(f"at rest, {len(left)} objects left")

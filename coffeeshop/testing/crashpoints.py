@@ -1,0 +1,99 @@
+"""Named places at which a process can be made to die: the registry, and the one call in each.
+
+Unarmed, `crash_point` is one comparison. The command line arms one point of its process, and only
+from the environment: ``COFFEESHOP_CRASH_AT=task.output_sent:3`` kills it (SIGKILL: no clean-up of
+any kind) when it passes that point for the third time. Imports nothing of the project's.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+VARIABLE = "COFFEESHOP_CRASH_AT"
+POINTS = {
+    "node.assignment_taken": "a task was handed to this node, nothing of it has begun",
+    "task.started": "the attempt reads its journal",
+    "task.before_feed": "a record was read, not worked on",
+    "task.after_feed": "a record was worked on, nothing was sent",
+    "task.output_sent": "an output was handed to the transport",
+    "task.output_confirmed": "an output is stored",
+    "task.before_done": "all outputs are stored, nobody was told",
+    "node.before_ack": "the task is done, its assignment waits",
+    "node.after_ack": "the assignment was acknowledged, perhaps not heard",
+    "session.failure_sent": "the failure was handed to the transport",
+    "session.failure_confirmed": "the failure is stored, no assignment was acknowledged",
+    "gateway.opened_written": "a session was announced, it has no journals",
+    "gateway.journals_declared": "the journals are there, no task was put up",
+    "gateway.assignment_published": "a task was put up, perhaps not all",
+    "gateway.declared_written": "the session is ready, its client has no answer",
+    "gateway.batch_appended": "a batch was handed to the transport, its client has no answer",
+    "gateway.batch_confirmed": "a batch is stored, its client has no answer",
+    "gateway.eof_appended": "an end of table was handed to the transport",
+    "gateway.eof_confirmed": "an end of table is stored, the other gateways do not know",
+    "gateway.table_ended_written": "the others know of it, its client has no answer",
+    "gateway.event_told": "an event is about to go to a client",
+    "gateway.end_heard": "the terminal record was read, nobody was told",
+    "gateway.ended_written": "the end was announced, the input is still there",
+    "gateway.input_released": "the input is gone, the others do not know",
+    "gateway.released_written": "the others know of it",
+    "gateway.result_read": "a result was read, its client has no answer",
+    "gateway.results_released": "the results are gone, the others do not know",
+    "gateway.expired_written": "the others know of it",
+    "client.opened": "the session is open, nothing was sent",
+    "client.batch_answered": "a batch is stored",
+    "client.table_answered": "an end of table is stored",
+    "client.completed": "the session is complete, no result was fetched",
+}
+"""Every point, and what holds when a process dies there. Its first word is where it is."""
+
+_armed: Callable[[str], None] | None = None
+
+
+def crash_point(name: str) -> None:
+    """This is the point of that name. Thread-safe."""
+    if _armed is not None:
+        _armed(name)
+
+
+def arm(wanted: str) -> None:
+    """Die at ``name[:n]``, the n-th passing (the first by default). Raises ValueError."""
+    global _armed
+    name, _, number = wanted.partition(":")
+    if name not in POINTS or not (number or "1").isdecimal() or number == "0":
+        raise ValueError(f"no crash point {wanted!r}")
+    left = int(number or "1")
+    lock = threading.Lock()
+
+    def passing(point: str) -> None:
+        nonlocal left
+        if point == name:
+            with lock:  # never given back by whoever dies: no other thread gets past it
+                left -= 1
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                    threading.Event().wait()  # the signal may take a moment
+
+    _armed = passing
+
+
+@contextmanager
+def noting() -> Iterator[Counter[str]]:
+    """Count the passings of this process meanwhile, instead of dying."""
+    global _armed
+    before, passed = _armed, Counter[str]()
+    lock = threading.Lock()
+
+    def passing(point: str) -> None:
+        with lock:
+            passed[point] += 1
+
+    _armed = passing
+    try:
+        yield passed
+    finally:
+        _armed = before

@@ -1,0 +1,174 @@
+"""Single modules of the page, run in the browser with data made to break them."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from coffeeshop.messages import SessionSpec
+from tests.browser.conftest import Open
+from tests.browser.watched import Watched
+from tests.running import Running, new_id
+
+ROWS = 100_000
+FLUID = 1_000
+"""Milliseconds until a search among all rows shows."""
+CUT = """async ([text, size]) => {
+    const { cut } = await import("/static/js/upload/cut.js");
+    const stream = new Blob([text]).stream();
+    const parts = [];
+    try {
+        for await (const { body, line } of cut(stream, size)) {
+            const bytes = await new Blob(body).arrayBuffer();
+            parts.push([new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), line]);
+        }
+    } catch (error) {
+        return { parts, error: error.message, line: error.line };
+    }
+    return { parts };
+}"""
+
+
+@pytest.fixture
+def module(system: Running, open_page: Open) -> Watched:
+    return open_page(system.url)
+
+
+def cut(module: Watched, text: str, size: int) -> dict[str, Any]:
+    found: dict[str, Any] = module.page.evaluate(CUT, [text, size])
+    return found
+
+
+def some_rows(rng: random.Random, count: int, newline: str) -> list[str]:
+    def cell() -> str:
+        if rng.random() < 0.3:
+            return '"' + rng.choice(["a,b", "two\nlines", 'a ""quote""', "", "\n\n", "é"]) + '"'
+        return rng.choice(["", "7", "latte", "ñandú"])
+
+    return [",".join(cell() for _ in range(3)) + newline for _ in range(count)]
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_parts_are_whole_rows_behind_the_header_in_order(
+    module: Watched, seed: int, newline: str
+) -> None:
+    rng = random.Random(seed)
+    header = "\ufeffa,b,c" + newline
+    rows = some_rows(rng, rng.randint(1, 60), newline)
+    if seed % 2:
+        rows[-1] = rows[-1].removesuffix(newline)
+    parts = cut(module, header + "".join(rows), rng.randint(20, 120))["parts"]
+    assert all(body.startswith(header) for body, _ in parts)
+    bodies = [body.removeprefix(header) for body, _ in parts]
+    assert "".join(bodies) == "".join(rows)
+    ends = {len("".join(rows[:n])) for n in range(len(rows) + 1)}
+    at = 0
+    for body, (_, line) in zip(bodies, parts, strict=True):
+        assert line == 1 + (header + "".join(rows)[:at]).count("\n")
+        at += len(body)
+        assert at in ends
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a,b\n", [["a,b\n", 2]]),
+        ("a,b", [["a,b", 2]]),
+        ("", [["", 2]]),
+        ("a\n1\n2\n", [["a\n1\n2\n", 2]]),
+        ("a\n1\n2", [["a\n1\n2", 2]]),
+    ],
+)
+def test_a_text_without_rows_is_one_part(
+    module: Watched, text: str, parts: list[list[object]]
+) -> None:
+    assert cut(module, text, 100)["parts"] == parts
+
+
+def test_a_row_that_is_longer_than_a_part_stays_whole(module: Watched) -> None:
+    row = '"' + "x\n" * 500 + '",1\n'
+    found = cut(module, "a,b\n" + row + "2,2\n", 50)
+    assert [body for body, _ in found["parts"]] == ["a,b\n" + row + "2,2\n"]
+
+
+def test_a_quote_that_is_never_closed_is_an_error_with_its_line(module: Watched) -> None:
+    found = cut(module, 'a,b\n1,1\n2,"\n3,3\n', 6)
+    assert found["error"] == "a quote is opened and never closed"
+    assert found["line"] == 3
+
+
+def test_a_row_without_an_end_does_not_fill_the_memory(module: Watched) -> None:
+    found = cut(module, 'a,b\n1,"' + "x" * 4_000_000, 1_000_000)
+    assert "longer than" in found["error"]
+    assert found["line"] == 2
+
+
+def test_results_are_read_with_their_quotes(module: Watched) -> None:
+    text = 'a,b\n1,"x, ""y"""\n"two\nlines",\n'
+    rows = module.page.evaluate(
+        """async (text) => {
+            const { allRows, rowsOf } = await import("/static/js/csv.js");
+            const plain = allRows(rowsOf("a,b\\n1,2\\n3,\\n"));
+            return [allRows(rowsOf(text)), plain, rowsOf("a\\n").length];
+        }""",
+        text,
+    )
+    assert rows == [[["1", 'x, "y"'], ["two\nlines", ""]], [["1", "2"], ["3", ""]], 0]
+
+
+def test_bins_hold_every_number_once(module: Watched) -> None:
+    for numbers in ([75.0], [75.0, 75.0], [75.0, 80.001], [75.0, 1e6], [0.1, 0.2, 0.30000001]):
+        found = module.page.evaluate(
+            'async (n) => (await import("/static/js/charts/bins.js")).binned(n)', numbers
+        )
+        assert sum(found["counts"]) == len(numbers)
+        assert len(found["counts"]) <= 27
+        assert found["edges"][0] <= min(numbers)
+        assert found["edges"][-1] > max(numbers) * (1 - 1e-12)
+
+
+def test_a_hundred_thousand_purchases_are_searched_and_sorted_at_once(
+    system: Running, module: Watched
+) -> None:
+    page = module.page
+    text = "transaction_id,final_amount\n" + "".join(
+        f"{n:08d}-0000-4000-8000-000000000000,{75 + n % 1000}.0\n" for n in range(ROWS)
+    )
+    session = new_id()
+    system.client().open(SessionSpec(session), "large")
+    page.route(
+        f"**/v1/overview/sessions/{session}",
+        lambda route: route.fulfill(
+            json={**route.fetch().json(), "results": ["query1"]},
+        ),
+    )
+    page.route("**/downloads/query1.csv", lambda route: route.fulfill(body=text))
+    page.goto(f"{system.url}/#/sessions/{session}")
+    status = page.get_by_text("1 to 25 of 100,000 purchases")
+    expect(status).to_be_visible()
+    assert page.locator("main tbody tr").count() < 60
+    began = page.evaluate("performance.now()")
+    page.get_by_label("Search id or amount").fill("00099999")
+    expect(page.get_by_text("1 to 1 of 1 purchase")).to_be_visible()
+    assert page.evaluate("performance.now()") - began < FLUID
+    page.get_by_label("Search id or amount").fill("")
+    page.get_by_label("Order").select_option("Largest first")
+    expect(page.get_by_role("cell", name="00000999-")).to_be_visible()
+    page.get_by_role("button", name="Last", exact=True).click()
+    expect(page.get_by_text("99,976 to 100,000 of 100,000 purchases")).to_be_visible()
+    page.get_by_label("Search id or amount").fill("nothing like it")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+
+
+def test_ids_are_random_uuids_of_version_four(module: Watched) -> None:
+    found = module.page.evaluate(
+        'async () => { const { newId } = await import("/static/js/upload/uploads.js");'
+        " return [newId(), newId()]; }"
+    )
+    assert len(set(found)) == 2
+    assert all(uuid.UUID(each).version == 4 for each in found)

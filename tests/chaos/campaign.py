@@ -1,0 +1,75 @@
+"""``python -m tests.chaos.campaign``: a long campaign against the oracle, and its report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from coffeeshop.testing.chaos import Campaign, Report, run
+from tests.oracle import answers
+
+BEGIN, END = "<!-- campaign -->", "<!-- end of campaign -->"
+
+
+def described(report: Report) -> str:
+    """The report as a table in Markdown."""
+    campaign = report.campaign
+    kinds = ", ".join(f"{n} x {fault}" for fault, n in sorted(report.faults.items()))
+    growth = report.growth.items()
+    rows = [
+        ("command", f"`make chaos CHAOS_SECONDS={campaign.seconds:g} CHAOS_SEED={campaign.seed}`"),
+        ("processors", str(os.cpu_count())),
+        ("clients, workers, gateways", f"{campaign.clients}, {campaign.workers}, 2"),
+        ("faults for", f"{campaign.seconds / 60:g} minutes"),
+        ("faults", f"{sum(report.faults.values())}: {kinds}"),
+        ("sessions, each compared with DuckDB's answers", f"{report.sessions:,}"),
+        ("rows analysed", f"{report.rows:,}"),
+        ("**wrong, missing or repeated ends**", f"**{len(report.wrong)}**"),
+        ("objects left on the broker", str(len(report.left))),
+        *((f"{what}, before and after the last sessions", f"{a}, {b}") for what, (a, b) in growth),
+    ]
+    return "\n".join(["| | |", "|---|---|", *(f"| {a} | {b} |" for a, b in rows)])
+
+
+def write_into(file: Path, table: str) -> None:
+    """Put the table between the marks of a document."""
+    before, _, rest = file.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    file.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}")
+
+
+def main() -> int:
+    """Run it; 1 when the promise was broken."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1800.0)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clients", type=int, default=4)
+    parser.add_argument("--write", type=Path, help="a document to put the table into")
+    options = parser.parse_args()
+    began = time.monotonic()
+
+    def say(text: str) -> None:
+        print(f"{time.monotonic() - began:7.1f} s  {text}", file=sys.stderr, flush=True)
+
+    campaign = Campaign(options.seed, options.seconds, options.clients)
+    with tempfile.TemporaryDirectory() as folder:
+        report = run(campaign, Path(folder), answers, say)
+    print(described(report))
+    for complaint in (*report.wrong, *report.left):
+        print(complaint)
+    if report.evidence:
+        file = Path(tempfile.gettempdir()) / f"coffeeshop-chaos-{campaign.seed}.json"
+        file.write_text("\n".join(map(json.dumps, report.evidence)))
+        print(f"what the processes said: {file}")
+    if options.write:
+        write_into(options.write, described(report))
+    return 0 if report.kept else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

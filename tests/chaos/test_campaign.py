@@ -1,0 +1,35 @@
+"""A short campaign of every kind of fault, and the judgement of a report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from coffeeshop.testing.chaos import Campaign, Report, run
+from tests.chaos.campaign import BEGIN, END, described, write_into
+from tests.oracle import answers
+
+
+@pytest.mark.timeout(300)
+def test_a_short_campaign_keeps_the_promise(broker: object, tmp_path: Path) -> None:
+    campaign = Campaign(seed=4, seconds=10, clients=2, pause=2.0, growth=False)
+    report = run(campaign, tmp_path, answers, print)
+    print(described(report))
+    assert report.kept, (report.wrong, report.left)
+    assert report.faults.total() >= 1
+
+
+def test_a_report_of_one_wrong_session_or_one_object_left_or_no_session_is_no_success() -> None:
+    campaign = Campaign(1, 1)
+    assert Report(campaign, sessions=1).kept
+    assert not Report(campaign, sessions=1, wrong=["a"]).kept
+    assert not Report(campaign, sessions=1, left=["in.s"]).kept
+    assert not Report(campaign).kept
+
+
+def test_a_report_replaces_the_one_between_the_marks_of_a_document(tmp_path: Path) -> None:
+    document = tmp_path / "reliability.md"
+    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write_into(document, "new")
+    assert document.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"

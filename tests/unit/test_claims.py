@@ -1,0 +1,88 @@
+"""Claims: which attempt is careful, which task is beyond hope, and whose turn it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from coffeeshop.actors.care import Care, Hanging, Turns
+from coffeeshop.claims import MOST_ATTEMPTS, SAME_CULPRIT, Claim, Verdict, judge
+from coffeeshop.errors import CodecError
+from coffeeshop.messages import Record, TaskId
+
+OWN = Claim("filters.0", "own")
+
+
+def claims(*feeding: str) -> list[Claim]:
+    """One dead attempt after the other, each with the record it last named."""
+    return [Claim("filters.0", str(n), record) for n, record in enumerate(feeding)]
+
+
+def test_a_claim_survives_its_journal() -> None:
+    claim = Claim("filters.0", "a", "batch transactions/0/3")
+    assert Claim.of(Record.of(claim.record().message())) == claim
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"\xff", b'{"attempt": "a"}'])
+def test_what_is_no_claim_is_refused(body: bytes) -> None:
+    with pytest.raises(CodecError, match="not a claim"):
+        Claim.of(Record("claim", "claims", "filters.0", 0, body))
+
+
+def test_the_first_two_attempts_name_nothing_and_the_third_is_careful() -> None:
+    assert judge([OWN], OWN) == Verdict()
+    assert judge([*claims(""), OWN], OWN) == Verdict()
+    assert judge([*claims("", ""), OWN], OWN) == Verdict(careful=True)
+
+
+def test_other_tasks_and_own_repeats_do_not_count() -> None:
+    others = [Claim("filters.1", str(n), "x") for n in range(9)]
+    assert judge([*others, OWN, OWN], OWN) == Verdict()
+
+
+def test_three_attempts_that_died_over_one_record_are_beyond_hope() -> None:
+    found = judge([*claims("", "", *["batch t/0/1"] * SAME_CULPRIT), OWN], OWN)
+    assert found.hopeless == "batch t/0/1 was being worked on by filters.0 when 3 attempts died"
+
+
+@pytest.mark.parametrize("last", [("a", "a"), ("a", "b", "a"), ("a", "a", ""), ("", "", "")])
+def test_fewer_or_other_or_survived_records_are_no_reason_to_give_up(last: tuple[str, ...]) -> None:
+    assert judge([*claims("", "", *last), OWN], OWN) == Verdict(careful=True)
+
+
+def test_a_record_that_was_survived_is_not_blamed() -> None:
+    survived = [
+        claim
+        for n in range(5)
+        for claim in (Claim("filters.0", str(n), "a"), Claim("filters.0", str(n)))
+    ]
+    assert judge([*survived, OWN], OWN) == Verdict(careful=True)
+
+
+@pytest.mark.parametrize(("last", "over"), [("", ""), ("b", ", lastly over b")])
+def test_a_task_that_was_begun_too_often_is_beyond_hope(last: str, over: str) -> None:
+    found = judge([*claims(*["a", ""] * (MOST_ATTEMPTS // 2 - 1), "a", last), OWN], OWN)
+    assert found.hopeless == f"filters.0 was begun {MOST_ATTEMPTS} times and never ended{over}"
+
+
+def test_turns_come_one_at_a_time_in_the_order_of_asking() -> None:
+    turns, had = Turns(), list[str]()
+    for who in ("a", "b", "c", "d"):
+        turns.ask(who, lambda who=who: had.append(who))  # type: ignore[misc]
+    assert had == ["a"]
+    turns.give_back("c")  # no longer wants one
+    turns.give_back("nobody")
+    assert had == ["a"]
+    turns.give_back("a")
+    assert had == ["a", "b"]
+    turns.give_back("b")
+    turns.give_back("d")
+    assert had == ["a", "b", "d"]
+    turns.ask("a", lambda: had.append("again"))
+    assert had[-1] == "again"
+
+
+def test_a_task_hangs_when_it_is_at_one_record_for_too_long() -> None:
+    care, task = Care(), TaskId("s", "filters", 0)
+    care.feeding[task] = "batch t/0/1", 10.0
+    assert care.hanging(14.0, 5.0) == []
+    assert care.hanging(15.5, 5.0) == [Hanging(task, "batch t/0/1", 5.5)]
