@@ -15,6 +15,7 @@ from coffeeshop.errors import CodecError
 MAX_BODY = 4 << 20
 """The largest body of a record, in bytes."""
 _FRAME = 64 << 10  # what the stream format may add to the columns
+_SHOWN = 500  # characters of what somebody else wrote, in an error
 _HEADER, _COMPRESSION = 2, 3
 """Numbers of fields in Arrow's ``Message`` and ``RecordBatch`` tables."""
 
@@ -38,12 +39,13 @@ def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
     try:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             if schema is not None and not reader.schema.equals(schema):
-                raise CodecError(f"the batch has {reader.schema.names}, not {schema.names}")
+                found = str(reader.schema.names)[:_SHOWN]
+                raise CodecError(f"the batch has {found}, not {schema.names}")
             _check_messages(body)
             batch = reader.read_next_batch()
             batch.validate()
     except (pa.ArrowException, StopIteration, OSError, ValueError, struct.error) as error:
-        raise CodecError(f"not an Arrow batch: {error}") from error
+        raise CodecError(f"not an Arrow batch: {str(error)[:_SHOWN]}") from error
     return batch
 
 

@@ -1,11 +1,28 @@
 #!/bin/sh
-# What compose.yaml needs beside the checkout: random credentials for the broker, the folders it
-# mounts, and in .env who the results shall belong to. Leaves alone what is there already: a broker
-# keeps the password of its first start on its volume.
+# What compose.yaml needs beside the checkout: random credentials for the broker, tokens for the
+# gateway, the folders it mounts, and in .env who the results shall belong to. Leaves alone what is
+# there already: a broker keeps the password of its first start on its volume.
 set -eu
 cd "$(dirname "$0")/.."
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+sha256() {
+    if command -v sha256sum >/dev/null 2>&1; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
+}
+
+# keep FILE: what comes in, readable by all, whole or not at all.
+keep() {
+    cat >"$1.new"
+    chmod 444 "$1.new"
+    mv "$1.new" "$1"
+}
+
+# token NAME ROLE: makes the token of that name unless it is there; its line of the tokens file.
+token() {
+    [ -s "$secrets/$1_token" ] || printf 'coffeeshop_%s\n' "$(random)" | keep "$secrets/$1_token"
+    echo "$1 $2 sha256:$(tr -d '\n' <"$secrets/$1_token" | sha256)"
+}
 
 secrets=deploy/secrets
 url=$secrets/broker_url
@@ -16,18 +33,18 @@ user=$secrets/rabbitmq_user.conf
 mkdir -p "$secrets"
 chmod 700 "$secrets"
 if [ ! -s "$url" ]; then
-    printf 'amqp://coffeeshop:%s@rabbitmq:5672/\n' "$(random)" >"$url.new"
-    chmod 444 "$url.new"
-    mv "$url.new" "$url"
+    printf 'amqp://coffeeshop:%s@rabbitmq:5672/\n' "$(random)" | keep "$url"
     echo "secrets: new credentials in $secrets" >&2
 fi
 password=$(sed -n 's,^amqp://coffeeshop:\([0-9a-f]*\)@.*,\1,p' "$url")
 if [ -z "$password" ]; then
     echo "secrets: $url is not of this script's making; write $user yourself" >&2
 elif [ ! -s "$user" ]; then
-    printf 'default_user = coffeeshop\ndefault_pass = %s\n' "$password" >"$user.new"
-    chmod 444 "$user.new"
-    mv "$user.new" "$user"
+    printf 'default_user = coffeeshop\ndefault_pass = %s\n' "$password" | keep "$user"
+fi
+# Made once: lines that somebody adds later stay.
+if [ ! -s "$secrets/gateway_tokens" ]; then
+    { token client client && token admin admin; } | keep "$secrets/gateway_tokens"
 fi
 
 mkdir -p .data results

@@ -88,7 +88,10 @@ class Claiming:
 
     def close(self) -> None:
         """The attempt is over, whatever it was at."""
-        for turn in tuple(self._open_turns):
+        open_turns = tuple(self._open_turns)
+        if open_turns:  # this process lives, so whatever was named killed nobody
+            self._say(self._claim, lambda: None)
+        for turn in open_turns:
             self._turns.give_back(turn)
         self.stop_reading()
 

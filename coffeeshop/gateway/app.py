@@ -32,6 +32,8 @@ ROUTES = (
     page_routes,
     login_routes,
 )
+MOST_ERRORS = 10
+"""That one answer tells of a request."""
 _PROBLEM = {"description": "A problem document.", "content": {MEDIA_TYPE: {"schema": SCHEMA}}}
 
 
@@ -76,8 +78,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     wrong = [
-        {"where": "/".join(map(str, each["loc"])), "what": str(each["msg"])}
-        for each in error.errors()
+        {"where": "/".join(map(str, each["loc"]))[:200], "what": str(each["msg"])[:200]}
+        for each in error.errors()[:MOST_ERRORS]
     ]
     detail = "; ".join(f"{each['where']}: {each['what']}" for each in wrong)[:1000]
     return problem(422, detail, errors=wrong)

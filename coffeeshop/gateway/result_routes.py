@@ -43,7 +43,7 @@ class EventResponse(StreamingResponse):
 async def events(
     gateway: The,
     session: SessionId,
-    last_event_id: Annotated[int, Header(ge=-1)] = -1,
+    last_event_id: Annotated[int, Header(ge=-1, lt=1 << 62)] = -1,
 ) -> EventResponse:
     """The session's life as server-sent events, up to its end; resumes by Last-Event-ID."""
     known = await session_of(gateway, session)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ from coffeeshop.gateway.sessions import Lifetimes
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec
+from tests.acceptance.test_cli_gateway import command as command_line
+from tests.acceptance.test_cli_gateway import environment as around
 from tests.running import Running, eventually, http, new_id, running
 
 ALICE, BOB, OPS = (f"{new_token()}" for _ in range(3))
@@ -228,15 +231,11 @@ def test_a_clients_overview_counts_its_own_sessions_and_shows_no_nodes(
         shown = api.get("/v1/overview").json()
     assert shown["status"]["sessions_completed"] == 1
     assert (shown["nodes"], shown["status"]["nodes"]) == ([], 0)
-    with http(system, token=new_bob(system)) as api:
+    with http(system, token=BOB) as api:
         shown = api.get("/v1/overview").json()
     assert shown["status"]["sessions_completed"] == 0
     with http(system, token=OPS) as api:
         eventually(lambda: api.get("/v1/overview").json()["nodes"], "the node is heard of")
-
-
-def new_bob(system: Running) -> str:
-    return BOB
 
 
 def test_somebody_elses_id_cannot_be_joined_or_taken(system: Running, opened: str) -> None:
@@ -344,10 +343,9 @@ def test_a_name_that_somebody_pointed_here_is_refused(free: Running, host: str) 
 
 
 def test_two_hosts_are_none(free: Running) -> None:
-    with http(free) as api:
-        request = api.build_request("GET", "/v1/sessions", headers=[("Host", "localhost")] * 2)
-        if len(request.headers.get_list("host")) == 2:
-            refused(api.send(request), 403)
+    with socket.create_connection(("127.0.0.1", free.gateways[0].port), 20) as client:
+        client.sendall(b"GET /v1/sessions HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n")
+        assert b" 403 " in client.recv(1 << 16)
 
 
 def test_with_tokens_a_gateway_may_have_any_name(system: Running) -> None:
@@ -422,7 +420,7 @@ def test_a_wrong_token_sets_no_cookie(system: Running, body: Any) -> None:
 
 def test_a_cookie_of_another_kind_is_not_taken_for_a_token(system: Running) -> None:
     with http(system) as api:
-        for cookie in ("coffeeshop=x", "other=" + ALICE, "coffeeshop", "=;=;", "\x01"):
+        for cookie in ("coffeeshop=x", "other=" + ALICE, "coffeeshop", "=;=;"):
             refused(api.get("/v1/sessions", headers={"Cookie": cookie}), 401)
 
 
@@ -562,11 +560,8 @@ def test_no_token_is_in_any_log_or_any_answer(
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    from tests.acceptance.test_cli_gateway import command as line
-    from tests.acceptance.test_cli_gateway import environment as around
-
     return subprocess.run(
-        line(*arguments),
+        command_line(*arguments),
         env=around(**environment),
         capture_output=True,
         text=True,
@@ -586,7 +581,7 @@ def test_the_command_shows_its_token_from_a_file_or_the_environment(
         ((), {"COFFEESHOP_TOKEN_FILE": file}),
         (("--token-file", file), {"COFFEESHOP_TOKEN": BOB}),
     ):
-        done = command("sessions", "-q", *arguments, **there, **environment)
+        done = command("sessions", "-q", "--limit", "1000", *arguments, **there, **environment)
         assert completed in done.stdout.split(), done.stderr
     for environment in ({}, {"COFFEESHOP_TOKEN": "x"}):
         done = command("sessions", **there, **environment)

@@ -24,7 +24,8 @@ ARGUMENTS = (
 Open = Callable[..., Watched]
 
 
-@pytest.fixture(scope="session")
+# Not of the whole run: its event loop would be in the way of tests that have one of their own.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Debian's Chromium; nothing is ever downloaded."""
     if not CHROMIUM.exists():
@@ -49,13 +50,17 @@ def system() -> Iterator[Running]:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Open the page of a gateway in a browser of its own, as ``open_page(url, path, **how)``."""
+    """Open the page of a gateway in a browser of its own, as ``open_page(url, path, **how)``.
+
+    Without a path nothing is asked yet.
+    """
     watched: list[Watched] = []
 
-    def opened(url: str, path: str = "/", **how: object) -> Watched:
+    def opened(url: str, path: str | None = "/", **how: object) -> Watched:
         made = Watched(browser, url, **how)
         watched.append(made)
-        made.page.goto(url + path)
+        if path is not None:
+            made.page.goto(url + path)
         return made
 
     yield opened

@@ -94,7 +94,7 @@ def test_the_overview_says_that_the_gateway_is_away_and_recovers_by_itself(
 def test_a_page_opened_before_there_is_anything_to_show_says_so(
     own: Running, open_page: Open
 ) -> None:
-    watched = open_page(own.url, "/v1/status")
+    watched = open_page(own.url, None)
     watched.forgive(*LOUD)
     page = watched.page
     page.route("**/v1/overview*", lambda route: route.abort())
@@ -143,7 +143,7 @@ def test_a_busy_gateway_is_given_the_time_it_asks_for(
 def test_events_go_on_after_the_last_one_that_was_heard(own: Running, open_page: Open) -> None:
     session = new_id()
     own.client().open(SessionSpec(session))
-    watched = open_page(own.url, "/v1/status")
+    watched = open_page(own.url, None)
     page = watched.page
     asked: list[str | None] = []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,29 @@ def test_a_folder_of_either_layout_goes_from_upload_to_charts(
     assert downloaded(watched, "query4").decode() == expected["query4.csv"]
     assert downloaded(watched, "query4", "parquet")[:4] == b"PAR1"
     assert downloaded(watched, "query4", "json").startswith(b"[")
+
+
+def test_the_protocol_is_told_in_its_order(system: Running, open_page: Open, flat: Path) -> None:
+    watched = open_page(system.url)
+    watched.upload(flat)
+    watched.expect_state("Completed")
+    story = watched.page.get_by_role("log")
+    expect(story).to_contain_text("The input was removed from the broker")
+    told = story.locator("li span:last-child").all_inner_texts()
+    assert told[0] == "Registered: 5 tables, 1 producer announced"
+    assert "Transactions: producer 0 ended with 2 batches" in told
+    results = [text for text in told if text.endswith(": result complete")]
+    assert len(results) == 5
+    ends = [told.index(each) for each in results]
+    assert told.index("Every producer ended every table") < told.index(
+        "Completed: every result is there"
+    )
+    assert max(ends) < told.index("Completed: every result is there")
+    rows = watched.page.get_by_role("row", name="Transactions")
+    expect(rows.first).to_contain_text("ended")
+    expect(rows.first).to_contain_text("40,000")
+    pipeline = watched.page.get_by_role("img", name="The pipeline. clients: all sent;")
+    expect(pipeline).to_have_attribute("aria-label", re.compile("results: 5 of 5 ready"))
 
 
 def test_compressed_tables_are_sent_decompressed(

@@ -68,7 +68,7 @@ def test_two_users_do_not_see_each_other(url: str, open_page: Open, flat: Path, 
         page = watched.page
         page.get_by_role("link", name="Overview").first.click()
         expect(page.locator(".cards h3")).to_have_text([name])
-        expect(page.get_by_role("heading", name="Nodes")).to_be_hidden()
+        expect(page.get_by_role("heading", name="Nodes", exact=True)).to_be_hidden()
         watched.forgive("Failed to load resource: the server responded with a status of 404")
         page.goto(f"{url}/#/sessions/{other}")
         expect(page.get_by_role("alert")).to_contain_text("There is no such session")
@@ -76,7 +76,7 @@ def test_two_users_do_not_see_each_other(url: str, open_page: Open, flat: Path, 
     ops = open_page(url)
     sign_in(ops, "ops")
     expect(ops.page.locator(".cards h3")).to_have_count(2)
-    expect(ops.page.get_by_role("heading", name="Nodes")).to_be_visible()
+    expect(ops.page.get_by_role("heading", name="Nodes", exact=True)).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

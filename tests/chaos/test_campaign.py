@@ -13,7 +13,7 @@ from tests.oracle import answers
 
 @pytest.mark.timeout(300)
 def test_a_short_campaign_keeps_the_promise(broker: object, tmp_path: Path) -> None:
-    campaign = Campaign(seed=4, seconds=10, clients=2, pause=2.0, growth=False)
+    campaign = Campaign(seed=4, seconds=6, clients=2, pause=2.0, growth=False)
     report = run(campaign, tmp_path, answers, print)
     print(described(report))
     assert report.kept, (report.wrong, report.left)

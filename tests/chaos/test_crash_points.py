@@ -36,7 +36,6 @@ SHORT = {  # the others run with `make long`
     "task.output_sent",
     "node.before_ack",
     "session.failure_sent",
-    "gateway.opened_written",
     "gateway.batch_appended",
     "client.batch_answered",
 }

@@ -195,6 +195,16 @@ def test_nodes_read_the_broker_from_their_secret(name: str, tmp_path: Path) -> N
     assert Settings.read(environment).broker == "amqp://a:b@rabbitmq:5672/"
 
 
+def test_the_gateway_knows_who_may_use_it_and_the_client_shows_its_token() -> None:
+    gateway, client = services()["gateway"], services()["client"]
+    tokens = PurePosixPath(gateway["environment"]["COFFEESHOP_TOKENS_FILE"])
+    assert tokens == PurePosixPath("/run/secrets/gateway_tokens")
+    assert tokens.name in gateway["secrets"]
+    shown = PurePosixPath(client["environment"]["COFFEESHOP_TOKEN_FILE"])
+    assert [f"/run/secrets/{name}" for name in client["secrets"]] == [str(shown)]
+    assert "--insecure" not in COMPOSE.read_text()
+
+
 def test_all_of_ours_run_the_image_that_is_built_here() -> None:
     assert {service["image"] for service in ours().values()} == {"coffeeshop:local"}
     assert {service["build"] for service in ours().values()} == {"."}
@@ -217,7 +227,8 @@ def test_a_client_takes_the_arguments_that_are_appended() -> None:
 
 def test_a_client_finds_the_gateway_the_data_and_the_place_for_results() -> None:
     service = services()["client"]
-    settings = Settings.read(service["environment"])
+    environment = {**service["environment"], "COFFEESHOP_TOKEN_FILE": ""}
+    settings = Settings.read(environment)
     gateway = services()["gateway"]
     assert settings.gateway == f"http://gateway:{parsed(arguments(gateway)).params['port']}"
     data, results = service["volumes"]
@@ -232,7 +243,7 @@ def test_a_client_finds_the_gateway_the_data_and_the_place_for_results() -> None
 def test_a_client_cannot_reach_the_broker() -> None:
     client, broker = services()["client"], services()[BROKER]
     assert not set(client["networks"]) & set(broker["networks"])
-    assert "secrets" not in client
+    assert client["secrets"] == ["client_token"]
     assert set(services()["gateway"]["networks"]) == {*client["networks"], *broker["networks"]}
 
 

@@ -11,13 +11,21 @@ from pathlib import Path
 
 import pytest
 
+from coffeeshop.client.folder import open_folder
+from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Forbidden
+from coffeeshop.gateway.tokens import Client, Tokens
+from coffeeshop.generate import generate
+from coffeeshop.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport.rabbitmq import RabbitTransport
 from coffeeshop.transport.rabbitmq_url import Address
 from tests.deploy.stack import BROKER, ROOT, settings_of
 
-NAMES = ("broker_url", "rabbitmq_user.conf")
+NAMES = ("broker_url", "rabbitmq_user.conf", "gateway_tokens", "client_token", "admin_token")
+SESSION = "6d6a0a07-6f0c-4a5e-8d07-8f3f1f6a5b10"
 UNDERSTOOD = {
     "consumer_timeout": "90000000",
     "max_message_size": str(16 << 20),
@@ -63,11 +71,22 @@ def test_the_url_and_the_brokers_user_agree(checkout: Path) -> None:
     assert (address.host, address.port, address.virtual_host) == (BROKER, 5672, "/")
 
 
+def test_the_gateway_takes_the_tokens_that_were_made(checkout: Path) -> None:
+    make_secrets(checkout)
+    folder = checkout / "deploy" / "secrets"
+    tokens = Tokens(folder / "gateway_tokens")
+    made = {name: secrets_in(checkout)[f"{name}_token"].strip() for name in ("client", "admin")}
+    assert tokens.client_of(made["client"]) == Client("client")
+    assert tokens.client_of(made["admin"]) == Client("admin", admin=True)
+    assert len(made["client"]) == len("coffeeshop_") + 48
+
+
 def test_credentials_differ_from_checkout_to_checkout(checkout: Path, tmp_path: Path) -> None:
     shutil.copytree(checkout, tmp_path / "other")
     make_secrets(checkout)
     make_secrets(tmp_path / "other")
-    assert secrets_in(checkout)["broker_url"] != secrets_in(tmp_path / "other")["broker_url"]
+    one, other = secrets_in(checkout), secrets_in(tmp_path / "other")
+    assert all(one[name] != other[name] for name in NAMES)
 
 
 def test_a_second_run_keeps_the_credentials_and_says_nothing(checkout: Path) -> None:
@@ -127,6 +146,34 @@ def test_a_broker_starts_with_the_configuration_and_knows_this_user_only(checkou
         assert users[0].split("\t") == [address.user, "[monitoring]"]
         assert users[1:] == [""]
         assert environment(broker, UNDERSTOOD) == f"[{','.join(UNDERSTOOD.values())}]"
+
+
+@pytest.mark.usefixtures("broker")
+def test_the_brokers_user_may_do_what_the_system_does_and_no_more(
+    checkout: Path, tmp_path: Path
+) -> None:
+    make_secrets(checkout)
+    address = Address.parse(secrets_in(checkout)["broker_url"].strip())
+    generate(tmp_path / "shop", transactions=200, seed=3, layout="flat")
+    with PrivateBroker(config=configuration(checkout)) as broker:
+        url = f"amqp://{address.user}:{address.password}@127.0.0.1:{broker.port}/"
+        with Cluster(url) as cluster:
+            client = GatewayClient(url_of(cluster.start("all")))
+            _, tables, _ = analyse(client, open_folder(tmp_path / "shop"), SessionSpec(SESSION))
+            client.delete(SESSION)
+            client.close()
+        assert len(tables) == 5
+        allowed = broker.rabbitmqctl("list_user_permissions", address.user, "--no-table-headers")
+        used = "^(amq[.]default|(ctl|in|out)[.].*)$"
+        assert allowed.split() == ["/", "^(ctl|in|out)[.].*$", used, used]
+        transport = RabbitTransport(url)
+        try:
+            transport.wait_connected(10)
+            for declare in (transport.declare_queue, transport.declare_journal):
+                with pytest.raises(Forbidden, match="refuse"):
+                    declare("somebody.elses")
+        finally:
+            transport.close()
 
 
 def configuration(checkout: Path) -> str:

@@ -5,7 +5,9 @@ import { rowsOf } from "../csv.js";
 import { h } from "../dom.js";
 import { QUERIES } from "../names.js";
 import { loading, notice } from "../parts.js";
+import { pause } from "../patience.js";
 
+const MOST = 20; // tries, where the gateway says when to come again
 const FORMATS = ["csv", "json", "parquet"];
 const pathOf = (id, query, format) => `v1/sessions/${id}/downloads/${query}.${format}`;
 
@@ -26,8 +28,15 @@ export async function loaded(node, id, queries, signal, built) {
 }
 
 async function fetched(id, query, signal) {
-  const response = await request(pathOf(id, query, "csv"), { signal });
-  return response.text();
+  for (let tries = 0; ; tries += 1) {
+    try {
+      const response = await request(pathOf(id, query, "csv"), { signal });
+      return await response.text();
+    } catch (error) {
+      if (!(error.retryAfter > 0) || tries > MOST) throw error;
+      await pause(error.retryAfter, signal);
+    }
+  }
 }
 
 function downloads(id, queries) {
