@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from coffeeshop.messages import SessionSpec
 from tests.browser.conftest import Open
@@ -33,9 +34,14 @@ CUT = """async ([text, size]) => {
 }"""
 
 
-@pytest.fixture
-def module(system: Running, open_page: Open) -> Watched:
-    return open_page(system.url)
+@pytest.fixture(scope="module")
+def module(system: Running, browser: Browser) -> Iterator[Watched]:
+    """A page for all tests that leave it as it is."""
+    watched = Watched(browser, system.url)
+    watched.page.goto(system.url)
+    yield watched
+    watched.close()
+    watched.check()
 
 
 def cut(module: Watched, text: str, size: int) -> dict[str, Any]:
@@ -133,9 +139,9 @@ def test_bins_hold_every_number_once(module: Watched) -> None:
 
 
 def test_a_hundred_thousand_purchases_are_searched_and_sorted_at_once(
-    system: Running, module: Watched
+    system: Running, open_page: Open
 ) -> None:
-    page = module.page
+    page = open_page(system.url, None).page
     text = "transaction_id,final_amount\n" + "".join(
         f"{n:08d}-0000-4000-8000-000000000000,{75 + n % 1000}.0\n" for n in range(ROWS)
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -13,6 +15,8 @@ import pytest
 
 from coffeeshop import service as module
 from coffeeshop.errors import Unreachable, UsageError
+from coffeeshop.gateway.access import Access
+from coffeeshop.gateway.tokens import Tokens, line_of, new_token
 from coffeeshop.plan import PLANS
 from coffeeshop.presence import NODES
 from coffeeshop.service import (
@@ -250,3 +254,21 @@ def test_a_process_may_open_as_many_files_as_the_system_allows() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (before[1], before[1])
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_hangup_lets_the_gateway_read_its_tokens_again(tmp_path: Path, given: bool) -> None:
+    file, first, second = tmp_path / "tokens", new_token(), new_token()
+    file.write_text(line_of("alice", first))
+    tokens, before = Tokens(file), file.stat()
+    options = NodeOptions(("gateway",), "amqp://x", access=Access(tokens) if given else None)
+    handlers = {s: signal.getsignal(s) for s in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)}
+    try:
+        Service(options).install_signals()
+        file.write_text(line_of("alice", second))
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert (tokens.client_of(second) is not None) == given
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

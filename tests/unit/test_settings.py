@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.errors import UsageError
-from coffeeshop.settings import Settings, set_up_logging
+from coffeeshop.settings import Credentials, Settings, read_secret, set_up_logging
 
 
 def test_an_empty_environment_has_defaults() -> None:
@@ -82,3 +82,35 @@ def test_logging_is_set_up_as_the_settings_say(
     )
     set_up_logging(Settings(log_json=as_json), verbosity)
     assert calls == [called]
+
+
+def test_the_environment_says_what_is_shown_to_a_gateway_and_whom_to_believe(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "token"
+    file.write_text("mine\n")
+    environment = {
+        "COFFEESHOP_TOKEN_FILE": str(file),
+        "COFFEESHOP_TOKEN": "another",
+        "COFFEESHOP_CA_FILE": "ca.pem",
+        "COFFEESHOP_TOKENS_FILE": "tokens",
+    }
+    settings = Settings.read(environment)
+    assert settings.credentials == Credentials("mine", Path("ca.pem"))
+    assert settings.tokens_file == Path("tokens")
+    assert "mine" not in repr(settings)
+    assert Settings.read({"COFFEESHOP_TOKEN": "x"}).credentials == Credentials("x")
+    assert Settings.read({}).credentials == Credentials()
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00secret"])
+def test_a_secret_that_cannot_be_read_is_named_and_not_shown(
+    tmp_path: Path, content: bytes | None
+) -> None:
+    file = tmp_path / "token"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UsageError, match="--token-file") as error:
+        read_secret(file, "--token-file")
+    assert "secret" not in str(error.value)
+    assert error.value.__cause__ is None or content is None
