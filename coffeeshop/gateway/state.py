@@ -77,7 +77,9 @@ class Gateway:
 
     def complete(self, session: Session) -> list[str]:
         """The queries whose results can be fetched."""
-        return list(QUERIES) if session.state == "completed" else self.sessions.complete(session)
+        # In this order: what is watched is forgotten only after the state says that it has ended.
+        ready = self.sessions.complete(session)
+        return list(QUERIES) if session.state == "completed" else ready
 
 
 async def _gateway(request: Request) -> Gateway:

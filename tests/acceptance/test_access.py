@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -24,7 +25,7 @@ from coffeeshop.client.part import csv_batch
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Forbidden, ProtocolError, Unreachable, UsageError
 from coffeeshop.gateway import state
-from coffeeshop.gateway.access import Access
+from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.app import ROUTES
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.sessions import Lifetimes
@@ -45,7 +46,7 @@ FILLED = {
     "path": "login.js",
 }
 OPEN = {"/healthz", "/readyz", "/login", "/logout", "/static/{path:path}"}
-FOR_ADMINS = {"/v1/nodes", "/v1/status", "/metrics"}
+FOR_ADMINS = {"/v1/nodes", "/v1/status", "/v1/leftovers", "/metrics"}
 API = sorted(
     (method, route.path)
     for module in ROUTES
@@ -630,3 +631,17 @@ def test_sessions_outlive_a_change_of_replica_with_their_owner(tokens_file: Path
         assert system.client(1, token=ALICE).session(session)["owner"] == "alice"
         with http(system, 1, token=BOB) as api:
             refused(api.get(f"/v1/sessions/{session}"), 404)
+
+
+def test_what_is_no_request_goes_through_the_guard() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    async def nothing(*message: Any) -> Any:
+        raise AssertionError
+
+    Access().reread()  # of no file
+    asyncio.run(Guard(app, Access())({"type": "lifespan"}, nothing, nothing))
+    assert seen == ["lifespan"]

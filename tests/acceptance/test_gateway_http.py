@@ -766,6 +766,7 @@ def test_the_api_describes_itself(api: httpx.Client) -> None:
         ("/v1/sessions/{session}/results/{query}", "get"),
         ("/v1/sessions/{session}/tables/{table}/batches/{number}", "put"),
         ("/v1/sessions/{session}/tables/{table}/eof", "put"),
+        ("/v1/leftovers", "get"),
         ("/v1/nodes", "get"),
         ("/v1/status", "get"),
         ("/healthz", "get"),

@@ -103,7 +103,7 @@ def test_the_environment_says_what_is_shown_to_a_gateway_and_whom_to_believe(
     assert Settings.read({}).credentials == Credentials()
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00secret"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00hidden"])
 def test_a_secret_that_cannot_be_read_is_named_and_not_shown(
     tmp_path: Path, content: bytes | None
 ) -> None:
@@ -112,5 +112,5 @@ def test_a_secret_that_cannot_be_read_is_named_and_not_shown(
         file.write_bytes(content)
     with pytest.raises(UsageError, match="--token-file") as error:
         read_secret(file, "--token-file")
-    assert "secret" not in str(error.value)
+    assert "hidden" not in str(error.value)
     assert error.value.__cause__ is None or content is None
