@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -36,6 +37,7 @@ def main() -> None:
     """Write all pictures."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with (
+        mock.patch("socket.gethostname", return_value="branch-1"),  # not that of this machine
         tempfile.TemporaryDirectory() as scratch,
         service() as url,
         sync_playwright() as playwright,

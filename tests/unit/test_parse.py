@@ -448,5 +448,5 @@ def test_a_quantity_whose_sums_could_overflow_is_refused(tmp_path: Path, quantit
     file = tmp_path / "items.csv"
     file.write_text(f"item_id,quantity,subtotal,created_at\n1,{quantity},1.0,2024-01-01 10:00:00\n")
     (block,) = blocks_of(TABLES["transaction_items"], file)
-    with pytest.raises(BadData, match="line 2, column quantity.*out of range"):
+    with pytest.raises(BadData, match=r"line 2, column quantity.*out of range"):
         parse(block)
