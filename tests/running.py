@@ -22,6 +22,11 @@ from coffeeshop.local import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.transport.memory import MemoryTransport
 
+# A suite that runs in the background ignores SIGINT, and so would what it starts.
+INTERRUPTIBLE = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " from coffeeshop.cli import main; main()"
+)
 PATIENCE = 20.0
 """Seconds a test waits for something that must happen."""
 

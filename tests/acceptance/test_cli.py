@@ -18,6 +18,7 @@ import pytest
 
 from coffeeshop.generate import generate
 from tests.oracle import QUERIES, answers
+from tests.running import INTERRUPTIBLE
 
 TRANSACTIONS = 3_000
 SOURCE = str(Path(__file__).parents[2])
@@ -337,7 +338,7 @@ def test_a_signal_ends_it_and_nothing_is_written(
     generate(tmp_path / "data", transactions=1_000_000, seed=1)
     arguments = ["submit", "--data-folder", "data", "--output-dir", "out", "--verbose"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "coffeeshop", *arguments],
+        [sys.executable, "-c", INTERRUPTIBLE, *arguments],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": SOURCE},
         stderr=subprocess.PIPE,

@@ -21,7 +21,7 @@ from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import PLANS
 from tests.oracle import answers
-from tests.running import Running, eventually, new_id, running
+from tests.running import INTERRUPTIBLE, Running, eventually, new_id, running
 
 SOURCE = str(Path(__file__).parents[2])
 QUERIES = PLANS["fused"].results
@@ -220,14 +220,14 @@ def test_figures_of_the_gateway_are_shown(run: Run, system: Running) -> None:
 def test_a_healthy_system_passes_the_examination(run: Run, system: Running) -> None:
     eventually(system.client().nodes, "a node is listed")
     findings = found(run("doctor", "--json"))
-    assert [each["ok"] for each in findings] == [True] * 4
+    assert [each["ok"] for each in findings] == [True] * 5
     assert "plans served: fused, staged" in ok(run("doctor"))
 
 
 def test_a_system_without_a_worker_does_not(run_idle: Run) -> None:
     done = run_idle("doctor", "--json")
     assert done.returncode == 1
-    assert [each["ok"] for each in json.loads(done.stdout)] == [True, False, True, True]
+    assert [each["ok"] for each in json.loads(done.stdout)] == [True, False, True, True, True]
     done = run_idle("doctor")
     assert done.returncode == 1
     assert "WRONG nodes for every stage" in done.stdout
@@ -326,13 +326,6 @@ def test_two_clients_feed_one_session(
         for done in pool.map(client, range(2)):
             ok(done)
     assert texts_of(tmp_path / "out0") == texts_of(tmp_path / "out1") == expected
-
-
-# A suite that runs in the background ignores SIGINT, and so would what it starts.
-INTERRUPTIBLE = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    " from coffeeshop.cli import main; main()"
-)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
