@@ -29,7 +29,7 @@ from coffeeshop.client.part import csv_batch
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.sessions import Lifetimes
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.metrics import MetricsServer
 from coffeeshop.plan import PLANS
 from coffeeshop.presence import Presence

@@ -16,8 +16,8 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.gateway.sessions import Lifetimes
 from coffeeshop.local import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.transport.memory import MemoryTransport

@@ -15,8 +15,9 @@ from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.protocol import BoundedProtocol
-from coffeeshop.gateway.sessions import Lifetimes, Sessions
+from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.transport import Transport

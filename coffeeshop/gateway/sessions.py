@@ -12,13 +12,14 @@ import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import structlog
 
 from coffeeshop.errors import CoffeeshopError, JournalGone, ProtocolError
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session, release_session
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.registry import Fact, Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
@@ -33,18 +34,6 @@ WORD_TIMEOUT = 30.0  # until this replica hears what it has said itself
 ASKED_AGAIN = 30.0
 """Seconds until an end that did not come is asked for again."""
 WORKERS = 4
-
-
-@dataclass(frozen=True)
-class Lifetimes:
-    """Seconds after which something ends by itself."""
-
-    client_timeout: float = 60.0
-    """Without a batch or a heartbeat, while the upload is not complete: aborted."""
-    result_ttl: float = 3600.0
-    """After its end: the results are deleted."""
-    session_ttl: float = 86_400.0
-    """After its beginning: aborted, whatever it waits for."""
 
 
 class Sessions:

@@ -27,8 +27,8 @@ from coffeeshop.errors import Forbidden, ProtocolError, Unreachable, UsageError
 from coffeeshop.gateway import state
 from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.app import ROUTES
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.gateway.sessions import Lifetimes
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec

@@ -27,7 +27,7 @@ from coffeeshop.formats import MEDIA_TYPES, to_csv
 from coffeeshop.gateway import state
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.bodies import MAX_JSON
-from coffeeshop.gateway.sessions import Lifetimes
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec, out_journal
 from coffeeshop.plan import PLANS

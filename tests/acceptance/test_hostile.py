@@ -20,7 +20,7 @@ import pytest
 from coffeeshop.codec import MAX_BODY, encode
 from coffeeshop.gateway import state
 from coffeeshop.gateway.bodies import MAX_JSON
-from coffeeshop.gateway.sessions import Lifetimes
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.schema import TABLES
 from coffeeshop.service import resident_bytes
 from tests.running import PATIENCE, Running, eventually, http, new_id, running

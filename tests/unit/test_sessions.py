@@ -15,8 +15,9 @@ from coffeeshop.errors import CoffeeshopError, JournalGone, ProtocolError, Unrea
 from coffeeshop.gateway import chronicle as chronicle_module
 from coffeeshop.gateway import sessions as module
 from coffeeshop.gateway.answers import read_result
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.registry import SESSIONS, Fact, Session
-from coffeeshop.gateway.sessions import Lifetimes, Sessions
+from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.local import STAGES
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.plan import PLANS
