@@ -532,6 +532,7 @@ def test_word_of_a_session_already_left_is_harmless(cluster: Cluster) -> None:
 
 
 def test_no_actor_of_a_finished_session_is_left(cluster: Cluster) -> None:
+    of_other_tests = pykka.ActorRegistry.get_all()  # such as operators that never return
     spec = SessionSpec("s", "fused", 1, 2)
     node = cluster.node()
     follower = cluster.open(spec)
@@ -539,6 +540,6 @@ def test_no_actor_of_a_finished_session_is_left(cluster: Cluster) -> None:
     answers(follower)
     cluster.wait_acked(tasks(spec))
     cluster.wait_idle(node)
-    for ref in pykka.ActorRegistry.get_by_class(TaskActor):
-        assert ref.actor_stopped.wait(PATIENCE)
-    assert pykka.ActorRegistry.get_by_class(SessionActor) == []
+    for kind in (TaskActor, SessionActor):
+        for ref in pykka.ActorRegistry.get_by_class(kind):
+            assert ref in of_other_tests or ref.actor_stopped.wait(PATIENCE)
