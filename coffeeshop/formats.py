@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 
 import pyarrow as pa
@@ -73,6 +73,17 @@ def from_arrow(body: bytes) -> pa.Table:
     """The inverse of `to_arrow`."""
     with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
         return reader.read_all()
+
+
+def warnings_of(tables: Mapping[str, pa.Table]) -> tuple[str, ...]:
+    """What the results' metadata warns of, each sentence once."""
+    return tuple(
+        dict.fromkeys(
+            warning
+            for table in tables.values()
+            for warning in json.loads((table.schema.metadata or {}).get(b"warnings", b"[]"))
+        )
+    )
 
 
 WRITERS: dict[str, Callable[[pa.Table], bytes]] = {

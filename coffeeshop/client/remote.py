@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -23,7 +22,7 @@ from coffeeshop.errors import (
     SessionTimeout,
     Unreachable,
 )
-from coffeeshop.formats import from_arrow
+from coffeeshop.formats import from_arrow, warnings_of
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
 from coffeeshop.testing.crashpoints import crash_point
@@ -212,14 +211,3 @@ def fetch(client: GatewayClient, spec: SessionSpec) -> dict[str, pa.Table]:
     """All results of a completed session."""
     queries = plan_named(spec.plan).results
     return {query: from_arrow(client.result(spec.id, query, "arrow")) for query in queries}
-
-
-def warnings_of(tables: dict[str, pa.Table]) -> tuple[str, ...]:
-    """What the results' metadata warns of, each sentence once."""
-    return tuple(
-        dict.fromkeys(
-            warning
-            for table in tables.values()
-            for warning in json.loads((table.schema.metadata or {}).get(b"warnings", b"[]"))
-        )
-    )

@@ -6,7 +6,6 @@ the journal's order, so everybody who reads the journal sees the same one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
@@ -23,6 +22,7 @@ from coffeeshop.errors import (
     SessionFailed,
     SessionTimeout,
 )
+from coffeeshop.formats import warnings_of
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.plan import plan_named
 from coffeeshop.progress import Ledger
@@ -106,12 +106,7 @@ class ResultFold:
 
     def _completed(self) -> Completed:
         tables = {stream: self.table(stream) for stream in self._pieces if stream in self._keep}
-        warnings = dict.fromkeys(
-            warning
-            for table in tables.values()
-            for warning in json.loads((table.schema.metadata or {}).get(b"warnings", b"[]"))
-        )
-        return Completed(tables, tuple(warnings))
+        return Completed(tables, warnings_of(tables))
 
 
 def failure(failed: Failed) -> CoffeeshopError:
