@@ -18,11 +18,9 @@ from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.gateway.results import Completed, Follower
 from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS
+from coffeeshop.plan import STAGES
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
-
-STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
 
 
 class NodeFailed(CoffeeshopError):

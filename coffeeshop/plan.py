@@ -203,6 +203,10 @@ PLANS: dict[str, Plan] = {
 }
 
 
+STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
+"""The names of all stages of all plans, each once."""
+
+
 def plan_named(name: str) -> Plan:
     """The plan of that name; `UsageError` names the choices."""
     try:

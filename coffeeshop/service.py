@@ -31,12 +31,11 @@ from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.metrics import MetricsServer
-from coffeeshop.plan import PLANS
+from coffeeshop.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.transport import Transport, connect
 
 log = structlog.get_logger()
-STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
 TYPES = ("gateway", *STAGES, "worker", "all")
 CONNECT_PATIENCE = 5.0
 HARD_DEADLINE = 30.0

@@ -12,8 +12,8 @@ from playwright.sync_api import Route, expect
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.local import STAGES
 from coffeeshop.messages import SessionSpec
+from coffeeshop.plan import STAGES
 from tests.browser.conftest import Open
 from tests.browser.test_session import downloaded
 from tests.oracle import answers

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from coffeeshop.client import remote as module
-from coffeeshop.client.remote import HttpSink, RemoteFollower, printable, warnings_of
+from coffeeshop.client.remote import HttpSink, RemoteFollower, printable
 from coffeeshop.client.sse import Event
 from coffeeshop.errors import (
     Cancelled,
@@ -19,6 +19,7 @@ from coffeeshop.errors import (
     SessionTimeout,
     Unreachable,
 )
+from coffeeshop.formats import warnings_of
 from tests.running import PATIENCE
 
 

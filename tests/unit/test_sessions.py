@@ -18,9 +18,8 @@ from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.registry import SESSIONS, Fact, Session
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.local import STAGES
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import PLANS
+from coffeeshop.plan import PLANS, STAGES
 from coffeeshop.transport import Delivery, Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id, readers_of
