@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import os
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,11 +13,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import structlog
 
-from coffeeshop.client.folder import open_folder
+from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.results import as_text, write_results
 from coffeeshop.client.upload import Uploaded, use_one_columnar_thread
 from coffeeshop.messages import SessionSpec
+from coffeeshop.report.run import Run
+from coffeeshop.telemetry import configure_logging
 
 if TYPE_CHECKING:  # each mode imports what it needs
     from coffeeshop.client.gateway import GatewayClient
@@ -27,15 +32,14 @@ SHOWN_ROWS = 10
 class Results(Mapping[str, pa.Table]):
     """The five answers by name: Arrow tables in their canonical order."""
 
-    def __init__(
-        self, tables: Mapping[str, pa.Table], uploaded: Uploaded, warnings: tuple[str, ...]
-    ) -> None:
+    def __init__(self, tables: Mapping[str, pa.Table], uploaded: Uploaded, run: Run) -> None:
         self._tables = dict(tables)
+        self._run = run
         self.rows = dict(uploaded.rows)
         """Rows read, by table."""
         self.rejected = tuple(uploaded.rejected)
         """Rows left out with their reasons, of a run with ``skip_bad_rows``."""
-        self.warnings = warnings
+        self.warnings = tuple(run.warnings)
 
     def __getitem__(self, query: str) -> pa.Table:
         return self._tables[query]
@@ -49,6 +53,16 @@ class Results(Mapping[str, pa.Table]):
     def write(self, directory: str | os.PathLike[str], file_format: str = "csv") -> list[Path]:
         """Write the files that ``coffeeshop submit`` writes; all of them or none."""
         return write_results(self._tables, Path(directory), file_format, self.rejected)
+
+    def report(self, path: str | os.PathLike[str]) -> Path:
+        """Write one HTML file with the figures, tables and charts, as ``--report`` does.
+
+        Of a result with more than 20,000 rows it has a part. A file that is there is replaced;
+        raises `UsageError` when it cannot be written.
+        """
+        from coffeeshop.report import write_report
+
+        return write_report(self._tables, self._run, Path(path))
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{name}: {table.num_rows} rows" for name, table in self.items())
@@ -67,6 +81,8 @@ class Client:
     def __init__(self, url: str | None = None) -> None:
         """Raises `UsageError` for what is no gateway's URL; connects at the first `submit`."""
         use_one_columnar_thread()
+        if not structlog.is_configured():
+            configure_logging("normal")  # else all that is logged goes to standard output
         self._remote: GatewayClient | None = None
         self._local: LocalSystem | None = None
         if url is None:
@@ -93,6 +109,8 @@ class Client:
         `SessionTimeout`, `Unreachable`.
         """
         data = open_folder(Path(folder))
+        spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
+        began = time.perf_counter()
         if self._local is not None:
             uploaded, completed = self._local.analyse(
                 data,
@@ -101,15 +119,14 @@ class Client:
                 skip_bad_rows=skip_bad_rows,
                 timeout=timeout,
             )
-            return Results(completed.tables, uploaded, completed.warnings)
+            return _results(data, spec, began, uploaded, completed.tables, completed.warnings)
         from coffeeshop.client.remote import analyse
 
         assert self._remote is not None
-        spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
         uploaded, tables, warnings = analyse(
             self._remote, data, spec, skip_bad_rows=skip_bad_rows, timeout=timeout
         )
-        return Results(tables, uploaded, warnings)
+        return _results(data, spec, began, uploaded, tables, warnings)
 
     def close(self) -> None:
         """End what runs in this process, or the connections."""
@@ -127,6 +144,28 @@ class Client:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _results(
+    folder: DataFolder,
+    spec: SessionSpec,
+    began: float,
+    uploaded: Uploaded,
+    tables: Mapping[str, pa.Table],
+    warnings: tuple[str, ...],
+) -> Results:
+    run = Run(
+        folder.path.resolve().name,
+        spec.id,
+        spec.plan,
+        spec.partitions,
+        dt.datetime.now().astimezone(),
+        seconds=time.perf_counter() - began,
+        rows=uploaded.rows,
+        warnings=warnings,
+        rejected=uploaded.rejected,
+    )
+    return Results(tables, uploaded, run)
 
 
 def _html_of(name: str, table: pa.Table) -> str:

@@ -12,7 +12,8 @@
     ├── SessionTimeout          exit 7   the session did not end in time
     ├── ProtocolError           exit 70  a producer broke the stream protocol
     ├── CodecError              exit 70  bytes that are no batch
-    └── JournalGone             exit 70  the journal does not exist (any more)
+    ├── JournalGone             exit 70  the journal does not exist (any more)
+    └── JournalBroken           exit 1   the broker holds a name it can neither serve nor delete
 """
 
 from __future__ import annotations
@@ -104,3 +105,11 @@ class JournalGone(CoffeeshopError):
     """The journal does not exist: its session is over (or never began)."""
 
     exit_code = 70
+
+
+class JournalBroken(CoffeeshopError):
+    """The broker holds a journal's name without a journal, and can neither serve nor delete it.
+
+    RabbitMQ ends up so when it is killed while it makes or deletes a stream. No data is behind the
+    name; only an operator can remove it (docs/operations.md).
+    """

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
+from coffeeshop.client.quoting import closed, rows_end
 from coffeeshop.errors import BadData
 from coffeeshop.schema import Table
 
@@ -47,9 +48,10 @@ def block_of_text(table: Table, name: str, text: bytes) -> Block:
     file = Path(name)
     end = text.find(b"\n") + 1 or len(text)
     columns = _header(table, file, text[:end])
-    if text.count(b'"') % 2:
+    body = text[end:]
+    if not closed(body):
         raise BadData("a quote is opened and never closed", file=name)
-    return Block(table, file, columns, end, text[end:], text)
+    return Block(table, file, columns, end, body, text)
 
 
 def open_binary(file: Path) -> IO[bytes]:
@@ -112,13 +114,13 @@ def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Blo
     wanted = size
     while data := source.at(start, wanted):
         at_end = len(data) < wanted
-        end = len(data) if at_end and _closed(data) else _row_end(data)
+        end = len(data) if at_end and closed(data) else rows_end(data)
         if end:
             yield Block(table, file, columns, start, memoryview(data)[:end])
             start, wanted = start + end, size
         elif not at_end and wanted < _ROW_LIMIT:
-            wanted *= 2  # a row that is longer than a block
-        elif _closed(data):
+            wanted = min(2 * wanted, _ROW_LIMIT)  # a row that is longer than a block
+        elif closed(data):
             raise BadData("the row is too long", file=str(file), line=line_at(file, start))
         else:
             reason = "a quote is opened and never closed"
@@ -136,27 +138,12 @@ def _begin(table: Table, file: Path, source: _Plain | _Packed) -> tuple[tuple[st
     return _header(table, file, head[:end]), end
 
 
-def _closed(data: bytes) -> bool:
-    """Whether every quote that is opened is closed."""
-    return data.count(b'"') % 2 == 0
-
-
-def _row_end(data: bytes) -> int:
-    """Just after the last newline outside quotes; 0 when there is none."""
-    end = data.rfind(b"\n") + 1
-    if b'"' not in data:
-        return end
-    quotes = data.count(b'"', 0, end)
-    while quotes % 2 and end:
-        previous = data.rfind(b"\n", 0, end - 1) + 1
-        quotes -= data.count(b'"', previous, end)
-        end = previous
-    return end
-
-
 def _header(table: Table, file: Path, line: bytes) -> tuple[str, ...]:
+    line = line.removeprefix(BOM)
+    if not closed(line):
+        raise BadData("a column's name with a newline in it", file=str(file), line=1)
     try:
-        text = line.removeprefix(BOM).decode().rstrip("\r\n")
+        text = line.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise BadData("not UTF-8 text", file=str(file), line=1) from error
     try:

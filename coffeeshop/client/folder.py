@@ -7,8 +7,10 @@ from pathlib import Path
 
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.schema import TABLES
+from coffeeshop.suggestions import did_you_mean
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
+SHOWN_FOLDERS = 8
 
 
 @dataclass(frozen=True)
@@ -24,13 +26,27 @@ class DataFolder:
 
 
 def find_folder(name: str | None, data_root: Path) -> Path:
-    """The folder a user means: a path, else a name under the data root; the root for None."""
+    """The folder a user means: a path, else a name under the data root; the root for None.
+
+    Raises `UsageError`, which names the folder that was probably meant.
+    """
     candidates = [data_root] if name is None else [Path(name), data_root / name]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
     tried = " nor ".join(str(candidate) for candidate in candidates)
-    raise UsageError(f"no data folder at {tried}")
+    raise UsageError(f"no data folder at {tried}{_meant(name, _folders(data_root))}")
+
+
+def _meant(name: str | None, known: list[str]) -> str:
+    if name is None:
+        return "; name one with --data-folder"
+    there = f"; there are {', '.join(known[:SHOWN_FOLDERS])}" if known else ""
+    return did_you_mean(name, known) or there
+
+
+def _folders(data_root: Path) -> list[str]:
+    return sorted(f.name for f in data_root.iterdir() if f.is_dir()) if data_root.is_dir() else []
 
 
 def open_folder(path: Path) -> DataFolder:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from coffeeshop.client.blocks import Block
+from coffeeshop.client.blocks import BOM, Block
+from coffeeshop.client.quoting import rows
 from coffeeshop.errors import BadData
 from coffeeshop.schema import NULLS, Column, Kind, Table, in_bounds
 
@@ -44,11 +45,11 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
         return Parsed(block.table, _batch(block, block.body, block.table.columns))
     except (pa.ArrowException, Refused):
         pass  # the bisection below says what and where
-    rows = _rows(bytes(block.body))
+    found = list(rows(bytes(block.body)))
     if not skip_bad_rows:
-        raise _complaint(block, *_first_bad(block, rows))
+        raise _complaint(block, *_first_bad(block, found))
     good, bad = [], []
-    for piece in _sorted_out(block, rows):
+    for piece in _sorted_out(block, found):
         if isinstance(piece, pa.RecordBatch):
             good.append(piece)
         else:
@@ -77,12 +78,18 @@ def _batch(block: Block, body: memoryview | bytes, columns: tuple[Column, ...]) 
     )
     if bytes(body[:1]) in b"\r\n" and not bytes(body).strip(b"\r\n"):
         return pa.RecordBatch.from_pylist([], block.table.schema)
-    table = pacsv.read_csv(pa.py_buffer(body), read, PARSING, convert)
+    table = pacsv.read_csv(_buffer(body), read, PARSING, convert)
     arrays = [checked(column, _one(table[column.name])) for column in columns]
     return pa.record_batch(
         arrays,
         schema=pa.schema([block.table.schema.field(c.name) for c in columns]),
     )
+
+
+def _buffer(body: memoryview | bytes) -> pa.Buffer:
+    # The parser drops a byte order mark at the start of what it is given, which would depend on
+    # where a file is cut. Empty lines are no rows.
+    return pa.py_buffer(b"\n" + bytes(body) if bytes(body[:3]) == BOM else body)
 
 
 # A block is parsed whole, so no quoted newline is ever at a cut; looking for them costs time.
@@ -110,26 +117,6 @@ def thousandths(amounts: pa.Decimal128Array) -> pa.Array:
     """``decimal128(18, 3)`` as int64 thousandths: the same digits without the point."""
     # A decimal64 has the bits of an int64 of its unscaled value.
     return amounts.cast(pa.decimal64(18, 3)).view(pa.int64())
-
-
-def _rows(body: bytes) -> list[Row]:
-    """The block's rows; a row ends at a newline outside quotes."""
-    found, start, offset, quotes = [], 0, 0, 0
-    for line in body.splitlines(keepends=True) if b"\r" not in body else _lines(body):
-        offset += len(line)
-        quotes += line.count(b'"')
-        if quotes % 2 == 0:
-            found.append((start, body[start:offset]))
-            start = offset
-    if start < len(body):
-        found.append((start, body[start:]))
-    return found
-
-
-def _lines(body: bytes) -> list[bytes]:
-    return [line + b"\n" for line in body.split(b"\n")[:-1]] + (
-        [tail] if (tail := body.rsplit(b"\n", 1)[-1]) else []
-    )
 
 
 def _parses(block: Block, rows: list[Row]) -> pa.RecordBatch | None:
@@ -199,7 +186,7 @@ def _fields(block: Block, row: bytes) -> dict[str, str] | None:
     read = pacsv.ReadOptions(column_names=list(block.columns), use_threads=False)
     convert = pacsv.ConvertOptions(column_types=dict.fromkeys(block.columns, pa.string()))
     rows: list[dict[str, str]]
-    rows = pacsv.read_csv(pa.py_buffer(row), read, PARSING, convert).to_pylist()
+    rows = pacsv.read_csv(_buffer(row), read, PARSING, convert).to_pylist()
     return rows[0] if len(rows) == 1 else None
 
 

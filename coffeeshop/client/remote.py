@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 import structlog
 
+from coffeeshop import tracing
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.gateway import Event, GatewayClient
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
@@ -34,6 +38,8 @@ HEARTBEAT = 10.0
 """Seconds between two signs of life, unless the gateway wants them sooner."""
 REASON_TIMEOUT = 5.0
 CANCEL_PATIENCE = 5.0
+OPENINGS = 3
+"""Ids tried for a session whose id nobody chose."""
 
 
 class HttpSink:
@@ -47,11 +53,15 @@ class HttpSink:
 
     def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
         """Send a batch; done when it is stored."""
-        return self._pool.submit(self._batch, table, producer, number, body)
+        return self._submit(self._batch, table, producer, number, body)
 
     def end(self, table: str, producer: str, count: int) -> Future[None]:
         """Send the end of a table."""
-        return self._pool.submit(self._end, table, producer, count)
+        return self._submit(self._end, table, producer, count)
+
+    def _submit(self, work: Callable[..., None], *args: Any) -> Future[None]:
+        # With the caller's context: the trace that it works under.
+        return self._pool.submit(copy_context().run, work, *args)
 
     def _batch(self, table: str, producer: str, number: int, body: bytes) -> None:
         self._client.put_batch(self._session, table, producer, number, body, self._stop)
@@ -136,6 +146,29 @@ class RemoteFollower:
                 return  # the session is over: the follower hears why
 
 
+def open_somehow(client: GatewayClient, folder: DataFolder, spec: SessionSpec) -> SessionSpec:
+    """Open a session for a folder, under another id when this one cannot be opened.
+
+    That is so when the broker was killed while it made the session's journals. Raises what
+    `GatewayClient.open` raises, `SessionFailed` after some ids.
+    """
+    for _ in range(OPENINGS - 1):
+        try:
+            if client.open(spec, name_of(folder))["state"] != "failed":
+                return spec
+            log.warning("client.not_opened", session=spec.id)
+        except SessionFailed as error:
+            log.warning("client.not_opened", session=spec.id, reason=str(error))
+        spec = replace(spec, id=str(uuid.uuid4()))
+    client.open(spec, name_of(folder))
+    return spec
+
+
+def name_of(folder: DataFolder) -> str:
+    """What a session of that folder is called in lists."""
+    return printable(folder.path.resolve().name)
+
+
 def analyse(
     client: GatewayClient,
     folder: DataFolder,
@@ -154,40 +187,46 @@ def analyse(
     The session of ``spec`` is opened or joined. A failure while sending, a timeout and an interrupt
     cancel the session: nobody would complete it.
     """
-    opened = client.open(spec, printable(folder.path.resolve().name))
-    crash_point("client.opened")
-    deadline = None if timeout is None else time.monotonic() + timeout
-    heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
-    follower = RemoteFollower(client, spec.id, on_event, heartbeat)
-    sink = HttpSink(client, spec.id)
-    try:
-        uploaded = upload(
-            folder,
-            sink,
-            producer=str(producer),
-            share=(producer, spec.producers),
-            skip_bad_rows=skip_bad_rows,
-            on_progress=on_progress,
-            stop=lambda: follower.ended or _over(deadline),
-        )
-        if not wait and not follower.ended:
-            return uploaded, {}, ()
-        follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
-    except (Cancelled, SessionFailed):
-        # It has ended already. A refused batch tells less of the reason than the events do.
-        with suppress(SessionTimeout):
-            follower.result(REASON_TIMEOUT)
-        raise
-    except BaseException as error:
-        if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
-            _cancel(client, spec.id)
-        raise
-    finally:
-        follower.close()
-        sink.close()
-    crash_point("client.completed")
-    tables = fetch(client, spec)
-    return uploaded, tables, warnings_of(tables)
+    told: dict[str, str | int] = {"session": spec.id, "plan": spec.plan, "producer": producer}
+    with tracing.span("submit", told, root=True):
+        opened = client.open(spec, name_of(folder))
+        log.info("client.opened", **told)
+        crash_point("client.opened")
+        deadline = None if timeout is None else time.monotonic() + timeout
+        heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
+        follower = RemoteFollower(client, spec.id, on_event, heartbeat)
+        sink = HttpSink(client, spec.id)
+        try:
+            uploaded = upload(
+                folder,
+                sink,
+                producer=str(producer),
+                share=(producer, spec.producers),
+                skip_bad_rows=skip_bad_rows,
+                on_progress=on_progress,
+                stop=lambda: follower.ended or _over(deadline),
+            )
+            log.info("client.uploaded", session=spec.id, batches=sum(uploaded.batches.values()))
+            if not wait and not follower.ended:
+                return uploaded, {}, ()
+            follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except (Cancelled, SessionFailed):
+            # It has ended already. A refused batch tells less of the reason than the events do.
+            with suppress(SessionTimeout):
+                follower.result(REASON_TIMEOUT)
+            raise
+        except BaseException as error:
+            if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
+                _cancel(client, spec.id)
+            raise
+        finally:
+            follower.close()
+            sink.close()
+        crash_point("client.completed")
+        with tracing.span("results fetched", {}):
+            tables = fetch(client, spec)
+        log.info("client.completed", session=spec.id)
+        return uploaded, tables, warnings_of(tables)
 
 
 def _cancel(client: GatewayClient, session: str) -> None:

@@ -11,11 +11,13 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from coffeeshop import tracing
 from coffeeshop.client.blocks import Block, blocks_of
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.parquet import parquet_batches
 from coffeeshop.client.parse import Parsed, Rejected, parse
 from coffeeshop.codec import encode, split
+from coffeeshop.errors import BadData
 from coffeeshop.schema import TABLES, Table
 
 PARSERS = 2
@@ -74,19 +76,20 @@ def upload(
         for name in ORDER:
             table = TABLES[name]
             number = 0
-            for work in _ahead(pool, _works(table, folder, skip_bad_rows, share)):
-                if stop():
-                    return sent
-                for body in work.bodies:
-                    open_batches.append(sink.batch(name, producer, number, body))
-                    number += 1
-                sent.rows[name] += work.parsed.batch.num_rows
-                sent.rejected.extend(work.parsed.rejected)
-                on_progress(name, work.parsed.batch.num_rows, work.size)
-                while len(open_batches) > WINDOW:
-                    open_batches.popleft().result()
-            sent.batches[name] = number
-            open_batches.append(sink.end(name, producer, number))
+            with tracing.span("upload", {"table": name, "producer": producer}):
+                for work in _ahead(pool, _works(table, folder, skip_bad_rows, share)):
+                    if stop():
+                        return sent
+                    for body in work.bodies:
+                        open_batches.append(sink.batch(name, producer, number, body))
+                        number += 1
+                    sent.rows[name] += work.parsed.batch.num_rows
+                    sent.rejected.extend(work.parsed.rejected)
+                    on_progress(name, work.parsed.batch.num_rows, work.size)
+                    while len(open_batches) > WINDOW:
+                        open_batches.popleft().result()
+                sent.batches[name] = number
+                open_batches.append(sink.end(name, producer, number))
     for future in open_batches:
         future.result()
     return sent
@@ -135,7 +138,7 @@ def _ahead(pool: ThreadPoolExecutor, works: Iterator[Work]) -> Iterator[_Worked]
     """The results in order, with the next few being worked on meanwhile."""
     begun: deque[Future[_Worked]] = deque()
     try:
-        for work in works:
+        for work in _ending_in_what_is_wrong(works):
             begun.append(pool.submit(work))
             if len(begun) >= LOOKAHEAD:
                 yield begun.popleft().result()
@@ -144,6 +147,16 @@ def _ahead(pool: ThreadPoolExecutor, works: Iterator[Work]) -> Iterator[_Worked]
     finally:
         for future in begun:
             future.cancel()
+
+
+def _ending_in_what_is_wrong(works: Iterator[Work]) -> Iterator[Work]:
+    """The works; an error of the iterator comes last: those before it may have an earlier one."""
+    try:
+        yield from works
+    except BadData as error:
+        failed: Future[_Worked] = Future()
+        failed.set_exception(error)
+        yield failed.result
 
 
 def use_one_columnar_thread() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
@@ -13,6 +14,7 @@ import structlog
 from coffeeshop.errors import CodecError, Unreachable
 from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import SESSIONS, Fact, FactKind, Registry, Session
+from coffeeshop.gateway.restating import Restating
 from coffeeshop.transport import Delivery, Following, Transport
 
 log = structlog.get_logger()
@@ -49,10 +51,13 @@ class Chronicle:
         self._wall = wall
         self._changed = threading.Condition()
         self._registry = Registry()
+        self._restating = Restating(name, SESSIONS_BYTES)
         self._taken: dict[str, int] = {}
         self._told: dict[str, float] = {}
         self._caught_up: Future[None] = Future()
         self._closing: Future[None] = Future()
+        self.ended: Counter[str] = Counter()
+        """The sessions whose end this replica wrote before any other, by state."""
         self._following: Following | None = None
 
     def start(self) -> None:
@@ -110,6 +115,11 @@ class Chronicle:
         with self._changed:
             return list(self._registry.sessions.values())
 
+    def broken(self) -> dict[str, str]:
+        """Journals that the broker could not let go of, and their sessions."""
+        with self._changed:
+            return dict(self._registry.broken)
+
     def journal_bytes(self) -> int:
         """Bytes of input the broker keeps."""
         with self._changed:
@@ -143,6 +153,14 @@ class Chronicle:
         if due:
             self.say("alive", session, bytes=taken)
 
+    def restate(self) -> None:
+        """State anew the sessions whose beginning the journal is about to drop."""
+        with self._changed:
+            due = self._restating.due(self._registry.sessions)
+            statements = {session.spec.id: session.statement() for session in due}
+        for session, fields in statements.items():
+            self.say("restated", session, **fields)
+
     def _deliver(self, delivery: Delivery) -> bool:
         try:
             fact = Fact.of(delivery.message)
@@ -151,6 +169,9 @@ class Chronicle:
             return True
         with self._changed:
             known = self._registry.feed(fact, self._now())
+            self._restating.heard(fact, len(delivery.message.body))
+            if fact.kind == "ended" and known is not None and known.ended == fact.at:
+                self.ended[known.state] += fact.gateway == self.name
             if known is not None and known.state != "open":
                 self._taken.pop(fact.session, None)
                 self._told.pop(fact.session, None)

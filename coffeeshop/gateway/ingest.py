@@ -12,7 +12,8 @@ from itertools import count
 
 import structlog
 
-from coffeeshop.errors import JournalGone, ProtocolError, Unreachable
+from coffeeshop import tracing
+from coffeeshop.errors import JournalBroken, JournalGone, ProtocolError, Unreachable
 from coffeeshop.messages import (
     Assignment,
     Record,
@@ -34,9 +35,12 @@ def open_session(transport: Transport, spec: SessionSpec) -> None:
     """Declare the session's journals and put its tasks up for the nodes.
 
     In this order, so that no node ever sees a task whose journals do not exist yet. Returns when
-    the broker confirmed all of it; `Unreachable` when it does not.
+    the broker confirmed all of it; `Unreachable` when it does not, `JournalBroken` when it never
+    will.
     """
     plan = plan_named(spec.plan)
+    span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
+    above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
     transport.declare_journal(out_journal(spec.id))
     for task in plan.tasks(spec):
         transport.declare_journal(task.journal)
@@ -52,18 +56,31 @@ def open_session(transport: Transport, spec: SessionSpec) -> None:
         transport.declare_queue(assign_queue(stage.name))
     for task in plan.tasks(spec):
         _publish(
-            transport, assign_queue(task.stage), Message({}, Assignment(spec, task).to_bytes())
+            transport, assign_queue(task.stage), Message(above, Assignment(spec, task).to_bytes())
         )
         crash_point("gateway.assignment_published")
+    span.end()
 
 
-def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -> None:
-    """Delete the session's input journals, and its out journal too when ``results``."""
-    for task in plan_named(spec.plan).tasks(spec):
-        transport.delete_journal(task.journal)
-    if results:
-        transport.delete_journal(out_journal(spec.id))
+def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -> tuple[str, ...]:
+    """Delete the session's input journals, and its out journal too when ``results``.
+
+    Returns the journals whose names the broker keeps though nothing is behind them any more.
+    """
+    journals = [task.journal for task in plan_named(spec.plan).tasks(spec)]
+    journals += [out_journal(spec.id)] if results else []
+    broken = tuple(journal for journal in journals if not _deleted(transport, journal))
     log.info("eof_protocol.session_released", session=spec.id, results=results)
+    return broken
+
+
+def _deleted(transport: Transport, journal: str) -> bool:
+    try:
+        transport.delete_journal(journal)
+    except JournalBroken as error:
+        log.warning("journal.broken", journal=journal, reason=str(error))
+        return False
+    return True
 
 
 class Ingest:
@@ -84,7 +101,12 @@ class Ingest:
         The same id may be given again at any time. The future raises `JournalGone` when the session
         is over; a call for an unknown table or producer raises `ProtocolError`.
         """
-        return self._append(Record("batch", table, producer, number, body, digest), number)
+        about: dict[str, str | int] = {"table": table, "producer": producer, "number": number}
+        stored = tracing.begin("batch stored", {**about, "bytes": len(body)})
+        future = self._append(Record("batch", table, producer, number, body, digest), number)
+        if stored is not tracing.NO_SPAN:
+            future.add_done_callback(lambda done: stored.end(_name_of(done.exception())))
+        return future
 
     def end(self, table: str, producer: str, count: int) -> Future[None]:
         """Append the end of a table: this producer sent ``count`` batches of it."""
@@ -135,6 +157,10 @@ def _send(
                     timer.start()
 
     transport.append(journal, message, ended)
+
+
+def _name_of(error: BaseException | None) -> str:
+    return "" if error is None else type(error).__name__
 
 
 class Confirmed:

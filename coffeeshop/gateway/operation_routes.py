@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
 from coffeeshop.gateway.access import require_admin
+from coffeeshop.gateway.measures import STATES, measures
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.state import Gateway, The
 from coffeeshop.messages import SessionSpec
@@ -18,7 +19,6 @@ from coffeeshop.transport import Transport
 
 EXAMINED = 100
 """Sessions that `leftovers` asks about, the newest of them."""
-STATES = ("open", "completed", "failed", "cancelled", "aborted")
 ADMIN = [Depends(require_admin)]
 router = APIRouter(tags=["operation"])
 
@@ -37,10 +37,15 @@ async def status(gateway: The) -> dict[str, Any]:
 
 @router.get("/v1/leftovers", dependencies=ADMIN)
 async def leftovers(gateway: The) -> dict[str, Any]:
-    """Input journals of sessions that were released, which should be none. Asks the broker."""
+    """Input journals of sessions that were released, which should be none. Asks the broker.
+
+    ``broken``: names without a journal, which the broker keeps since it was killed at a bad moment.
+    """
     released = [each.spec for each in gateway.visible_sessions() if each.released][-EXAMINED:]
     found = await run_in_threadpool(_existing, gateway.transport, released)
-    return {"examined": len(released), "journals": found}
+    broken = sorted(gateway.chronicle.broken())
+    journals = sorted(set(found) - set(broken))
+    return {"examined": len(released), "journals": journals, "broken": broken}
 
 
 def _existing(transport: Transport, specs: list[SessionSpec]) -> list[str]:
@@ -64,8 +69,9 @@ async def readyz(gateway: The) -> dict[str, str]:
 
 @router.get("/metrics", response_class=Response, dependencies=ADMIN)
 async def metrics(gateway: The) -> Response:
-    """Figures for Prometheus."""
-    body, media_type = render(figures(gateway))
+    """Figures for Prometheus, of this process and of all sessions."""
+    of_process = await run_in_threadpool(gateway.of_process)
+    body, media_type = render({**of_process, **await measures(gateway)})
     return Response(body, media_type=media_type)
 
 

@@ -20,9 +20,21 @@ from coffeeshop.transport import Message
 
 SESSIONS = "ctl.sessions"
 FactKind = Literal[
-    "started", "opened", "declared", "alive", "table_ended", "ended", "released", "expired"
+    "started",
+    "opened",
+    "declared",
+    "alive",
+    "table_ended",
+    "ended",
+    "released",
+    "expired",
+    "mended",
+    "restated",
 ]
-"""``started`` is of a gateway (and of no session), the others are of a session."""
+"""``started`` is of a gateway (and of no session), the others are of a session. ``released`` and
+``expired`` name the journals the broker could not let go of, ``mended`` one that it since has.
+``restated`` repeats what is known of a session, for who begins to read when older facts are gone.
+"""
 State = Literal["open", "completed", "failed", "cancelled", "aborted"]
 _KINDS = get_args(FactKind)
 _ENDS = get_args(State)[1:]
@@ -69,7 +81,39 @@ def _makes_sense(fact: Fact) -> bool:
             )
         case "ended":
             return fact.fields.get("state") in _ENDS
+        case "mended":
+            return isinstance(fact.fields.get("journal"), str)
+        case "restated":
+            return _is_statement(fact.fields)
     return True
+
+
+def _is_statement(fields: dict[str, Any]) -> bool:
+    match fields:
+        case {
+            "gateway": str(),
+            "created": int() | float(),
+            "declared": bool(),
+            "released": bool(),
+            "state": str(state),
+            "reason": str(),
+            "ended": None | int() | float(),
+            "tables": list(tables),
+            "taken": dict(taken),
+        }:
+            return (
+                state in get_args(State)
+                and all(_is_end(each) for each in tables)
+                and all(isinstance(size, int) for size in taken.values())
+            )
+    return False
+
+
+def _is_end(each: object) -> bool:
+    match each:
+        case [str(table), str(), int()]:
+            return table in TABLES
+    return False
 
 
 @dataclass
@@ -105,6 +149,35 @@ class Session:
         """Whether every producer ended every table: nobody needs the client any more."""
         return len(self.tables) == len(TABLES) * self.spec.producers
 
+    def statement(self) -> dict[str, Any]:
+        """All of it but the time its client was last heard of, as the fields of a fact."""
+        return {
+            "spec": asdict(self.spec),
+            "gateway": self.gateway,
+            "created": self.created,
+            "name": self.name,
+            "owner": self.owner,
+            "state": self.state,
+            "reason": self.reason,
+            "ended": self.ended,
+            "declared": self.declared,
+            "released": self.released,
+            "taken": self.taken,
+            "tables": [[table, producer, n] for (table, producer), n in self.tables.items()],
+        }
+
+    def learn(self, statement: dict[str, Any]) -> None:
+        """Take over what a statement knows beyond this."""
+        self.declared |= statement["declared"]
+        self.released |= statement["released"]
+        for gateway, size in statement["taken"].items():
+            self.taken[gateway] = max(self.taken.get(gateway, 0), size)
+        for table, producer, batches in statement["tables"]:
+            self.tables.setdefault((table, producer), batches)
+        if self.state == "open":
+            self.state, self.reason = statement["state"], statement["reason"]
+            self.ended = statement["ended"]
+
     def public(self) -> dict[str, Any]:
         """The session as the API shows it."""
         return {
@@ -133,6 +206,8 @@ class Registry:
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}
+        self.broken: dict[str, str] = {}
+        """Journals of which the broker keeps nothing but the name, and their sessions."""
         self._expired: OrderedDict[str, str] = OrderedDict()
 
     def feed(self, fact: Fact, now: float) -> Session | None:
@@ -140,8 +215,9 @@ class Registry:
 
         ``now`` is the folder's own monotonic clock.
         """
-        if fact.kind == "opened":
+        if fact.kind in ("opened", "restated"):
             self._opened(fact, now)
+        self._mind_broken(fact)
         session = self.sessions.get(fact.session)
         if session is None:
             return None
@@ -163,6 +239,8 @@ class Registry:
                 session.ended = fact.at
             case "released":
                 session.released = True
+            case "restated":
+                session.learn(fact.fields)
             case "expired":
                 self._expire(fact.session)
         return session
@@ -184,6 +262,14 @@ class Registry:
         while len(self._expired) > EXPIRED:
             self._expired.popitem(last=False)
 
+    def _mind_broken(self, fact: Fact) -> None:
+        match fact.kind:
+            case "released" | "expired":
+                for journal in str(fact.fields.get("broken", "")).split():
+                    self.broken[journal] = fact.session
+            case "mended":
+                self.broken.pop(fact.fields["journal"], None)
+
     def _opened(self, fact: Fact, now: float) -> None:
         if fact.session in self.sessions or fact.session in self._expired:
             return
@@ -193,6 +279,8 @@ class Registry:
         except (KeyError, TypeError, ProtocolError, UsageError):
             return  # written by a release that knew other specifications
         name, owner = (str(fact.fields.get(key, "")) for key in ("name", "owner"))
-        session = Session(spec, fact.gateway, fact.at, name, owner)
+        gateway = fact.fields.get("gateway", fact.gateway)
+        created = fact.fields.get("created", fact.at)
+        session = Session(spec, gateway, created, name, owner)
         session.last_seen = now
         self.sessions[fact.session] = session

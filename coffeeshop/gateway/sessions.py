@@ -16,10 +16,19 @@ from dataclasses import asdict
 
 import structlog
 
-from coffeeshop.errors import CoffeeshopError, JournalGone, ProtocolError
+from coffeeshop.errors import (
+    CoffeeshopError,
+    JournalBroken,
+    JournalGone,
+    ProtocolError,
+    SessionFailed,
+)
 from coffeeshop.gateway.chronicle import Chronicle
+from coffeeshop.gateway.endings import Endings
 from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session, release_session
-from coffeeshop.gateway.lifetimes import Lifetimes
+from coffeeshop.gateway.last_calls import LastCalls
+from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
+from coffeeshop.gateway.mending import Mending
 from coffeeshop.gateway.registry import Fact, Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
@@ -28,8 +37,6 @@ from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Transport
 
 log = structlog.get_logger()
-OTHERS_PATIENCE = 5.0
-"""Seconds the other replicas leave a session's end to the one that opened it."""
 WORD_TIMEOUT = 30.0  # until this replica hears what it has said itself
 ASKED_AGAIN = 30.0
 """Seconds until an end that did not come is asked for again."""
@@ -60,6 +67,9 @@ class Sessions:
             now=now,
             wall=wall,
         )
+        self._endings = Endings(transport, self.chronicle)
+        self._mending = Mending(transport, self.chronicle, now)
+        self._last_calls = LastCalls(transport, self.chronicle, self.lifetimes, now)
         self._transport = transport
         self._now = now
         self._wall = wall
@@ -100,8 +110,9 @@ class Sessions:
         """Open a session, or go on opening it; blocks until the broker confirmed all of it.
 
         Its first record is written before its first object is made, so what a crash leaves behind
-        is found and removed by any replica. Raises `Unreachable`, and `ProtocolError` when there is
-        a session of that id with another specification or of another owner.
+        is found and removed by any replica. Raises `Unreachable`, `ProtocolError` when there is a
+        session of that id with another specification or of another owner, and `SessionFailed` when
+        the broker holds a broken journal of that name.
         """
         say, stored = self.chronicle.say, self.chronicle.stored
         stored(say("opened", spec.id, spec=asdict(spec), name=name, owner=owner))
@@ -110,7 +121,7 @@ class Sessions:
         if known.spec != spec or known.owner != owner:
             raise ProtocolError("there is a session of this id with other wishes")
         if not known.declared and known.state == "open":
-            open_session(self._transport, spec)
+            self._declare(known)
             stored(say("declared", spec.id))
             crash_point("gateway.declared_written")
             known = self._hear(spec, lambda session: session is None or session.declared)
@@ -118,6 +129,15 @@ class Sessions:
                 release_session(self._transport, spec, results=False)
         self._watch(known)
         return known
+
+    def _declare(self, session: Session) -> None:
+        """Raises `SessionFailed` when the broker will never have the session's journals."""
+        try:
+            open_session(self._transport, session.spec)
+        except JournalBroken as error:
+            reason = f"it could not be opened, open another: {error}"
+            self._endings.say_ended(session, "failed", reason)
+            raise SessionFailed(reason) from error
 
     def complete(self, session: Session) -> list[str]:
         """The queries of a session whose results are all there."""
@@ -150,14 +170,14 @@ class Sessions:
         except JournalGone:
             log.warning("session.out_journal_gone", session=session.spec.id)
         # Nobody will ever read a terminal event of it.
-        self._say_ended(session, state, reason)
+        self._endings.say_ended(session, state, reason)
 
     def delete(self, session: Session) -> None:
         """End it if need be and remove all of it, results included. Blocks."""
         if session.state == "open":
-            self._say_ended(session, "cancelled", "deleted")
+            self._endings.say_ended(session, "cancelled", "deleted")
             self._hear(session.spec, lambda known: known is None or known.state != "open")
-        self._expire(session)
+        self._endings.expire(session)
 
     def _hear(self, spec: SessionSpec, holds: Callable[[Session | None], bool]) -> Session:
         known = self.chronicle.wait_until(spec.id, holds, WORD_TIMEOUT)
@@ -174,6 +194,7 @@ class Sessions:
                 self._terminals.pop(fact.session, None)
                 self._ingests.pop(fact.session, None)
                 self._asked.pop(fact.session, None)
+            self._last_calls.forget(fact.session)
             if watch is not None:
                 watch.close()
 
@@ -198,7 +219,7 @@ class Sessions:
         if known is not None and known.state == "open":
             # It is deleted after the end was written: if it was, this end comes second.
             reason = "the broker lost its journal"
-            self._begin(session, lambda: self._say_ended(known, "failed", reason))
+            self._begin(session, lambda: self._endings.say_ended(known, "failed", reason))
 
     def _ended(self, session: str, terminal: Terminal) -> None:
         crash_point("gateway.end_heard")
@@ -212,11 +233,14 @@ class Sessions:
 
     def _look_around(self) -> None:
         while not self._stop.wait(self._period):
+            self.chronicle.restate()
             for session in self.chronicle.all():
                 try:
                     self._look_at(session)
                 except Exception as error:  # noqa: BLE001 - the others must be looked at all the same
                     log.error("session.not_looked_at", session=session.spec.id, reason=repr(error))
+            if self._mending.due:
+                self._begin("", self._mending.try_again)
 
     def _look_at(self, session: Session) -> None:
         wall, name = self._wall(), session.spec.id
@@ -230,20 +254,17 @@ class Sessions:
             if session.declared:
                 self._watch(session)
             self._end_what_nobody_wants(session)
+            if self._last_calls.due(session):
+                self._begin(name, lambda: self._last_calls.make(session))
         elif not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
-            self._begin(name, lambda: self._release(session))
+            self._begin(name, lambda: self._endings.release(session))
         elif wall - session.ended > self.lifetimes.result_ttl:
-            self._begin(name, lambda: self._expire(session))
+            self._begin(name, lambda: self._endings.expire(session))
 
     def _end_what_nobody_wants(self, session: Session) -> None:
-        limits, now = self.lifetimes, self._now()
-        if not session.uploaded and now - session.last_seen > limits.client_timeout:
-            reason = f"no word of its client for {limits.client_timeout:g} s"
-        elif self._wall() - session.created > limits.session_ttl:
-            reason = f"not completed within {limits.session_ttl:g} s"
-        else:
-            return
-        if now - self._asked.get(session.spec.id, float("-inf")) > ASKED_AGAIN:
+        now = self._now()
+        reason = self.lifetimes.overdue(session, now, self._wall())
+        if reason and now - self._asked.get(session.spec.id, float("-inf")) > ASKED_AGAIN:
             self._asked[session.spec.id] = now
             self._begin(session.spec.id, lambda: self.end(session, "aborted", reason))
 
@@ -255,27 +276,9 @@ class Sessions:
             state, reason = "completed", ""
             if isinstance(terminal, Failed):
                 state, reason = terminal.state, terminal.reason
-            self._say_ended(session, state, reason)
+            self._endings.say_ended(session, state, reason)
         if not session.released:
-            self._release(session)
-
-    def _say_ended(self, session: Session, state: str, reason: str) -> None:
-        self.chronicle.stored(
-            self.chronicle.say("ended", session.spec.id, state=state, reason=reason)
-        )
-        crash_point("gateway.ended_written")
-
-    def _release(self, session: Session) -> None:
-        release_session(self._transport, session.spec, results=False)
-        crash_point("gateway.input_released")
-        self.chronicle.stored(self.chronicle.say("released", session.spec.id))
-        crash_point("gateway.released_written")
-
-    def _expire(self, session: Session) -> None:
-        release_session(self._transport, session.spec, results=True)
-        crash_point("gateway.results_released")
-        self.chronicle.stored(self.chronicle.say("expired", session.spec.id))
-        crash_point("gateway.expired_written")
+            self._endings.release(session)
 
     def _begin(self, session: str, work: Callable[[], None]) -> None:
         """Do it on a worker unless something is being done about this session."""

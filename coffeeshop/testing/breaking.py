@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
+import re
 import signal
 import time
-from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, NodeProcess, url_of
 
-LINES, PAST = 3_000, 20
-"""Log lines kept of a process, and processes that are no more."""
+SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LINES = 300
+"""Last log lines of a process that are evidence whatever they are about."""
 
 
 class Faults:
@@ -25,7 +28,13 @@ class Faults:
         broker: PrivateBroker,
         cluster: Cluster,
         say: Callable[[str], None],
+        result_ttl: float,
+        logs: Path,
     ) -> None:
+        """``result_ttl`` in seconds, for the gateways; ``logs``: a folder for what the dead said."""
+        self._result_ttl = result_ttl
+        self._logs = logs
+        self._logs.mkdir(parents=True)
         self._chance = chance
         self._broker = broker
         self._cluster = cluster
@@ -33,7 +42,6 @@ class Faults:
         self.workers: list[NodeProcess] = []
         self.gateways: list[NodeProcess] = []
         self.ports: list[str] = []
-        self._past: deque[list[dict[str, Any]]] = deque(maxlen=PAST)
 
     def start(self, workers: int) -> None:
         """Start the processes."""
@@ -108,21 +116,34 @@ class Faults:
         time.sleep(self._chance.uniform(0.5, 10.0))
         process.signal(signal.SIGCONT)
 
-    def heard(self) -> list[dict[str, Any]]:
-        """The last lines that the processes said, also of those that are no more."""
-        now = [self._last(each) for each in (*self.workers, *self.gateways)]
-        return [line for lines in (*self._past, *now) for line in lines]
+    def heard(self, about: list[str]) -> list[dict[str, Any]]:
+        """What all processes said of these sessions, and last, those that are no more included.
 
-    def _last(self, process: NodeProcess) -> list[dict[str, Any]]:
-        return [{"process": process.pid, **line} for line in process.events[-LINES:]]
+        ``about``: sentences that hold the sessions' ids.
+        """
+        for each in (*self.workers, *self.gateways):
+            self._keep(each)
+        sessions = set(SESSION_ID.findall(" ".join(about)))
+        return [line for log in sorted(self._logs.iterdir()) for line in _evidence(log, sessions)]
+
+    def _keep(self, process: NodeProcess) -> None:
+        lines = (json.dumps({"process": process.pid, **line}) for line in list(process.events))
+        (self._logs / f"{process.pid}.jsonl").write_text("\n".join(lines))
 
     def _forget(self, process: NodeProcess) -> None:
         self._cluster.processes.remove(process)
-        self._past.append(self._last(process))
+        self._keep(process)
 
     def _worker(self) -> NodeProcess:
         return self._cluster.start("worker", ready=False)
 
     def _gateway(self, port: str) -> NodeProcess:
-        options = ("--port", port, "--result-ttl", "20", "--client-timeout", "120")
+        ttl = f"{self._result_ttl:g}"
+        options = ("--port", port, "--result-ttl", ttl, "--client-timeout", "120")
         return self._cluster.start("gateway", options=options, ready=False)
+
+
+def _evidence(log: Path, sessions: set[str]) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    told = lines[-LINES:]
+    return [line for line in lines[:-LINES] if line.get("session") in sessions] + told

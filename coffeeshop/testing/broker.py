@@ -120,14 +120,16 @@ class PrivateBroker:
         self.stop()
         self.start()
 
-    def rabbitmqctl(self, *args: str) -> str:
+    def rabbitmqctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
         """Run ``rabbitmqctl`` against the node and return what it printed; takes a second or two.
+
+        ``tool``: another one of RabbitMQ's, such as ``rabbitmq-diagnostics``.
 
         Raises `subprocess.CalledProcessError` when the command fails.
         """
         scripts = _scripts()
         assert scripts is not None
-        command = [str(scripts / "rabbitmqctl"), "--quiet", "--node", self._node, *args]
+        command = [str(scripts / tool), "--quiet", "--node", self._node, *args]
         done = subprocess.run(
             command,
             env=self._environment(),

@@ -11,6 +11,28 @@ _GUARD = 'read _; kill -9 "$1"; [ -z "$2" ] || rm -rf "$2"'
 """Waits until the pipe from its parent breaks: the parent was killed and tidied up nothing."""
 
 
+class Guard:
+    """Kills a process when this one ends without `release`, even if this one is killed."""
+
+    def __init__(self, pid: int, remove: str = "") -> None:
+        """``remove``: a folder that is removed as well, or nothing."""
+        self._shell = subprocess.Popen(
+            ["/bin/sh", "-c", _GUARD, "guard", str(pid), remove],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def release(self) -> None:
+        """Let the process be; from any thread, and harmless when it was let be before.
+
+        To be called when it ends: once it is waited for, its id may be another's.
+        """
+        self._shell.kill()
+        self._shell.communicate()
+
+
 class Guarded:
     """A child process that ends with this one at the latest, even if this one is killed."""
 
@@ -32,19 +54,11 @@ class Guarded:
             stderr=console,
             start_new_session=True,
         )
-        self._guard = subprocess.Popen(
-            ["/bin/sh", "-c", _GUARD, "guard", str(self.process.pid), remove],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        self._guard = Guard(self.process.pid, remove)
 
     def end(self, how: signal.Signals, patience: float) -> None:
         """Signal the process, frozen or not, and wait for its end; kill it after ``patience``."""
-        # First: once the process is waited for, its id may be another's.
-        self._guard.kill()
-        self._guard.communicate()
+        self._guard.release()
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(how)
         try:

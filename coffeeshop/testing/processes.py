@@ -13,12 +13,17 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any
 
+from coffeeshop.testing.guarded import Guard
+
 READY_TIMEOUT = 60.0
 END_TIMEOUT = 60.0
 
 
 class NodeProcess:
-    """One ``coffeeshop run-node`` with its log lines as they come."""
+    """One ``coffeeshop run-node`` with its log lines as they come.
+
+    It ends with this process at the latest, even if this one is killed.
+    """
 
     def __init__(
         self, arguments: list[str], environment: Mapping[str, str], module: str = "coffeeshop"
@@ -39,6 +44,7 @@ class NodeProcess:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self._guard = Guard(self.process.pid)
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
@@ -95,6 +101,7 @@ class NodeProcess:
                 with self._changed:
                     self._take(line)
                     self._changed.notify_all()
+        self._guard.release()  # it has closed its log, which it does by ending
         with self._changed:
             self._ended = True
             self._changed.notify_all()

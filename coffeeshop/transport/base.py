@@ -104,11 +104,13 @@ class Transport(Protocol):
         """Make the journal unless it exists. When this returns, appends are stored.
 
         Beyond ``max_bytes`` the oldest messages may be dropped, and a reading goes on with the
-        oldest there is: for control journals, which no proof rests on. Say the same each time."""
+        oldest there is: for control journals, which no proof rests on. Say the same each time.
+        Raises `JournalBroken` when the broker holds the name without a journal: take another."""
         ...
 
     def delete_journal(self, name: str) -> None:
-        """Delete the journal if it exists; its readers are told it is gone."""
+        """Delete the journal if it exists; its readers are told it is gone. Raises `JournalBroken`
+        when the broker cannot: what it held is gone then, and the name is left."""
         ...
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:

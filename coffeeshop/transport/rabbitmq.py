@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from prometheus_client.registry import Collector
 
-from coffeeshop.errors import Unreachable, UsageError
+from coffeeshop.errors import JournalBroken, Unreachable, UsageError
 from coffeeshop.transport.base import (
     Message,
     OnDelivery,
@@ -42,6 +43,8 @@ _log = structlog.get_logger()
 SEGMENT = 32 << 20
 SMALLEST_SEGMENT = 4 << 20
 DIFFERENT = 406
+RESIGNATION = 5.0
+"""Seconds more for a deletion: after 30 the broker says itself that it cannot."""
 
 
 @dataclass(frozen=True)
@@ -123,17 +126,22 @@ class RabbitTransport:
             blocked=self._publisher.blocked,
         )
 
+    def meters(self) -> dict[str, Collector]:
+        """What publishing looks like, for Prometheus."""
+        return self._publisher.meters.collectors()
+
     def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
         """Make the stream unless it exists; the oldest segments go beyond ``max_bytes``.
 
-        Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses.
+        Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses,
+        `JournalBroken` when it stumbles over the name.
         """
         self._wait_settled()
         self._declare(name, _stream_arguments(max_bytes))
 
     def delete_journal(self, name: str) -> None:
         """Delete the stream if it exists. Raises as `declare_journal` does."""
-        self._call(delete(name))
+        self._control.call(delete(name), self._call_timeout + RESIGNATION)
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         """Append to a stream. Raises `ValueError` or `TypeError` for what cannot be encoded."""
@@ -151,9 +159,11 @@ class RabbitTransport:
         return reader
 
     def exists(self, name: str) -> bool:
-        """Whether there is a stream or queue. Raises as `declare_journal` does."""
+        """Whether there is a stream or queue, be it broken. Raises as `declare_journal` does."""
         try:
             self._call(exists(name))
+        except JournalBroken:
+            return True
         except ChannelClosedByBroker as error:
             if is_missing(error):
                 return False

@@ -1,7 +1,15 @@
-"""Blocking calls: declaring, deleting, looking."""
+"""Blocking calls: declaring, deleting, looking.
+
+A broker that is killed while it makes or deletes a stream may keep the name without the stream
+(rabbitmq-server issue 14852; seen on 3.10.8). What is asked about such a name is answered in one of
+three ways: by NOT_FOUND for ever, which for a moment is also said of good streams after a start; by
+closing the connection at once, without a word of which request it was; by closing it after 30 s,
+naming the stream. Whatever the way, the call fails as `JournalBroken` and no other call does.
+"""
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -10,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop.errors import Forbidden, Unreachable
+from coffeeshop.errors import Forbidden, JournalBroken, Unreachable
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop
 from coffeeshop.transport.rabbitmq_wire import (
@@ -18,14 +26,26 @@ from coffeeshop.transport.rabbitmq_wire import (
     ChannelClosedByBroker,
     Wire,
     is_absent,
+    is_breakdown,
 )
 
 ACCESS_REFUSED = 403
 ABSENT_DELAY = 0.1
+LONGEST_ABSENT_DELAY = 1.0
+ABSENT_PATIENCE = 20.0
+"""Seconds a broker that is up gets to have a stream that it knows."""
+SUSPICION = 2.0
+"""Seconds a suspect is alone: a request that breaks a connection namelessly does so at once."""
 CHANNELS = 8
 
-Act = Callable[[Channel, Callable[[Any], None]], None]
-"""Sends one request on a channel; the second argument is called with the broker's answer."""
+
+@dataclass(frozen=True)
+class Act:
+    """One request. ``send`` makes it on a channel and calls its second argument with the answer."""
+
+    send: Callable[[Channel, Callable[[Any], None]], None]
+    name: str = ""
+    """The queue or stream it is about, if it is about one."""
 
 
 OnAnswer = Callable[["Future[Any]"], None]
@@ -35,6 +55,11 @@ OnAnswer = Callable[["Future[Any]"], None]
 class _Call:
     act: Act
     answer: Future[Any] = field(default_factory=Future)
+    absences: int = 0
+    absent_since: float | None = None
+    """On the connection there is; on the monotonic clock."""
+    suspect: bool = False
+    """Whether the broker closed a connection over this call, or over another with it."""
 
     def succeed(self, answer: Any) -> None:
         with suppress(InvalidStateError):  # nobody waits for it any more
@@ -47,40 +72,52 @@ class _Call:
 
 def look() -> Act:
     """Do nothing: it succeeds when a channel is open."""
-    return lambda _channel, done: done(None)
+    return Act(lambda _channel, done: done(None))
 
 
 def declare(name: str, arguments: dict[str, Any]) -> Act:
     """Declare a durable queue or stream. Answers None."""
-    return lambda channel, done: channel.queue_declare(
-        name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
+    return Act(
+        lambda channel, done: channel.queue_declare(
+            name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
+        ),
+        name,
     )
 
 
 def exists(name: str) -> Act:
     """Answers None when a queue or stream is there; refused as missing otherwise."""
-    return lambda channel, done: channel.queue_declare(
-        name, passive=True, callback=lambda _frame: done(None)
+    return Act(
+        lambda channel, done: channel.queue_declare(
+            name, passive=True, callback=lambda _frame: done(None)
+        ),
+        name,
     )
 
 
 def declare_exchange(name: str) -> Act:
     """Declare an exchange that does not survive a restart of the broker. Answers None."""
-    return lambda channel, done: channel.exchange_declare(
-        name, "fanout", durable=False, callback=lambda _frame: done(None)
+    return Act(
+        lambda channel, done: channel.exchange_declare(
+            name, "fanout", durable=False, callback=lambda _frame: done(None)
+        )
     )
 
 
 def exchange_exists(name: str) -> Act:
     """Answers None when an exchange is there; refused as missing otherwise."""
-    return lambda channel, done: channel.exchange_declare(
-        name, passive=True, callback=lambda _frame: done(None)
+    return Act(
+        lambda channel, done: channel.exchange_declare(
+            name, passive=True, callback=lambda _frame: done(None)
+        )
     )
 
 
 def delete(name: str) -> Act:
     """Delete a queue or stream, if it exists. Answers None."""
-    return lambda channel, done: channel.queue_delete(name, callback=lambda _frame: done(None))
+    return Act(
+        lambda channel, done: channel.queue_delete(name, callback=lambda _frame: done(None)), name
+    )
 
 
 class Control:
@@ -89,9 +126,10 @@ class Control:
     `call` is for any thread but the loop's; the rest belongs to the loop's thread.
     """
 
-    def __init__(self, loop: Loop, link: Link) -> None:
+    def __init__(self, loop: Loop, link: Link, now: Callable[[], float] = time.monotonic) -> None:
         self._loop = loop
         self._link = link
+        self._now = now
         self._calls: deque[_Call] = deque()
         self._busy: dict[Channel, _Call | None] = {}
         self._idle: list[Channel] = []
@@ -102,9 +140,9 @@ class Control:
         """Have it done and return the broker's answer.
 
         Raises `Unreachable` after ``timeout`` seconds or when the transport closes, `Forbidden`
-        when the broker refuses the user or the request, pika's ``ChannelClosedByBroker`` when it
-        refuses for another reason, and `RuntimeError` in the transport's own thread, which would
-        wait for itself.
+        when the broker refuses the user or the request, `JournalBroken` when it stumbles over it,
+        pika's ``ChannelClosedByBroker`` when it refuses for another reason, and `RuntimeError` in
+        the transport's own thread, which would wait for itself.
         """
         if self._loop.inside:
             raise RuntimeError("blocking calls must not be made from a callback of the transport")
@@ -140,11 +178,29 @@ class Control:
 
     def link_down(self) -> None:
         interrupted = [call for call in self._busy.values() if call is not None]
-        self._calls.extendleft(reversed(interrupted))
         self._busy.clear()
         self._idle.clear()
+        if is_breakdown(self._link.loss):
+            interrupted = self._judge(interrupted, str(self._link.loss))
+        self._calls.extendleft(reversed(interrupted))
+        for call in (*self._calls, *self._postponed):
+            call.absent_since = None
         if self._link.refusal is not None:
             self._refuse(self._link.refusal)
+
+    def _judge(self, interrupted: list[_Call], words: str) -> list[_Call]:
+        """Fail the call that broke the connection; those that may be asked again.
+
+        When several may have done it, each is asked alone from then on.
+        """
+        named = [call for call in interrupted if f"'{call.act.name}'" in words]
+        guilty = named or (interrupted if len(interrupted) == 1 else [])
+        for call in guilty:
+            call.fail(_broken(call.act.name, words))
+        spared = [call for call in interrupted if call not in guilty]
+        for call in spared:
+            call.suspect = call.suspect or not guilty
+        return spared
 
     def _accept(self, call: _Call) -> None:
         if self._closed:
@@ -163,7 +219,7 @@ class Control:
         wire = self._link.wire
         if wire is None or not wire.is_open:
             return
-        while self._calls and self._idle:
+        for _ in range(min(len(self._calls), len(self._idle))):
             self._run(self._idle.pop())
         opening = sum(call is None for call in self._busy.values())
         for _ in range(min(len(self._calls) - opening, CHANNELS - len(self._busy))):
@@ -180,20 +236,31 @@ class Control:
             self._rest(channel)
             return
         self._busy[channel] = call
-        call.act(channel, lambda answer: self._done(channel, answer))
+        if call.suspect:
+            self._loop.later(SUSPICION, lambda: self._acquit(call))
+        call.act.send(channel, lambda answer: self._done(channel, answer))
 
     def _next_call(self) -> _Call | None:
-        while self._calls:
-            call = self._calls.popleft()
-            if not call.answer.cancelled():
-                return call
-        return None
+        while self._calls and self._calls[0].answer.cancelled():
+            self._calls.popleft()
+        return self._calls.popleft() if self._calls and self._may_go(self._calls[0]) else None
+
+    def _may_go(self, call: _Call) -> bool:
+        """A suspect goes alone."""
+        others = [each for each in self._busy.values() if each is not None]
+        return not others if call.suspect else not any(each.suspect for each in others)
+
+    def _acquit(self, call: _Call) -> None:
+        if call in self._busy.values():
+            call.suspect = False
+            self._pump()
 
     def _done(self, channel: Channel, answer: Any) -> None:
         call = self._busy.pop(channel, None)
         if call is not None:
             call.succeed(answer)
         self._run(channel)
+        self._pump()  # whoever had to wait for a suspect
 
     def _rest(self, channel: Channel) -> None:
         self._busy.pop(channel, None)
@@ -207,17 +274,27 @@ class Control:
             return  # the connection went, and what was open is asked again on the next
         call = self._busy.pop(channel, None)
         if call is not None and is_absent(reason):
-            self._postpone(call)
+            self._postpone(call, str(reason))
         elif call is not None:
             call.fail(reason)
         self._pump()
 
-    def _postpone(self, call: _Call) -> None:
+    def _postpone(self, call: _Call, words: str) -> None:
         """A broker that has just started does not have all its streams yet."""
+        now = self._now()
+        call.absent_since = now if call.absent_since is None else call.absent_since
+        if now - call.absent_since > ABSENT_PATIENCE:
+            call.fail(_broken(call.act.name, words))
+            return
 
         def again() -> None:
             self._postponed.discard(call)
             self._accept(call)
 
         self._postponed.add(call)
-        self._loop.later(ABSENT_DELAY, again)
+        self._loop.later(min(ABSENT_DELAY * 2**call.absences, LONGEST_ABSENT_DELAY), again)
+        call.absences += 1
+
+
+def _broken(name: str, words: str) -> JournalBroken:
+    return JournalBroken(f"the broker holds {name} without a stream behind it: {words}")

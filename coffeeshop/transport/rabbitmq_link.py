@@ -58,6 +58,8 @@ class Link:
         """Open, or None."""
         self.refusal: Forbidden | None = None
         """Why the broker last refused us; None once it lets us in or is merely absent."""
+        self.loss: BaseException | None = None
+        """Why the last wire was lost, or why the last attempt failed."""
         self.openings = 0
         self.tenants: set[Tenant] = set()
         self._loop = loop
@@ -105,6 +107,7 @@ class Link:
 
     def _lost(self, _wire: Wire, error: BaseException) -> None:
         self.wire = self._attempt = None
+        self.loss = error
         if self._on_closed is not None:
             self._on_closed()
             return

@@ -15,6 +15,7 @@ from coffeeshop.transport.base import Message, OnOutcome, Outcome
 from coffeeshop.transport.rabbitmq_control import Control, exists
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
+from coffeeshop.transport.rabbitmq_meters import Meters
 from coffeeshop.transport.rabbitmq_settling import Settling
 from coffeeshop.transport.rabbitmq_watch import ConfirmWatch
 from coffeeshop.transport.rabbitmq_wire import Channel, Wire, is_missing, properties
@@ -83,6 +84,7 @@ class Publisher:
         """``warmup_arguments``: see `Settling`; ``confirm_timeout``: see `ConfirmWatch`. At most
         ``window_bytes`` (and always one message) are unconfirmed on the wire."""
         self.blocked = False
+        self.meters = Meters()
         self._link = link
         self._asking = Control(loop, link)
         self._settling = Settling(loop, self._asking, warmup_arguments)
@@ -107,7 +109,7 @@ class Publisher:
 
     def send(self, queue: str, message: Message, on_outcome: OnOutcome) -> None:
         """Publish to a queue or stream by its name."""
-        post = _Post(queue, message, on_outcome)
+        post = _Post(queue, message, self.meters.counting(on_outcome))
         if self._closed:
             post.end(Outcome.UNKNOWN)
             return
@@ -197,6 +199,7 @@ class Publisher:
         post.sent = now
         self._unconfirmed[self._last_tag] = post
         self._in_flight += len(post.message.body)
+        self.meters.sent(len(post.message.body))
         channel.basic_publish(
             exchange="",
             routing_key=post.queue,
@@ -250,6 +253,7 @@ class Publisher:
         nacked = method.NAME == "Basic.Nack"
         for post in self._settled(method.delivery_tag, method.multiple):
             self._in_flight -= len(post.message.body)
+            self.meters.confirmed(time.monotonic() - post.sent)
             if post.returned:
                 self._verify(post)
             else:

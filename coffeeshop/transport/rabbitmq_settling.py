@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from coffeeshop.errors import JournalBroken
 from coffeeshop.transport.rabbitmq_control import (
     Control,
     declare,
@@ -43,6 +44,7 @@ class Settling:
         self._asking = asking
         self._arguments = arguments
         self._settled = False
+        self._stream = STREAM
         self._connection = 0
         self._waiting: list[Callable[[], None]] = []
 
@@ -68,8 +70,11 @@ class Settling:
         connection = self._connection
 
         def answered(answer: Future[None]) -> None:
+            refusal = answer.exception()
+            if isinstance(refusal, JournalBroken):
+                self._stream += "+"  # any stream will do
             if connection == self._connection:
-                go_on(answer.exception())
+                go_on(refusal)
 
         self._asking.ask(act, answered)
 
@@ -80,7 +85,7 @@ class Settling:
         if not is_missing(refusal):
             _log.warning("transport.mark_refused", detail=str(refusal))
         _log.info("transport.settling", seconds=SECONDS)
-        self._then(declare(STREAM, self._arguments), self._warmed)
+        self._then(declare(self._stream, self._arguments), self._warmed)
 
     def _warmed(self, refusal: BaseException | None) -> None:
         if refusal is not None:

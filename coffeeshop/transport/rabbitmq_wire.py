@@ -21,6 +21,7 @@ from pika.exceptions import (
     AMQPError,
     AuthenticationError,
     ChannelClosedByBroker,
+    ConnectionClosedByBroker,
     NoFreeChannels,
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
@@ -36,12 +37,14 @@ __all__ = [
     "NoFreeChannels",
     "Wire",
     "is_absent",
+    "is_breakdown",
     "is_missing",
     "is_refusal",
     "properties",
 ]
 
 NOT_FOUND = 404
+INTERNAL_ERROR = 541
 _RECEIVE = 256 << 10
 _CONSUME = 1 << 20
 _JOINED = 64 << 10
@@ -195,6 +198,11 @@ def is_absent(error: BaseException) -> bool:
 
 def _is_not_found(error: BaseException) -> bool:
     return isinstance(error, ChannelClosedByBroker) and error.reply_code == NOT_FOUND
+
+
+def is_breakdown(error: BaseException | None) -> bool:
+    """Whether the broker closed the connection over a request that it stumbled over."""
+    return isinstance(error, ConnectionClosedByBroker) and error.reply_code == INTERNAL_ERROR
 
 
 def is_refusal(error: BaseException) -> bool:

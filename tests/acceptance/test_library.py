@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,22 @@ def test_what_is_no_url_is_refused_at_once() -> None:
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Nonsense'"):
         coffeeshop.Nonsense  # noqa: B018
+
+
+AS_A_SCRIPT = """
+import sys, coffeeshop
+with coffeeshop.Client() as client:
+    print(len(client.submit(sys.argv[1])))
+"""
+
+
+def test_a_script_finds_on_its_standard_output_what_it_prints_itself_only(folder: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", AS_A_SCRIPT, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout == "5\n"
+    assert done.stderr == ""

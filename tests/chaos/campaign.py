@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from coffeeshop.telemetry import configure_logging
 from coffeeshop.testing.chaos import Campaign, Report, run
 from tests.oracle import answers
 
@@ -30,6 +31,8 @@ def described(report: Report) -> str:
         ("sessions, each compared with DuckDB's answers", f"{report.sessions:,}"),
         ("rows analysed", f"{report.rows:,}"),
         ("**wrong, missing or repeated ends**", f"**{len(report.wrong)}**"),
+        ("sessions opened again under another id", str(report.opened_anew)),
+        ("names without a stream, removed as an operator does", str(len(report.stumps))),
         ("objects left on the broker", str(len(report.left))),
         *((f"{what}, before and after the last sessions", f"{a}, {b}") for what, (a, b) in growth),
     ]
@@ -51,6 +54,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--write", type=Path, help="a document to put the table into")
     options = parser.parse_args()
+    configure_logging("normal")
     began = time.monotonic()
 
     def say(text: str) -> None:
@@ -60,7 +64,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = run(campaign, Path(folder), answers, say)
     print(described(report))
-    for complaint in (*report.wrong, *report.left):
+    for complaint in (*report.wrong, *report.left, *report.grown):
         print(complaint)
     if report.evidence:
         file = Path(tempfile.gettempdir()) / f"coffeeshop-chaos-{campaign.seed}.json"

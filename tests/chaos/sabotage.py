@@ -2,7 +2,8 @@
 
 The environment says what: COFFEESHOP_SABOTAGE=kind:stage, and COFFEESHOP_SABOTAGE_SESSION which
 session it is for (any if it is not set). Kinds: ``raise``, ``exit``, ``memory``, ``kill``, ``hang``
-at the first batch of the stage's partition 0; ``slow``: 2 s before every record.
+at the first batch of the stage's partition 0; ``slow``: COFFEESHOP_SABOTAGE_SECONDS before every
+record.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from coffeeshop.task import Output, TaskCore
 
 KIND, STAGE = os.environ["COFFEESHOP_SABOTAGE"].split(":")
 SESSION = os.environ.get("COFFEESHOP_SABOTAGE_SESSION")
-SLOW = 2.0
+SLOW = float(os.environ.get("COFFEESHOP_SABOTAGE_SECONDS", "0"))
 _feed = TaskCore.feed
 
 

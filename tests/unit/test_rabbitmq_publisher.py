@@ -116,7 +116,7 @@ class Sender:
     def __init__(self) -> None:
         self.loop = FakeLoop()
         self.link: Any = SimpleNamespace(
-            name="fake", wire=None, refusal=None, tenants=set(), open=lambda: None
+            name="fake", wire=None, loss=None, refusal=None, tenants=set(), open=lambda: None
         )
         self.publisher = Publisher(self.loop, self.link, {}, 30.0, window_bytes=100)  # type: ignore[arg-type]
         self.ended: list[tuple[bytes, Outcome]] = []

@@ -1,0 +1,62 @@
+"""Sessions whose clients ended every table and fell silent: their tasks are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from coffeeshop.errors import JournalGone
+from coffeeshop.gateway.chronicle import Chronicle
+from coffeeshop.gateway.ingest import append_until_confirmed
+from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
+from coffeeshop.gateway.registry import Session
+from coffeeshop.messages import Record
+from coffeeshop.plan import destinations, plan_named
+from coffeeshop.schema import TABLES
+from coffeeshop.transport import Transport
+
+log = structlog.get_logger()
+
+
+class LastCalls:
+    """Writes ``left`` to a session's journals, once; see `coffeeshop.departure`."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        chronicle: Chronicle,
+        lifetimes: Lifetimes,
+        now: Callable[[], float],
+    ) -> None:
+        """``now`` is the clock of `Session.last_seen`."""
+        self._transport = transport
+        self._chronicle = chronicle
+        self._lifetimes = lifetimes
+        self._now = now
+        self._made: set[str] = set()
+
+    def due(self, session: Session) -> bool:
+        """Whether this replica is to tell the tasks of an open session."""
+        if not session.uploaded or not session.declared or session.spec.id in self._made:
+            return False
+        mine = session.gateway == self._chronicle.name
+        patience = self._lifetimes.client_timeout + (0.0 if mine else OTHERS_PATIENCE)
+        return self._now() - session.last_seen > patience
+
+    def make(self, session: Session) -> None:
+        """Tell them; blocks. Raises `Unreachable`. What is all there comes to no harm by it."""
+        spec, plan = session.spec, plan_named(session.spec.plan)
+        record = Record("left", "clients", self._chronicle.name, 0).message()
+        journals = {each for table in TABLES for each in destinations(plan, spec, table, None)}
+        log.info("session.client_left", session=spec.id, journals=len(journals))
+        try:
+            for journal in sorted(journals):
+                self._chronicle.stored(append_until_confirmed(self._transport, journal, record))
+        except JournalGone:
+            log.info("session.over_meanwhile", session=spec.id)
+        self._made.add(spec.id)
+
+    def forget(self, session: str) -> None:
+        """The session has ended."""
+        self._made.discard(session)

@@ -1,0 +1,52 @@
+"""Names of streams without a stream, as a RabbitMQ leaves them that was killed at a bad moment.
+
+Declaring writes the name first and makes the stream then; deleting takes the stream first and the
+name then. A kill in between leaves the name (rabbitmq-server issue 14852). Here they are made on
+purpose, told from streams, and removed as docs/operations.md says.
+"""
+
+from __future__ import annotations
+
+from coffeeshop.testing.broker import PrivateBroker
+
+REMOVE = (
+    'rabbit_amqqueue:internal_delete(rabbit_misc:r(<<"/">>, queue, <<"{name}">>), <<"admin">>).'
+)
+"""What an operator evaluates to remove one."""
+_LOSE = """
+{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{name}">>)),
+#{{name := Stream}} = amqqueue:get_type_state(Q),
+{{ok, ok, _}} = ra:process_command(
+    {{rabbit_stream_coordinator, node()}}, {{delete_stream, Stream, #{{}}}}
+).
+"""
+_BEGIN = """
+{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{like}">>)),
+Resource = rabbit_misc:r(<<"/">>, queue, <<"{name}">>),
+State = maps:without([leader_pid], amqqueue:get_type_state(Q)),
+New = amqqueue:new(
+    Resource, none, true, false, none,
+    amqqueue:get_arguments(Q), <<"/">>, #{{}}, rabbit_stream_queue
+),
+rabbit_amqqueue:internal_declare(amqqueue:set_type_state(New, State#{{
+    name => "__{name}", reference => Resource
+}}), false).
+"""
+
+
+def lose_stream(broker: PrivateBroker, name: str) -> None:
+    """As if the broker had been killed while it deleted a stream, though it runs on."""
+    broker.rabbitmqctl("eval", _LOSE.format(name=name))
+
+
+def begin_stream(broker: PrivateBroker, name: str, like: str) -> None:
+    """As if the broker had been killed while it declared a stream, though it runs on.
+
+    ``like`` is a stream that exists, with the arguments that the new one was to have.
+    """
+    broker.rabbitmqctl("eval", _BEGIN.format(name=name, like=like))
+
+
+def remove(broker: PrivateBroker, name: str) -> None:
+    """What an operator does."""
+    broker.rabbitmqctl("eval", REMOVE.format(name=name))

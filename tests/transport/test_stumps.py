@@ -1,0 +1,92 @@
+"""Names without a stream: what a broker keeps that was killed while it made or deleted one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from coffeeshop.errors import JournalBroken
+from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.stumps import begin_stream, lose_stream, remove
+from coffeeshop.transport import rabbitmq_control
+from coffeeshop.transport.rabbitmq import RabbitTransport
+
+NAMES = ("begun", "begun too", "lost", "lost too")
+PATIENCE = 120.0
+
+
+@pytest.fixture(scope="module")
+def stumps(broker: PrivateBroker) -> Iterator[PrivateBroker]:
+    """A broker with a good stream and four names; it has restarted since they broke."""
+    with PrivateBroker() as private:
+        transport = RabbitTransport(private.url)
+        for name in ("good", *NAMES[2:]):
+            transport.declare_journal(name)
+        transport.close()
+        for name in NAMES[:2]:
+            begin_stream(private, name, like="good")
+        for name in NAMES[2:]:
+            lose_stream(private, name)
+        private.kill()
+        private.start()
+        yield private
+
+
+@pytest.fixture
+def transport(stumps: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[RabbitTransport]:
+    """A transport with less patience: it is for brokers with many streams."""
+    monkeypatch.setattr(rabbitmq_control, "ABSENT_PATIENCE", 2.0)
+    made = RabbitTransport(stumps.url)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def test_neither_declared_nor_deleted_and_said_so_while_others_go_on(
+    transport: RabbitTransport,
+) -> None:
+    for act in (transport.declare_journal, transport.delete_journal):
+        with ThreadPoolExecutor(20) as pool:
+            broken = {name: pool.submit(act, name) for name in NAMES}
+            others = [pool.submit(transport.declare_journal, f"new {n}") for n in range(12)]
+            for name, call in broken.items():
+                error = call.exception(PATIENCE)
+                assert isinstance(error, JournalBroken)
+                assert f"holds {name} without" in str(error)
+            for other in others:
+                other.result(PATIENCE)
+    for number in range(12):
+        transport.delete_journal(f"new {number}")
+
+
+def test_a_name_without_a_stream_exists(transport: RabbitTransport) -> None:
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        assert all(pool.map(transport.exists, NAMES, timeout=PATIENCE))
+
+
+@pytest.mark.long
+def test_a_broker_that_loses_a_stream_and_runs_on_is_asked_until_it_says_so(
+    stumps: PrivateBroker, transport: RabbitTransport
+) -> None:
+    transport.declare_journal("lost lately")
+    lose_stream(stumps, "lost lately")
+    with ThreadPoolExecutor(2) as pool:
+        deletion = pool.submit(transport.delete_journal, "lost lately")
+        transport.declare_journal("meanwhile")
+        assert not deletion.done()
+        assert isinstance(deletion.exception(PATIENCE), JournalBroken)
+    transport.delete_journal("meanwhile")
+    remove(stumps, "lost lately")
+
+
+def test_after_the_operators_command_the_name_is_free(
+    stumps: PrivateBroker, transport: RabbitTransport
+) -> None:
+    for name in NAMES:
+        remove(stumps, name)
+        assert not transport.exists(name)
+        transport.declare_journal(name)
+        transport.delete_journal(name)

@@ -1,0 +1,215 @@
+"""Whom the control connection blames when a broker breaks it, with a broker made of lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, StreamLostError
+
+from coffeeshop.errors import JournalBroken
+from coffeeshop.transport.rabbitmq_control import (
+    ABSENT_PATIENCE,
+    SUSPICION,
+    Control,
+    delete,
+    exists,
+)
+
+ABSENT = ChannelClosedByBroker(404, "NOT_FOUND - home node of queue 'a' is down or inaccessible")
+NAMELESS = ConnectionClosedByBroker(541, "INTERNAL_ERROR")
+
+
+class FakeLoop:
+    """Timers that run when told."""
+
+    def __init__(self) -> None:
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def later(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
+        self.timers.append((seconds, call))
+        return lambda: None
+
+    def run(self) -> list[float]:
+        """Run them all; the seconds they were to wait."""
+        timers, self.timers = self.timers, []
+        for _, call in timers:
+            call()
+        return [seconds for seconds, _ in timers]
+
+
+class FakeChannel:
+    """Keeps the question it was asked."""
+
+    def __init__(self, asked: dict[str, FakeChannel]) -> None:
+        self.is_open = True
+        self.callback: Any = None
+        self._asked = asked
+        self._on_closed: Callable[[Any, BaseException], None] = lambda *_: None
+
+    def add_on_close_callback(self, call: Callable[[Any, BaseException], None]) -> None:
+        self._on_closed = call
+
+    def queue_declare(self, name: str, *, callback: Any, **_: Any) -> None:
+        self.callback = callback
+        self._asked[name] = self
+
+    queue_delete = queue_declare
+
+    def close(self, reason: BaseException) -> None:
+        self.is_open = False
+        self._on_closed(self, reason)
+
+
+class Bench:
+    """A control on a fake connection: what is asked, and what came of it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.loop = FakeLoop()
+        self.asked: dict[str, FakeChannel] = {}
+        self.ended: dict[str, Future[Any]] = {}
+        self.link: Any = SimpleNamespace(wire=None, refusal=None, loss=None)
+        self.control = Control(self.loop, self.link, lambda: self.now)  # type: ignore[arg-type]
+        self.connect()
+
+    def connect(self) -> None:
+        opened: list[tuple[Callable[[Any], None], FakeChannel]] = []
+
+        def channel(on_open_callback: Callable[[Any], None]) -> FakeChannel:
+            made = FakeChannel(self.asked)
+            opened.append((on_open_callback, made))
+            return made
+
+        self.asked.clear()
+        self.link.wire = SimpleNamespace(is_open=True, channel=channel)
+        self._opened = opened
+        self.control.link_up(self.link.wire)
+        self._turn()
+
+    def _turn(self) -> None:
+        while self._opened:
+            call, made = self._opened.pop(0)
+            call(made)
+
+    def ask(self, *names: str) -> None:
+        for name in names:
+            self.control.ask(delete(name), lambda done, n=name: self.ended.update({n: done}))
+        self._turn()
+
+    def answer(self, name: str) -> None:
+        self.asked.pop(name).callback(None)
+        self._turn()
+
+    def refuse(self, name: str, reason: BaseException) -> None:
+        self.asked.pop(name).close(reason)
+        self._turn()
+
+    def lose(self, reason: BaseException) -> None:
+        self.link.wire, self.link.loss = None, reason
+        self.control.link_down()
+        self.connect()
+
+    def broken(self, name: str) -> bool:
+        return isinstance(self.ended[name].exception(0), JournalBroken)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_a_call_alone_on_a_connection_is_to_blame_for_its_end(bench: Bench) -> None:
+    bench.ask("a")
+    bench.lose(NAMELESS)
+    assert bench.broken("a")
+    assert not bench.asked
+
+
+def test_a_connection_lost_for_another_reason_is_nobodys_fault(bench: Bench) -> None:
+    bench.ask("a")
+    bench.lose(StreamLostError("gone"))
+    assert set(bench.asked) == {"a"}
+    bench.answer("a")
+    assert bench.ended["a"].exception(0) is None
+
+
+def test_the_call_that_the_broker_names_is_to_blame_and_no_other(bench: Bench) -> None:
+    bench.ask("a", "b", "c")
+    bench.lose(ConnectionClosedByBroker(541, "INTERNAL_ERROR - Cannot delete queue 'b' in vhost"))
+    assert bench.broken("b")
+    assert set(bench.asked) == {"a", "c"}
+
+
+def test_of_several_suspects_each_is_asked_alone_and_then_the_others(bench: Bench) -> None:
+    bench.ask("a", "b", "c")
+    bench.lose(NAMELESS)
+    bench.ask("later")
+    assert set(bench.asked) == {"a"}
+    bench.answer("a")
+    assert set(bench.asked) == {"b"}
+    bench.lose(NAMELESS)
+    assert bench.broken("b")
+    assert set(bench.asked) == {"c"}
+    bench.answer("c")
+    assert set(bench.asked) == {"later"}
+
+
+def test_a_suspect_waits_for_those_that_are_under_way(bench: Bench) -> None:
+    bench.ask("a", "b")
+    bench.lose(NAMELESS)
+    bench.answer("a")
+    bench.lose(StreamLostError("gone"))
+    bench.ask("c")
+    assert set(bench.asked) == {"b"}
+
+
+def test_a_suspect_without_an_answer_holds_up_the_others_for_a_moment_only(bench: Bench) -> None:
+    bench.ask("a", "b", "c")
+    bench.lose(NAMELESS)
+    assert set(bench.asked) == {"a"}
+    assert bench.loop.run() == [SUSPICION]
+    bench._turn()
+    assert set(bench.asked) == {"a"}  # b is a suspect, and does not go beside another call
+    bench.answer("a")
+    assert set(bench.asked) == {"b"}
+
+
+def test_what_the_broker_does_not_have_is_asked_again_ever_more_slowly(bench: Bench) -> None:
+    bench.ask("a")
+    waits = []
+    for _ in range(6):
+        bench.refuse("a", ABSENT)
+        waits += bench.loop.run()
+        bench._turn()
+    assert waits == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    bench.answer("a")
+    assert bench.ended["a"].exception(0) is None
+
+
+def test_what_the_broker_does_not_have_for_long_is_broken(bench: Bench) -> None:
+    bench.ask("a")
+    bench.refuse("a", ABSENT)
+    bench.loop.run()
+    bench._turn()
+    bench.now = ABSENT_PATIENCE + 1
+    bench.refuse("a", ABSENT)
+    assert bench.broken("a")
+
+
+def test_a_broker_that_has_restarted_gets_all_the_time_again(bench: Bench) -> None:
+    bench.ask("a")
+    bench.refuse("a", ABSENT)
+    bench.loop.run()
+    bench._turn()
+    bench.lose(StreamLostError("gone"))
+    bench.now = ABSENT_PATIENCE + 1
+    bench.refuse("a", ABSENT)
+    assert bench.ended == {}
+
+
+def test_the_question_whether_something_exists_has_its_name_too() -> None:
+    assert exists("a").name == delete("a").name == "a"
