@@ -43,7 +43,7 @@ up: secrets ## start the containers; COMPOSE_PROFILES=staged adds a process per 
 	docker compose up --detach --build --wait
 
 down: ## stop the containers; the broker keeps its data
-	docker compose --profile staged --profile client down
+	docker compose --profile staged --profile monitoring --profile client down
 
 logs: ## follow the containers' logs
-	docker compose --profile staged logs --follow --tail 100
+	docker compose --profile staged --profile monitoring logs --follow --tail 100

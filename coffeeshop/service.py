@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import FrameType
@@ -33,6 +33,7 @@ from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.metrics import MetricsServer
 from coffeeshop.plan import STAGES
 from coffeeshop.presence import Presence
+from coffeeshop.stacks import show_stacks_on
 from coffeeshop.transport import Transport, connect
 
 log = structlog.get_logger()
@@ -91,6 +92,7 @@ class Service:
         self._ready = threading.Event()
         self._failure: str | None = None
         self._asked_by: str | None = None
+        self._node: HostedNode | None = None
 
     def stop(self) -> None:
         """Ask for the numbered shutdown."""
@@ -103,7 +105,8 @@ class Service:
     def install_signals(self) -> None:
         """SIGTERM and SIGINT ask for a shutdown, the second of them ends the process.
 
-        SIGHUP lets the gateway read its tokens again.
+        SIGHUP lets the gateway read its tokens again. SIGUSR1 writes the stacks of all threads to
+        standard error, also when the main thread is stuck; a log line with the actors follows.
         """
 
         def asked(number: int, frame: FrameType | None) -> None:
@@ -117,6 +120,7 @@ class Service:
             signal.signal(number, asked)
         if hasattr(signal, "SIGHUP"):  # not on Windows
             signal.signal(signal.SIGHUP, self._read_again)
+            show_stacks_on(signal.SIGUSR1, self._say_what_runs)
 
     def _read_again(self, number: int, frame: FrameType | None) -> None:
         if self._options.access is not None:
@@ -141,21 +145,31 @@ class Service:
         if self._failure is not None:
             raise RootFailed(self._failure)
 
+    def _say_what_runs(self) -> None:
+        node = self._node
+        log.info(
+            "node.what_runs",
+            threads=sorted(thread.name for thread in threading.enumerate()),
+            **({} if node is None else node.what_runs()),
+        )
+
     def _start(self, stack: ExitStack) -> None:
         options = self._options
         transport = self._given or connect(options.broker)
         stack.callback(transport.close)
-        node: HostedNode | None = None
         stages = stages_of(options.types)
 
         def figures() -> dict[str, Any]:
-            return {**_process_figures(), **_transport_figures(transport), **_node(node)}
+            return {**_process_figures(), **transport_figures(transport), **_node(self._node)}
+
+        def measures() -> dict[str, Any]:
+            return {**figures(), **broker_measures(transport), **_node_measures(self._node)}
 
         if options.metrics_port is not None:
             metrics = MetricsServer(
                 options.metrics_host,
                 options.metrics_port,
-                figures,
+                measures,
                 lambda: self._is_ready(transport),
             )
             stack.callback(metrics.close)
@@ -164,18 +178,20 @@ class Service:
         presence = Presence(transport, options.types, figures)
         if stages:
             care = Supervision(claims=True, hang_timeout=options.hang_timeout)
-            node = HostedNode(transport, stages, self._root_failed, care)
+            self._node = node = HostedNode(transport, stages, self._root_failed, care)
             stack.callback(presence.close)
             stack.callback(node.close, options.drain_timeout)
         else:
             stack.callback(presence.close)
         if has_gateway(options.types):
-            self._start_gateway(stack, transport)
+            self._start_gateway(stack, transport, measures)
         presence.start()
         self._ready.set()
         log.info("node.ready", types=list(options.types), stages=list(stages))
 
-    def _start_gateway(self, stack: ExitStack, transport: Transport) -> None:
+    def _start_gateway(
+        self, stack: ExitStack, transport: Transport, measures: Callable[[], dict[str, Any]]
+    ) -> None:
         from coffeeshop.gateway.server import GatewayServer  # the other types need no web server
 
         server = GatewayServer(
@@ -187,12 +203,13 @@ class Service:
             self._options.lifetimes,
             lambda: self._is_ready(transport),
             self._options.access,
+            measures,
         )
         stack.callback(server.close)
         server.start()
 
     def _is_ready(self, transport: Transport) -> bool:
-        figures = _transport_figures(transport)
+        figures = transport_figures(transport)
         return self._ready.is_set() and figures.get("connections", 1) > 0
 
     def _connected(self, transport: Transport) -> bool:
@@ -217,7 +234,19 @@ def _node(node: HostedNode | None) -> dict[str, Any]:
     return {} if node is None else node.figures()
 
 
-def _transport_figures(transport: Transport) -> dict[str, Any]:
+def _node_measures(node: HostedNode | None) -> dict[str, Any]:
+    return {} if node is None else node.measures()
+
+
+def broker_measures(transport: Transport) -> dict[str, Any]:
+    """What `metrics.render` takes of a transport, besides its figures."""
+    figures = transport_figures(transport)
+    meters = getattr(transport, "meters", dict)
+    return {"broker_connected": int(figures.get("connections", 1) > 0), **meters()}
+
+
+def transport_figures(transport: Transport) -> dict[str, Any]:
+    """What a transport to a broker holds at the moment; nothing for one in memory."""
     counts = getattr(transport, "counts", None)
     if counts is None:
         return {}

@@ -18,6 +18,7 @@ from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.operators import Fold
 from coffeeshop.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
 from coffeeshop.progress import Ledger, Waiting
+from coffeeshop.schema import TABLES
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class TaskCore:
             if not self._ledger.end(record.stream, record.producer, record.number):
                 return []
             outputs = list(self._forward_end(record, record.stream))
+        elif record.kind == "left":
+            return []
         else:
             raise ProtocolError(f"a task takes no {record.kind!r} record")
         if self._ledger.complete and not self.finished:
@@ -87,6 +90,19 @@ class TaskCore:
     def waiting(self) -> list[Waiting]:
         """For whom the task still waits."""
         return self._ledger.waiting()
+
+    def without_its_clients(self) -> list[Output]:
+        """The session's end, when clients announced batches that they can send no more."""
+        missing = [each for each in self.waiting() if each.stream in TABLES]
+        if not missing:
+            return []
+        first = missing[0]
+        reason = (
+            f"its client left without having sent all it announced: of {first.stream} from "
+            f"producer {first.producer}, batches missing: {first.missing}"
+        )
+        record = Record("failed", "aborted", self.task.producer, 0, reason.encode())
+        return [Output(out_journal(self._spec.id), record)]
 
     def _run(self, record: Record, stream: str, batch: pa.RecordBatch) -> Iterator[Output]:
         for operator, fold in self._folds:

@@ -16,4 +16,8 @@ need() {
 }
 
 need /usr/lib/rabbitmq rabbitmq-server "the tests against a broker"
+for program in curl jq make; do
+    need "/usr/bin/$program" "$program" "the commands of the documents"
+done
+need /usr/bin/promtool prometheus "the tests of the alerts"
 need /usr/bin/chromium chromium "the tests of the web page"

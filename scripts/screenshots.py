@@ -15,6 +15,7 @@ from unittest import mock
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from coffeeshop.api import Client
 from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
@@ -49,10 +50,14 @@ def main() -> None:
         client.open(SessionSpec(IDS[1], "staged", producers=2), "both harbours")
         client.cancel(IDS[1])
         client.close()
+        written = Path(scratch) / "report.html"
+        with Client() as here:
+            here.submit(folder).report(written)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             live(browser, url, folder, scheme)
             results(browser, url, scheme)
+            report(browser, written, scheme)
         narrow(browser, url)
         browser.close()
 
@@ -113,6 +118,16 @@ def results(browser: Browser, url: str, scheme: str) -> None:
         page.get_by_role("heading", name="Results").scroll_into_view_if_needed()
         page.evaluate("() => document.querySelector('.tabs').closest('section').scrollIntoView()")
         shot(page, f"{name.split()[-1].lower()}-{scheme}")
+    context.close()
+
+
+def report(browser: Browser, file: Path, scheme: str) -> None:
+    """The beginning of a report."""
+    context = browser.new_context(viewport=WIDE, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(file.as_uri())
+    page.locator("canvas").first.wait_for()
+    shot(page, f"report-{scheme}")
     context.close()
 
 

@@ -47,6 +47,9 @@ if [ ! -s "$secrets/gateway_tokens" ]; then
     { token client client && token admin admin; } | keep "$secrets/gateway_tokens"
 fi
 
+# Of Grafana, in the profile `monitoring`, whose user is admin.
+[ -s "$secrets/grafana_password" ] || random | keep "$secrets/grafana_password"
+
 mkdir -p .data results
 if [ "$(id -u)" = 0 ]; then
     find results -prune -user root -exec chown 1000:1000 {} + # the client never runs as root

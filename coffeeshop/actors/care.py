@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from coffeeshop.messages import TaskId
 
@@ -40,6 +40,35 @@ class Turns:
 
 
 @dataclass(frozen=True)
+class Taken:
+    """Of one stage: records and the bytes of their bodies, replayed ones included."""
+
+    records: int = 0
+    bytes: int = 0
+
+
+class Work:
+    """What the tasks of a node took from their journals, by stage. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: dict[str, Taken] = {}
+
+    def took(self, stage: str, size: int) -> None:
+        """One record more."""
+        with self._lock:
+            before = self._taken.get(stage, Taken())
+            self._taken[stage] = replace(
+                before, records=before.records + 1, bytes=before.bytes + size
+            )
+
+    def taken(self) -> dict[str, Taken]:
+        """So far."""
+        with self._lock:
+            return dict(self._taken)
+
+
+@dataclass(frozen=True)
 class Hanging:
     """A task that has been at one record for too long."""
 
@@ -54,8 +83,15 @@ class Care:
 
     claims: bool = False
     turns: Turns = field(default_factory=Turns)
+    work: Work = field(default_factory=Work)
     feeding: dict[TaskId, tuple[str, float]] = field(default_factory=dict)
     """What each task is at, and since when. A task writes its own entry only."""
+
+    def at_work(self, now: float) -> dict[TaskId, tuple[str, float]]:
+        """What each task is at, and for how many seconds."""
+        return {
+            task: (record, now - since) for task, (record, since) in self.feeding.copy().items()
+        }
 
     def hanging(self, now: float, longest: float) -> list[Hanging]:
         """The tasks that have been at one record for more than ``longest`` seconds."""

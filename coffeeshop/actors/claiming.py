@@ -112,7 +112,12 @@ class Claiming:
         try:
             claim = Claim.of(Record.of(delivery.message))
         except CodecError as error:
-            log.warning("task.claim_unreadable", offset=delivery.offset, reason=str(error))
+            log.warning(
+                "task.claim_unreadable",
+                queue=self._journal,
+                offset=delivery.offset,
+                reason=str(error),
+            )
             return True
         self._claims.append(claim)
         if claim != self._claim:

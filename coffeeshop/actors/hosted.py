@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from queue import Queue
 from typing import Any
 
 import pykka
@@ -12,6 +14,7 @@ import structlog
 
 from coffeeshop.actors.clock import SystemClock
 from coffeeshop.actors.node import Drain, Hosted, NodeSupervisor, Supervision, WhatIsHosted
+from coffeeshop.metrics import By
 from coffeeshop.transport import Transport
 
 log = structlog.get_logger()
@@ -31,6 +34,7 @@ class HostedNode:
     ) -> None:
         """``on_failure`` is called from the root actor's thread when the root itself fails."""
         self._clock = SystemClock()
+        self._stages = tuple(stages)
         self._root = NodeSupervisor.start(transport, stages, self._clock, supervision, on_failure)
 
     def hosted(self) -> Hosted:
@@ -48,10 +52,42 @@ class HostedNode:
         return {
             "sessions": len(hosted.sessions),
             "tasks": len(hosted.tasks),
-            "stages": dict(Counter(task.rpartition(".")[0] for task in hosted.tasks)),
-            "actors": len(pykka.ActorRegistry.get_all()),
+            "stages": _by_stage(hosted.tasks),
+            "actors": len(_actors()),
             "restarts_total": hosted.restarts,
             "tasks_settled_total": hosted.settled,
+        }
+
+    def measures(self) -> dict[str, Any]:
+        """Figures for `metrics.render`, besides `figures`."""
+        began = time.perf_counter()
+        hosted = self.hosted()
+        answered = time.perf_counter() - began
+        return {
+            "supervisor_answer_seconds": answered,
+            "tasks_by_stage": By(
+                "stage", {**dict.fromkeys(self._stages, 0), **_by_stage(hosted.tasks)}
+            ),
+            "records_taken_total": By("stage", {s: t.records for s, t in hosted.taken.items()}),
+            "record_bytes_taken_total": By("stage", {s: t.bytes for s, t in hosted.taken.items()}),
+            "longest_record_seconds": max((s for _, s in hosted.feeding.values()), default=0.0),
+            "actor_messages_waiting": sum(map(_waiting, _actors())),
+        }
+
+    def what_runs(self) -> dict[str, Any]:
+        """For whoever looks into a process that seems stuck: its actors with what waits in their
+        inboxes, its sessions, its tasks with the records they are at and for how many seconds."""
+        hosted = self.hosted()
+        actors = [(ref.actor_class.__name__, _waiting(ref)) for ref in _actors()]
+        return {
+            "actors": dict(Counter(name for name, _ in actors)),
+            "waiting": {name: waiting for name, waiting in actors if waiting},
+            "sessions": list(hosted.sessions),
+            "tasks": list(hosted.tasks),
+            "at": {
+                f"{task.session} {task.producer}": f"{record}, {seconds:.1f} s"
+                for task, (record, seconds) in hosted.feeding.items()
+            },
         }
 
     def close(self, drain_timeout: float) -> None:
@@ -67,3 +103,17 @@ class HostedNode:
         except pykka.Timeout:
             log.error("node.does_not_stop", seconds=STOP_TIMEOUT)
         self._clock.close()
+
+
+def _by_stage(tasks: Sequence[str]) -> dict[str, int]:
+    return dict(Counter(task.rpartition(".")[0] for task in tasks))
+
+
+def _actors() -> list[pykka.ActorRef[Any]]:
+    return pykka.ActorRegistry.get_all()
+
+
+def _waiting(ref: pykka.ActorRef[Any]) -> int:
+    inbox = ref.actor_inbox
+    assert isinstance(inbox, Queue)  # a threading actor's
+    return inbox.qsize()

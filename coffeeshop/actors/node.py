@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
 
-from coffeeshop.actors.care import Care, Hanging
+from coffeeshop import tracing
+from coffeeshop.actors.care import Care, Hanging, Taken
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
@@ -55,6 +56,10 @@ class Hosted:
     tasks: tuple[str, ...]
     restarts: int = 0
     settled: int = 0
+    taken: Mapping[str, Taken] = field(default_factory=dict)
+    """What its tasks took, by stage."""
+    feeding: Mapping[TaskId, tuple[str, float]] = field(default_factory=dict)
+    """What each task is at, and for how many seconds."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +80,14 @@ class WhatIsHosted:
 @dataclass
 class _Session:
     spec: SessionSpec
+    traceparent: str = ""
     tags: dict[TaskId, list[tuple[str, int]]] = field(default_factory=dict)
 
 
 class NodeSupervisor(Supervisor):
     """One per process. Its children are `SessionActor`s, one_for_one."""
+
+    child_field = "session"
 
     def __init__(
         self,
@@ -147,6 +155,8 @@ class NodeSupervisor(Supervisor):
                 tuple(task.producer for s in self._sessions.values() for task in s.tags),
                 self._restarts,
                 self._settled_in_all,
+                self._care.work.taken(),
+                self._care.at_work(self.clock.now()),
             )
         return super().on_receive(message)
 
@@ -198,11 +208,14 @@ class NodeSupervisor(Supervisor):
         elif self._draining is not None:
             self._consumers[stage].requeue(handed.tag)
         else:
-            self._take(stage, handed.tag, assignment.task, assignment.spec)
+            traceparent = str(handed.message.headers.get(tracing.HEADER, ""))
+            session = _Session(assignment.spec, traceparent)
+            session = self._sessions.setdefault(assignment.spec.id, session)
+            self._take(stage, handed.tag, assignment.task, session)
 
-    def _take(self, stage: str, tag: int, task: TaskId, spec: SessionSpec) -> None:
+    def _take(self, stage: str, tag: int, task: TaskId, session: _Session) -> None:
         crash_point("node.assignment_taken")
-        session = self._sessions.setdefault(spec.id, _Session(spec))
+        spec = session.spec
         session.tags.setdefault(task, []).append((stage, tag))
         ref = self.child(spec.id)
         if ref is not None:
@@ -221,6 +234,7 @@ class NodeSupervisor(Supervisor):
             self._supervision.session,
             self._supervision.backoff,
             self._care,
+            self._sessions[spec.id].traceparent,
         )
         for task in self._sessions[spec.id].tags:
             tell(ref, StartTask(task))

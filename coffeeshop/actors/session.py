@@ -73,8 +73,12 @@ class SessionActor(Supervisor):
         intensity: Intensity = SESSION_INTENSITY,
         backoff: Backoff | None = None,
         care: Care | None = None,
+        traceparent: str = "",
     ) -> None:
+        """``traceparent``: of the trace that the session's tasks belong to, if there is one."""
         super().__init__(parent, clock, intensity, backoff)
+        self.context = {"session": spec.id}
+        self._traceparent = traceparent
         self._spec = spec
         self._care = care
         self._transport = transport
@@ -119,7 +123,13 @@ class SessionActor(Supervisor):
             self.start_child(
                 task.producer,
                 lambda parent: TaskActor.start(
-                    parent, self._spec, task, self._transport, self.clock, self._care
+                    parent,
+                    self._spec,
+                    task,
+                    self._transport,
+                    self.clock,
+                    self._care,
+                    self._traceparent,
                 ),
             )
         elif self._failure_stored:

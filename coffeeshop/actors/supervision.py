@@ -29,6 +29,7 @@ import structlog
 
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import Backoff, Failures, Intensity, Strategy, affected
+from coffeeshop.telemetry import about
 
 log = structlog.get_logger()
 STOP_TIMEOUT = 30.0
@@ -62,6 +63,7 @@ class Parent:
     incarnation: int
     ended: threading.Event = field(default_factory=threading.Event, compare=False)
     """Set when the actor did all it does, `SupervisedActor.stopped` included."""
+    restarts: int = field(default=0, compare=False)
 
 
 def tell(ref: Ref, message: object) -> bool:
@@ -87,6 +89,7 @@ class SupervisedActor(pykka.ThreadingActor):
         super().__init__()
         self.parent = parent
         self.culprit: str | None = None
+        self.context: dict[str, str | int] = {}  # what every line logged in its thread says
         self._on_root_failure = on_root_failure
         self._failed = False
 
@@ -102,6 +105,7 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def on_start(self) -> None:
         """pykka's hook; see `started`."""
+        about(**self.context)
         self._guarded(self.started)
 
     def on_receive(self, message: Any) -> None:
@@ -141,10 +145,10 @@ class SupervisedActor(pykka.ThreadingActor):
             self._on_root_failure(reason)
 
 
-def _reason(actor: str, error: BaseException) -> str:
+def _reason(actor: str, error: BaseException, field: str = "actor") -> str:
     reason = f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error, limit=-4))
-    log.warning("actor.failed", actor=actor, reason=reason, trace=trace)
+    log.warning("actor.failed", **{"actor": actor, field: actor}, reason=reason, trace=trace)
     return reason
 
 
@@ -169,6 +173,7 @@ class Supervisor(SupervisedActor):
     """An actor with children. Subclasses write `received` in place of `handle`."""
 
     strategy = Strategy.ONE_FOR_ONE
+    child_field = "actor"  # what a child's name is, in lines about it
 
     def __init__(
         self,
@@ -247,12 +252,13 @@ class Supervisor(SupervisedActor):
     def _start(self, name: str, child: _Child) -> None:
         # Never the same number twice, not even for a name that was forgotten and came again.
         child.incarnation = next(self._incarnations)
-        parent = Parent(self.actor_ref, name, child.incarnation)
+        parent = Parent(self.actor_ref, name, child.incarnation, restarts=child.failures)
         child.ended = parent.ended
         try:
             child.ref = child.start(parent)
         except BaseException as error:  # noqa: BLE001 - the child's failure, not this actor's
-            tell(self.actor_ref, ChildFailed(name, child.incarnation, _reason(name, error)))
+            reason = _reason(name, error, self.child_field)
+            tell(self.actor_ref, ChildFailed(name, child.incarnation, reason))
 
     def _end(self, name: str, child: _Child) -> None:
         ref, child.ref = child.ref, None
@@ -279,12 +285,12 @@ class Supervisor(SupervisedActor):
         names = affected(self.strategy, self.children, failure.child)
         for name in reversed(names):
             self._end(name, self._children[name])
-        me = self.actor_ref
         for name in names:
             due = _RestartDue(name, self._children[name].incarnation)
-            log.info("actor.restart", actor=name, failures=child.failures, delay=round(delay, 3))
+            said = {"actor": name, self.child_field: name, "failures": child.failures}
+            log.info("actor.restart", **said, delay=round(delay, 3))
             self.restarting(name)
-            self.clock.call_later(delay, _telling(me, due))
+            self.clock.call_later(delay, _telling(self.actor_ref, due))
 
 
 def _telling(ref: Ref, message: object) -> Callable[[], None]:

@@ -8,11 +8,13 @@ from typing import Any
 
 import structlog
 
+from coffeeshop import tracing
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.supervision import Parent, Ref, SupervisedActor, tell
 from coffeeshop.claims import Verdict
+from coffeeshop.departure import Departure
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.task import Output, TaskCore
 from coffeeshop.testing.crashpoints import crash_point
@@ -70,24 +72,38 @@ class TaskActor(SupervisedActor):
         transport: Transport,
         clock: Clock,
         care: Care | None = None,
+        traceparent: str = "",
     ) -> None:
         super().__init__(parent)
         self._core = TaskCore(spec, task)
+        self._traceparent = traceparent
+        self._attempt = tracing.NO_SPAN
+        self._about: dict[str, str | int] = {
+            "session": task.session,
+            "stage": task.stage,
+            "partition": task.partition,
+        }
+        self.context = self._about
         self._task = task
         self._transport = transport
         self._clock = clock
         self._care = care or Care()
         self._claiming: Claiming | None = None
+        self._departure = Departure()
         self._careful = False
         self._named: deque[tuple[str, Delivery]] = deque()
         self._reader: Reader | None = None
         self._next_output = 0
         self._pending: dict[int, Output] = {}
         self._credit_due = 0
-        self._log = log.bind(session=task.session, stage=task.stage, partition=task.partition)
+        self._log = log.bind(**self._about)
 
     def started(self) -> None:
         """Claim the task where attempts do, then read the journal from its start."""
+        restarts = self.parent.restarts if self.parent is not None else 0
+        self._attempt = tracing.begin(
+            "task attempt", {**self._about, "restarts": restarts}, parent=self._traceparent
+        )
         if self._care.claims:
             me = self.actor_ref
             self._claiming = Claiming(
@@ -103,6 +119,7 @@ class TaskActor(SupervisedActor):
 
     def stopped(self) -> None:
         """Stop reading."""
+        self._attempt.end(f"failed at {self.culprit}" if self._failed else "")
         self._care.feeding.pop(self._task, None)
         if self._claiming is not None:
             self._claiming.close()
@@ -169,9 +186,12 @@ class TaskActor(SupervisedActor):
         self.culprit = record.id
         self._care.feeding[self._task] = record.id, self._clock.now()
         crash_point("task.before_feed")
-        outputs = self._core.feed(record)
+        outputs = self._feed(record)
+        if self._departure.took(delivery.offset, record):
+            outputs.extend(self._core.without_its_clients())
         crash_point("task.after_feed")
         del self._care.feeding[self._task]
+        self._care.work.took(self._task.stage, len(record.body))
         self.culprit = None
         if record.kind == "eof":
             self._say_end(record)
@@ -181,6 +201,15 @@ class TaskActor(SupervisedActor):
             self._send(self._next_output)
         self._credit_due += 1
         self._go_on()
+
+    def _feed(self, record: Record) -> list[Output]:
+        began, before = tracing.now(), self._core.finished
+        outputs = self._core.feed(record)
+        if self._core.finished and not before:
+            rows = {"rows": self._core.rows, "records": len(outputs)}
+            # Beside the attempt, not under it: an attempt that is killed tells nobody of itself.
+            tracing.record("result built", {**self._about, **rows}, self._traceparent, began)
+        return outputs
 
     def _send(self, number: int) -> None:
         output = self._pending[number]

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import time
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +28,11 @@ NOBODY = Client("")
 EVERYBODY = Client("", admin=True)
 """Whoever asks a gateway without tokens."""
 OPEN = frozenset(("/healthz", "/readyz", "/login", "/logout"))
+LOOK = 0.5
+"""Seconds between two looks whether who hears an endless answer may still hear it."""
 HEALTH = frozenset(("/healthz", "/readyz"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
+NO_TOKEN = "a token is needed, and this is none that counts"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="coffeeshop"'}
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?")
 _caller: ContextVar[Client] = ContextVar("caller", default=NOBODY)
@@ -98,7 +103,7 @@ class Guard:
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         request = Request(scope)
-        client = self._client(request)
+        client = client_of(request, self._access)
         refusal = self._refusal(request, client)
         if refusal is not None:
             return await refusal(scope, receive, send)
@@ -107,13 +112,6 @@ class Guard:
             await self._app(scope, receive, send)
         finally:
             _caller.reset(before)
-
-    def _client(self, request: Request) -> Client | None:
-        tokens = self._access.tokens
-        if tokens is None:
-            return EVERYBODY
-        shown = shown_token(request)
-        return None if shown is None else tokens.client_of(shown)
 
     def _refusal(self, request: Request, client: Client | None) -> Response | None:
         path = request.scope["path"]
@@ -125,7 +123,7 @@ class Guard:
             return None
         if path == "/" and request.method in SAFE:
             return RedirectResponse("login", 303, {"Cache-Control": "no-store"})
-        return problem(401, "a token is needed, and this is none that counts", CHALLENGE)
+        return problem(401, NO_TOKEN, CHALLENGE)
 
     def _is_called_rightly(self, request: Request) -> bool:
         names = [_HOST.fullmatch(each) for each in request.headers.getlist("host")]
@@ -142,6 +140,39 @@ class Guard:
         except ValueError:
             return False
         return True
+
+
+class StillAllowed:
+    """Whether a request that is being answered would be let in again, as the same client.
+
+    Looks again every `LOOK` seconds at most; after a no it stays at no. Belongs to the event loop's
+    thread.
+    """
+
+    def __init__(
+        self, request: Request, access: Access, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._request = request
+        self._access = access
+        self._now = now
+        self._client = client_of(request, access)
+        self._looked = now()
+
+    def __call__(self) -> bool:
+        """Ask."""
+        if self._client is not None and self._now() - self._looked >= LOOK:
+            self._looked = self._now()
+            if client_of(self._request, self._access) != self._client:
+                self._client = None
+        return self._client is not None
+
+
+def client_of(request: Request, access: Access) -> Client | None:
+    """Whom the token of a request stands for at this moment; None for nobody."""
+    if access.tokens is None:
+        return EVERYBODY
+    shown = shown_token(request)
+    return None if shown is None else access.tokens.client_of(shown)
 
 
 def cookie_name(request: Request) -> str:

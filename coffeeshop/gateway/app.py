@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from coffeeshop import __version__
+from coffeeshop import __version__, tracing
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway import (
     login_routes,
@@ -22,6 +22,7 @@ from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
 from coffeeshop.gateway.small_bodies import SmallBodies
 from coffeeshop.gateway.state import Gateway
+from coffeeshop.gateway.traced import Traced
 
 log = structlog.get_logger()
 ROUTES = (
@@ -48,6 +49,8 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
     )
     app.state.gateway = gateway
     app.state.access = access
+    if tracing.is_on():
+        app.add_middleware(Traced)
     app.add_middleware(SmallBodies)
     app.add_middleware(Guard, access=access)  # the outermost: nothing is read for who may not
     app.add_exception_handler(Problem, _problem)

@@ -47,25 +47,22 @@ def announced_size(request: Request, largest: int = MAX_BODY) -> int:
 
 async def read_body(request: Request, largest: int = MAX_BODY) -> bytes:
     """The whole body. `Problem` 413 when it is too large, 408 when it comes too slowly."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
+    began = asyncio.get_running_loop().time() + PATIENCE
     pieces: list[bytes] = []
     size = 0
-    stream = request.stream().__aiter__()
-    while True:
-        allowed = began + PATIENCE + size / SLOWEST - loop.time()
-        try:
-            piece = await asyncio.wait_for(anext(stream), max(allowed, 0))
-        except StopAsyncIteration:
-            return b"".join(pieces)
-        except TimeoutError:
-            raise Problem(408, f"the body came slower than {SLOWEST} bytes/s") from None
-        except ClientDisconnect:
-            raise Problem(400, "the client went away") from None
-        size += len(piece)
-        if size > largest:
-            raise Problem(413, f"a body has at most {largest} bytes")
-        pieces.append(piece)
+    try:
+        async with asyncio.timeout(PATIENCE) as allowed:
+            async for piece in request.stream():
+                size += len(piece)
+                if size > largest:
+                    raise Problem(413, f"a body has at most {largest} bytes")
+                pieces.append(piece)
+                allowed.reschedule(began + size / SLOWEST)
+    except TimeoutError:
+        raise Problem(408, f"the body came slower than {SLOWEST} bytes/s") from None
+    except ClientDisconnect:
+        raise Problem(400, "the client went away") from None
+    return b"".join(pieces)
 
 
 def batch_of(table: str, media_type: str, body: bytes, read_csv: CsvReader) -> Batch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -74,7 +74,7 @@ async def event_stream(
     after: int,
     stopping: Callable[[], bool],
     last_word: Callable[[], Awaitable[Event]],
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     """The events of the records behind offset ``after``, until the terminal one.
 
     Ends early when ``stopping`` says so: the client goes on at another replica. When the journal

@@ -1,8 +1,8 @@
-"""What came in over this replica, per session and table: rows, batches, bytes."""
+"""What came in over this replica, per session and table: rows, batches, bytes; what went out."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,22 +19,40 @@ class Taken:
     bytes: int = 0
 
 
+@dataclass
+class Given:
+    """Of one query. ``bytes`` are those of the answers, in whatever format."""
+
+    results: int = 0
+    bytes: int = 0
+
+
 class Flow:
-    """Counts what this replica stored since it started. Belongs to the event loop's thread."""
+    """Counts what this replica stored and gave out since it started. Belongs to the event loop's
+    thread."""
 
     def __init__(self) -> None:
+        self.totals: defaultdict[str, Taken] = defaultdict(Taken)
+        """Of all sessions, by table."""
+        self.given: defaultdict[str, Given] = defaultdict(Given)
+        """By query."""
         self._sessions: OrderedDict[str, dict[str, Taken]] = OrderedDict()
 
     def took(self, session: str, table: str, rows: int, size: int) -> None:
         """One batch more was stored."""
         tables = self._sessions.setdefault(session, {})
         self._sessions.move_to_end(session)
-        taken = tables.setdefault(table, Taken())
-        taken.batches += 1
-        taken.rows += rows
-        taken.bytes += size
+        for taken in (tables.setdefault(table, Taken()), self.totals[table]):
+            taken.batches += 1
+            taken.rows += rows
+            taken.bytes += size
         while len(self._sessions) > REMEMBERED:
             self._sessions.popitem(last=False)
+
+    def gave(self, query: str, size: int) -> None:
+        """One result more was sent."""
+        self.given[query].results += 1
+        self.given[query].bytes += size
 
     def of(self, session: str) -> dict[str, dict[str, Any]]:
         """What came in for a session, by table."""

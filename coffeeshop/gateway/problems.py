@@ -77,15 +77,20 @@ class Problem(Exception):
 def problem(
     status: int, detail: str, headers: Mapping[str, str] | None = None, **more: Any
 ) -> JSONResponse:
+    """An answer with a problem document; ``more`` are its extension members."""
+    body = document(status, detail, **more)
+    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def document(status: int, detail: str, **more: Any) -> dict[str, Any]:
     """A problem document; ``more`` are its extension members."""
-    body = {
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
         **{key: value for key, value in more.items() if value is not None},
     }
-    return JSONResponse(body, status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
 def problem_of(error: CoffeeshopError) -> JSONResponse:

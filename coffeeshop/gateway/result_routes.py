@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Annotated, Any
 
 import pyarrow as pa
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
+from coffeeshop.gateway.access import NO_TOKEN, StillAllowed
 from coffeeshop.gateway.answers import read_result
-from coffeeshop.gateway.events import event_stream
-from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.events import event_stream, sse
+from coffeeshop.gateway.problems import Problem, document
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
 from coffeeshop.testing.crashpoints import crash_point
@@ -41,11 +43,15 @@ class EventResponse(StreamingResponse):
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def events(
+    request: Request,
     gateway: The,
     session: SessionId,
     last_event_id: Annotated[int, Header(ge=-1, lt=1 << 62)] = -1,
 ) -> EventResponse:
-    """The session's life as server-sent events, up to its end; resumes by Last-Event-ID."""
+    """The session's life as server-sent events, up to its end; resumes by Last-Event-ID.
+
+    Ends with an event ``error``, a problem document, when the token of who hears it is taken away.
+    """
     known = await session_of(gateway, session)
     if known.state == "open" and not known.declared:
         raise being_opened()
@@ -53,14 +59,26 @@ async def events(
     async def last_word() -> tuple[str, dict[str, Any]]:
         return await _last_word(known)
 
-    stream = event_stream(
-        gateway.transport, known.spec, last_event_id, lambda: gateway.stopping, last_word
-    )
+    def stopping() -> bool:
+        return gateway.stopping or not allowed()
+
+    allowed = StillAllowed(request, request.app.state.access)
+    stream = event_stream(gateway.transport, known.spec, last_event_id, stopping, last_word)
     return EventResponse(
-        stream,
+        _told_why(stream, allowed),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+async def _told_why(
+    stream: AsyncGenerator[bytes, None], allowed: Callable[[], bool]
+) -> AsyncIterator[bytes]:
+    async with aclosing(stream):
+        async for piece in stream:
+            yield piece
+    if not allowed():
+        yield sse([("error", document(401, NO_TOKEN))], None)
 
 
 async def _last_word(session: Session) -> tuple[str, dict[str, Any]]:
@@ -94,6 +112,7 @@ async def result(
         )
         body = await run_in_threadpool(WRITERS[chosen], table)
     crash_point("gateway.result_read")
+    gateway.flow.gave(query, len(body))
     name = f'attachment; filename="{query}.{chosen}"'
     return Response(body, media_type=MEDIA_TYPES[chosen], headers={"Content-Disposition": name})
 

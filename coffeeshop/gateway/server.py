@@ -19,6 +19,7 @@ from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import Gateway
+from coffeeshop.metrics import Figures
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.transport import Transport
 
@@ -41,8 +42,9 @@ class GatewayServer:
         lifetimes: Lifetimes | None = None,
         ready: Callable[[], bool] = lambda: True,
         access: Access | None = None,
+        of_process: Callable[[], Figures] = dict,
     ) -> None:
-        """``port`` 0 picks a free one.
+        """``port`` 0 picks a free one; ``of_process``: figures of the rest of the process.
 
         Raises OSError when the address is not to be had, and `UsageError` for one that lets in
         people nobody asked who they are, or for a certificate that is none.
@@ -55,7 +57,7 @@ class GatewayServer:
         self.sessions = Sessions(transport, lifetimes)
         self.nodes = NodeDirectory(transport)
         self.gateway = Gateway(
-            transport, self.sessions, self.nodes, read_csv, limits or Limits(), ready
+            transport, self.sessions, self.nodes, read_csv, limits or Limits(), ready, of_process
         )
         self._server = uvicorn.Server(
             uvicorn.Config(

@@ -15,6 +15,7 @@ from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import PLANS
+from coffeeshop.telemetry import about
 
 HEARTBEATS = 4
 """In the time after which a client counts as gone."""
@@ -38,6 +39,7 @@ class NewSession(BaseModel):
 async def open_session(gateway: The, new: NewSession, response: Response) -> dict[str, Any]:
     """Open a session. With an id that is known already, and the same wishes: 200."""
     spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
+    about(session=spec.id)
     response.headers["Location"] = f"/v1/sessions/{spec.id}"
     known = gateway.chronicle.get(spec.id)
     if known is None:
@@ -47,8 +49,12 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
     elif known.declared or known.state != "open":
         response.status_code = 200
         return _shown(gateway, known)
-    owner = caller().name if known is None else known.owner
-    known = await run_in_threadpool(gateway.sessions.open, spec, new.name, owner)
+    if known is not None:  # its opening was cut short: it goes on
+        known = await run_in_threadpool(gateway.sessions.open, spec, new.name, known.owner)
+        return _shown(gateway, known)
+    owner = caller().name
+    with gateway.admission.opening(owner, spec.id, gateway.chronicle.all()):
+        known = await run_in_threadpool(gateway.sessions.open, spec, new.name, owner)
     return _shown(gateway, known)
 
 

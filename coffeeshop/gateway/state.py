@@ -20,9 +20,11 @@ from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
+from coffeeshop.metrics import Figures
 from coffeeshop.plan import PLANS
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
+from coffeeshop.telemetry import about
 from coffeeshop.transport import Transport
 
 NEWS_TIMEOUT = 2.0
@@ -44,6 +46,8 @@ class Gateway:
     read_csv: CsvReader
     limits: Limits = field(default_factory=Limits)
     ready: Callable[[], bool] = lambda: True
+    of_process: Callable[[], Figures] = dict
+    """Figures of the process that this is a part of. May block."""
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.limits)
@@ -98,6 +102,7 @@ Sequence = Annotated[int, Path(ge=0, lt=1 << 40)]
 async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
     """The session; raises `Problem` 404, or 410 when it was removed."""
     name = str(session)
+    about(session=name)
     for _ in range(NEWS_LOOKS):
         known = gateway.chronicle.get(name)
         if known is not None and sees(known.owner):

@@ -53,6 +53,8 @@ async def put_batch(
     """
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
+    if known.owner:
+        gateway.admission.client_input(known.owner, gateway.chronicle.all())
     with gateway.admission.body(name, announced_size(request)):
         body = await read_body(request)
         media_type = content_type.split(";")[0].strip().lower()

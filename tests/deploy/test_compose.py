@@ -93,7 +93,12 @@ def test_without_a_profile_there_are_a_broker_a_gateway_and_a_worker() -> None:
 
 def test_only_loopback_ports_are_published() -> None:
     published = [port for service in services().values() for port in service.get("ports", ())]
-    assert published == ["127.0.0.1:15672:15672", "127.0.0.1:9000:9000"]
+    assert sorted(published) == [
+        "127.0.0.1:15672:15672",
+        "127.0.0.1:3000:3000",
+        "127.0.0.1:9000:9000",
+        "127.0.0.1:9090:9090",
+    ]
 
 
 def test_the_gateway_listens_where_its_port_is_published() -> None:

@@ -24,7 +24,14 @@ from coffeeshop.transport.rabbitmq import RabbitTransport
 from coffeeshop.transport.rabbitmq_url import Address
 from tests.deploy.stack import BROKER, ROOT, settings_of
 
-NAMES = ("broker_url", "rabbitmq_user.conf", "gateway_tokens", "client_token", "admin_token")
+NAMES = (
+    "broker_url",
+    "rabbitmq_user.conf",
+    "gateway_tokens",
+    "client_token",
+    "admin_token",
+    "grafana_password",
+)
 SESSION = "6d6a0a07-6f0c-4a5e-8d07-8f3f1f6a5b10"
 UNDERSTOOD = {
     "consumer_timeout": "90000000",

@@ -1,4 +1,4 @@
-/** Exchanges a token for the cookie, then shows the first page. */
+/** Exchanges a token for the cookie, then shows what was asked for: the fragment says it. */
 
 const form = document.getElementById("login");
 const field = document.getElementById("token");
@@ -10,7 +10,7 @@ async function signIn() {
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ token: field.value.trim() }),
   });
-  if (answer.ok) return location.replace("./");
+  if (answer.ok) return location.replace(`./${location.hash}`);
   said.textContent = answer.status === 403 ? "This token does not count here." : "That did not work.";
   field.select();
 }
@@ -24,4 +24,7 @@ form.addEventListener("submit", async (event) => {
     said.textContent = "The gateway does not answer.";
   }
 });
+if (location.search === "?again")
+  said.textContent =
+    "You are signed out: your token no longer counts, or it was shown too long ago. Sign in to go on.";
 field.focus();

@@ -1,6 +1,6 @@
 /** Requests to the gateway: answers, its problems, or that it does not answer. */
 
-import { answered, silent } from "./connection.js";
+import { answered, silent, stranger } from "./connection.js";
 
 const AWAY = new Set([502, 503, 504]);
 
@@ -28,9 +28,9 @@ export async function request(path, options = {}) {
     throw new NoAnswer("the gateway does not answer");
   }
   // A 503 with a word of ours comes from a gateway that is there.
-  if (response.ok || !AWAY.has(response.status) || isProblem(response)) answered();
+  if (response.status === 401) stranger();
+  else if (response.ok || !AWAY.has(response.status) || isProblem(response)) answered();
   else silent();
-  if (response.status === 401) location.replace("login");
   if (!response.ok) throw await problemOf(response);
   return response;
 }

@@ -28,6 +28,10 @@ export function gridRow(values, numbers) {
   return h("tr", {}, cells);
 }
 
+/** A table that is shown when it is asked for: a chart's figures in words. */
+export const folded = (node, name) =>
+  h("details", {}, h("summary", {}, `Table: ${name}`), node);
+
 /** A table of texts that do not change. */
 export function table(caption, heads, rows, numbers) {
   const lines = rows.map((row) => gridRow(row, numbers));

@@ -1,7 +1,7 @@
 /** The page's beginning: routes, the banner, the button that is always there. */
 
-import { request } from "./api.js";
-import { onConnection } from "./connection.js";
+import { NoAnswer, request } from "./api.js";
+import { onConnection, wayIn } from "./connection.js";
 import { h, setText } from "./dom.js";
 import { live } from "./live.js";
 import { overviewView } from "./overview.js";
@@ -47,16 +47,22 @@ function show() {
   first = false;
 }
 
-function showConnection(lost) {
+const WORDS = {
+  well: () => "The gateway answers again.",
+  silent: () => "The gateway does not answer. What you see may be old; trying again …",
+  stranger: () => [
+    "You are signed out, and your upload waits. It goes on when you ",
+    h("a", { href: wayIn(), target: "_blank" }, "sign in again in another tab"),
+    ".",
+  ],
+};
+
+function showConnection(state) {
   banner.hidden = false;
-  banner.classList.toggle("good", !lost);
-  setText(
-    banner,
-    lost
-      ? "The gateway does not answer. What you see may be old; trying again …"
-      : "The gateway answers again.",
-  );
-  if (!lost) setTimeout(() => (banner.hidden = banner.classList.contains("good")), RECOVERED);
+  banner.classList.toggle("good", state === "well");
+  banner.replaceChildren(...[WORDS[state]()].flat());
+  if (state === "well")
+    setTimeout(() => (banner.hidden = banner.classList.contains("good")), RECOVERED);
 }
 
 function showAbout({ latest }) {
@@ -69,7 +75,12 @@ function showAbout({ latest }) {
 }
 
 async function signOut() {
-  await request("logout", { method: "POST" });
+  try {
+    await request("logout", { method: "POST" });
+  } catch (error) {
+    if (error instanceof NoAnswer) return; // the banner says so
+    throw error;
+  }
   location.replace("login");
 }
 

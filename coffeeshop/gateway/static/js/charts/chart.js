@@ -1,24 +1,10 @@
 /** Chart.js in the page's colours: loaded when first needed, drawn anew when the colours change. */
 
-const SOURCE = new URL("../../vendor/chartjs/chart.umd.min.js", import.meta.url);
+import { load } from "./library.js";
+
 const NARROW = 480; // pixels
 const ROW = 2.75; // rem
-const dark = matchMedia("(prefers-color-scheme: dark)");
-let library = null;
-
-function load() {
-  library ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = SOURCE;
-    script.onload = () => resolve(globalThis.Chart);
-    script.onerror = () => {
-      library = null; // the next chart tries again
-      reject(new Error("the charts could not be loaded"));
-    };
-    document.head.append(script);
-  });
-  return library;
-}
+const dark = matchMedia("screen and (prefers-color-scheme: dark)"); // paper is light
 
 /** A custom property of the style sheet, as it is now. */
 export const colour = (name) =>

@@ -11,18 +11,18 @@ const MOST = 20; // tries, where the gateway says when to come again
 const FORMATS = ["csv", "json", "parquet"];
 const pathOf = (id, query, format) => `v1/sessions/${id}/downloads/${query}.${format}`;
 
-/** Show `built(rows of each query)` in `node` when they are there, with a way to try again. */
-export async function loaded(node, id, queries, signal, built) {
+/** Show what `build(rows of each query, signal)` makes when they are there, or a way to try again. */
+export async function loaded(node, id, queries, signal, build) {
   node.replaceChildren(loading("Fetching the result …"));
   try {
     const texts = await Promise.all(queries.map((query) => fetched(id, query, signal)));
-    const parts = built(...texts.map(rowsOf));
-    node.replaceChildren(...[parts.nodes].flat(), downloads(id, queries));
-    parts.shown?.();
+    const parts = build(texts.map(rowsOf), signal);
+    node.replaceChildren(...parts.nodes, downloads(id, queries));
+    parts.shown();
   } catch (error) {
     if (signal.aborted) return;
     const again = h("button", { class: "button", type: "button" }, "Try again");
-    again.addEventListener("click", () => loaded(node, id, queries, signal, built));
+    again.addEventListener("click", () => loaded(node, id, queries, signal, build));
     node.replaceChildren(notice(`The result could not be fetched: ${error.message}.`, again));
   }
 }

@@ -2,28 +2,14 @@
 
 import { h, setText } from "../dom.js";
 import { json } from "../api.js";
-import { query1 } from "./query1.js";
-import { query2 } from "./query2.js";
-import { query3 } from "./query3.js";
-import { query4 } from "./query4.js";
+import { loaded } from "./load.js";
+import { QUESTIONS } from "./questions.js";
 import { tabs } from "./tabs.js";
-
-const KINDS = [
-  { key: "q1", title: "Large purchases", needs: ["query1"], show: query1 },
-  {
-    key: "q2",
-    title: "Best sellers",
-    needs: ["query2_best_selling", "query2_most_profitable"],
-    show: query2,
-  },
-  { key: "q3", title: "Revenue", needs: ["query3"], show: query3 },
-  { key: "q4", title: "Customers", needs: ["query4"], show: query4 },
-];
 
 /** The tabs; `update(session)` as results come. */
 export function resultsPanel(id, signal) {
   const warnings = h("div", { class: "notice warn", hidden: true });
-  const pages = KINDS.map((kind) => page(kind, id, signal));
+  const pages = QUESTIONS.map((question) => page(question, id, signal));
   const shown = tabs("Results by question", pages, (chosen) => chosen.look());
   let asked = false;
   const update = (session) => {
@@ -50,7 +36,7 @@ async function showWarnings(id, node, signal) {
   );
 }
 
-function page({ key, title, needs, show }, id, signal) {
+function page({ key, title, needs, build }, id, signal) {
   const node = h("div", { class: "stack" });
   const text = h("p", { class: "empty" });
   node.append(text);
@@ -69,7 +55,7 @@ function page({ key, title, needs, show }, id, signal) {
     looking = true;
     if (state !== "ready") return;
     state = "shown";
-    show(node, id, signal);
+    loaded(node, id, needs, signal, build);
   }
   return {
     key,

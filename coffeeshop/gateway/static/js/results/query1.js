@@ -3,39 +3,56 @@
 import { chart, colour } from "../charts/chart.js";
 import { binned } from "../charts/bins.js";
 import { h } from "../dom.js";
-import { counted, edge, money } from "../format.js";
-import { loaded } from "./load.js";
+import { counted, edge, money, whole } from "../format.js";
+import { folded, table } from "../grid.js";
 import { purchases } from "./purchases.js";
 
-/** Fetch and show it in `node`. */
-export const query1 = (node, id, signal) =>
-  loaded(node, id, ["query1"], signal, (rows) => {
-    const amounts = Float64Array.from({ length: rows.length }, (_, i) => Number(rows.row(i)[1]));
-    const title = "How many purchases there are of each size";
-    const histogram = chart(title, () => configuration(binned(amounts)), signal);
-    const nodes = [h("p", {}, summaryOf(amounts)), histogram.node, purchases(rows, amounts)];
-    return { nodes: rows.length ? nodes : nodes.slice(0, 1), shown: histogram.update };
-  });
+const TITLE = "How many purchases there are of each size";
 
-function summaryOf(amounts) {
-  if (amounts.length === 0)
-    return "No purchase in 2024 and 2025 between 6:00 and 23:00 was of 75 or more.";
-  const most = amounts.reduce((a, b) => Math.max(a, b));
+/** `figures` say what all rows come to, where `rows` are only some of them. */
+function build([rows], signal, figures = null) {
+  const amounts = Float64Array.from({ length: rows.length }, (_, i) => Number(rows.row(i)[1]));
+  const all = figures ?? figuresOf(amounts);
+  const summary = h("p", {}, summaryOf(all));
+  if (all.total === 0) return { nodes: [summary], shown: () => {} };
+  const histogram = chart(TITLE, () => configuration(all.bins), signal);
+  const nodes = [
+    summary,
+    histogram.node,
+    folded(table(TITLE, ["Final amount", "Purchases"], lines(all.bins), 1), "purchases by size"),
+    purchases(rows, amounts),
+  ];
+  return { nodes, shown: histogram.update };
+}
+
+export const query1 = { key: "q1", title: "Large purchases", needs: ["query1"], build };
+
+const figuresOf = (amounts) => ({
+  total: amounts.length,
+  most: amounts.reduce((a, b) => Math.max(a, b), 0),
+  bins: amounts.length ? binned(amounts) : null,
+});
+
+function summaryOf({ total, most }) {
+  if (total === 0) return "No purchase in 2024 and 2025 between 6:00 and 23:00 was of 75 or more.";
   return (
-    `${counted(amounts.length, "purchase")} of 75 or more in 2024 and 2025, between 6:00 and 23:00. ` +
+    `${counted(total, "purchase")} of 75 or more in 2024 and 2025, between 6:00 and 23:00. ` +
     `The largest was of ${money(most)}.`
   );
 }
 
-function configuration({ edges, counts }) {
-  const label = (i) => `from ${edge(edges[i])} to under ${edge(edges[i + 1])}`;
+const labelOf = ({ edges }, i) => `from ${edge(edges[i])} to under ${edge(edges[i + 1])}`;
+
+const lines = (bins) => bins.counts.map((count, i) => [labelOf(bins, i), whole(count)]);
+
+function configuration(bins) {
   return {
     type: "bar",
     data: {
-      labels: counts.map((_, i) => edge(edges[i])),
+      labels: bins.counts.map((_, i) => edge(bins.edges[i])),
       datasets: [
         {
-          data: counts,
+          data: bins.counts,
           backgroundColor: colour("--accent"),
           barPercentage: 1,
           categoryPercentage: 0.94,
@@ -47,7 +64,7 @@ function configuration({ edges, counts }) {
         legend: { display: false },
         tooltip: {
           callbacks: {
-            title: ([{ dataIndex }]) => label(dataIndex),
+            title: ([{ dataIndex }]) => labelOf(bins, dataIndex),
             label: ({ parsed }) => counted(parsed.y, "purchase"),
           },
         },

@@ -4,26 +4,30 @@ import { chart, hue } from "../charts/chart.js";
 import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { money, month, whole } from "../format.js";
-import { table } from "../grid.js";
-import { loaded } from "./load.js";
+import { folded, table } from "../grid.js";
 
 const MEASURES = [
   { title: "By quantity", axis: "Sold", text: whole },
   { title: "By revenue", axis: "Revenue", text: money },
 ];
 
-/** Fetch and show it in `node`. */
-export const query2 = (node, id, signal) =>
-  loaded(node, id, ["query2_best_selling", "query2_most_profitable"], signal, (...results) => {
-    const measures = results.map(allRows);
-    // An item has one colour in both charts.
-    const items = [...new Set(measures.flat().map((row) => row[1]))];
-    const parts = measures.map((rows, i) => measure(MEASURES[i], rows, items, signal));
-    return {
-      nodes: parts.map((part) => part.node),
-      shown: () => parts.forEach((part) => part.shown()),
-    };
-  });
+function build(results, signal) {
+  const measures = results.map(allRows);
+  // An item has one colour in both charts.
+  const items = [...new Set(measures.flat().map((row) => row[1]))];
+  const parts = measures.map((rows, i) => measure(MEASURES[i], rows, items, signal));
+  return {
+    nodes: parts.map((part) => part.node),
+    shown: () => parts.forEach((part) => part.shown()),
+  };
+}
+
+export const query2 = {
+  key: "q2",
+  title: "Best sellers",
+  needs: ["query2_best_selling", "query2_most_profitable"],
+  build,
+};
 
 function measure({ title, axis, text }, rows, items, signal) {
   if (rows.length === 0) {
@@ -47,11 +51,9 @@ function measure({ title, axis, text }, rows, items, signal) {
     { class: "stack" },
     h("h3", {}, title),
     drawn.node,
-    h(
-      "details",
-      {},
-      h("summary", {}, `Table: best sellers ${title.toLowerCase()}`),
+    folded(
       table(`Best sellers ${title.toLowerCase()}`, ["Month", "Item", axis], named, 2),
+      `best sellers ${title.toLowerCase()}`,
     ),
   );
   return { node, shown: drawn.update };

@@ -5,31 +5,35 @@ import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { compact, half, money } from "../format.js";
 import { table } from "../grid.js";
-import { loaded } from "./load.js";
 
 const TITLE = "Revenue of each store by half-year";
 
-/** Fetch and show it in `node`. */
-export const query3 = (node, id, signal) =>
-  loaded(node, id, ["query3"], signal, (result) => {
-    const rows = allRows(result);
-    if (rows.length === 0) return { nodes: h("p", { class: "empty" }, "No store took anything.") };
-    const revenue = pivot(rows);
-    const how = { rows: revenue.stores.length };
-    const drawn = chart(TITLE, () => configuration(revenue), signal, how);
-    const nodes = [
-      h("p", {}, "Payments in 2024 and 2025 between 6:00 and 23:00, by store."),
-      drawn.node,
-      table(TITLE, ["Store", ...revenue.halves.map(half)], lines(revenue), 1),
-    ];
-    return { nodes, shown: drawn.update };
-  });
+function build([result], signal) {
+  const rows = allRows(result);
+  if (rows.length === 0)
+    return { nodes: [h("p", { class: "empty" }, "No store took anything.")], shown: () => {} };
+  const revenue = pivot(rows);
+  const how = { rows: revenue.stores.length };
+  const drawn = chart(TITLE, () => configuration(revenue), signal, how);
+  const nodes = [
+    h("p", {}, "Payments in 2024 and 2025 between 6:00 and 23:00, by store."),
+    drawn.node,
+    table(TITLE, ["Store", ...revenue.halves.map(half)], lines(revenue), 1),
+  ];
+  return { nodes, shown: drawn.update };
+}
 
-/** `of(store, half)` is null where a store took nothing. */
+export const query3 = { key: "q3", title: "Revenue", needs: ["query3"], build };
+
+/** `of(store, half)` is null where a store took nothing. Stores of one name are taken together. */
 function pivot(rows) {
   const halves = [...new Set(rows.map((row) => row[0]))].sort();
   const stores = [...new Set(rows.map((row) => row[1]))].sort();
-  const values = new Map(rows.map((row) => [`${row[0]} ${row[1]}`, Number(row[2])]));
+  const values = new Map();
+  for (const [when, store, value] of rows) {
+    const key = `${when} ${store}`;
+    values.set(key, (values.get(key) ?? 0) + Number(value));
+  }
   return { halves, stores, of: (store, when) => values.get(`${when} ${store}`) ?? null };
 }
 

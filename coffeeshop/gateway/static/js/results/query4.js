@@ -5,38 +5,40 @@ import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { counted, whole } from "../format.js";
 import { table } from "../grid.js";
-import { loaded } from "./load.js";
 
 const RANKS = ["First", "Second", "Third"];
 
-/** Fetch and show it in `node`. */
-export const query4 = (node, id, signal) =>
-  loaded(node, id, ["query4"], signal, (result) => {
-    const rows = allRows(result);
-    if (rows.length === 0)
-      return { nodes: h("p", { class: "empty" }, "No known customer bought anything.") };
-    const drawn = chart(
-      "Purchases of the most frequent customers of each store",
-      () => configuration(rows),
-      signal,
-      { rows: new Set(rows.map((row) => row[0])).size },
-    );
-    const named = rows.map(([store, birthdate, count]) => [
-      store || "(unknown store)",
-      birthdate || "(unknown)",
-      whole(Number(count)),
-    ]);
-    const nodes = [
-      h(
-        "p",
-        {},
-        "The three customers of each store with the most purchases in 2024 and 2025, by date of birth.",
-      ),
-      drawn.node,
-      table("Most frequent customers", ["Store", "Date of birth", "Purchases"], named, 2),
-    ];
-    return { nodes, shown: drawn.update };
-  });
+function build([result], signal) {
+  const rows = allRows(result);
+  if (rows.length === 0)
+    return {
+      nodes: [h("p", { class: "empty" }, "No known customer bought anything.")],
+      shown: () => {},
+    };
+  const drawn = chart(
+    "Purchases of the most frequent customers of each store",
+    () => configuration(rows),
+    signal,
+    { rows: new Set(rows.map((row) => row[0])).size },
+  );
+  const named = rows.map(([store, birthdate, count]) => [
+    store || "(unknown store)",
+    birthdate || "(unknown)",
+    whole(Number(count)),
+  ]);
+  const nodes = [
+    h(
+      "p",
+      {},
+      "The three customers of each store with the most purchases in 2024 and 2025, by date of birth.",
+    ),
+    drawn.node,
+    table("Most frequent customers", ["Store", "Date of birth", "Purchases"], named, 2),
+  ];
+  return { nodes, shown: drawn.update };
+}
+
+export const query4 = { key: "q4", title: "Customers", needs: ["query4"], build };
 
 function configuration(rows) {
   const stores = grouped(rows);

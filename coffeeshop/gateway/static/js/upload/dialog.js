@@ -133,7 +133,9 @@ function built() {
   const dialog = h(
     "dialog",
     { class: "upload", "aria-labelledby": "upload-title" },
-    h("h2", { id: "upload-title" }, "New analysis"),
+    // Focused first: the Enter that opened the dialog is still down, and an input for folders would
+    // open its chooser when it comes up.
+    h("h2", { id: "upload-title", tabindex: "-1", autofocus: true }, "New analysis"),
     drop,
     chosen.node,
     h(

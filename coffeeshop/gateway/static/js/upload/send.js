@@ -3,7 +3,7 @@
 import { NoAnswer, Problem, request } from "../api.js";
 import { backoff, pause } from "../patience.js";
 
-const PASSING = new Set([408, 425, 429, 502, 503, 504]);
+const PASSING = new Set([401, 408, 425, 429, 502, 503, 504]); // one can sign in again meanwhile
 const PATIENCE = 600; // seconds without a word
 
 /** Whether the same request may go through later. */

@@ -1,0 +1,63 @@
+"""What a gateway tells Prometheus, beyond the figures of its status."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.state import QUERIES, Gateway
+from coffeeshop.metrics import By
+from coffeeshop.schema import TABLES
+
+STATES = ("open", "completed", "failed", "cancelled", "aborted")
+
+
+async def measures(gateway: Gateway) -> dict[str, Any]:
+    """Figures for `metrics.render`, of this replica and of the sessions it knows of."""
+    sessions = gateway.chronicle.all()
+    return {
+        **_of_sessions(sessions, time.time(), gateway.sessions.lifetimes.result_ttl),
+        **_of_flow(gateway),
+        "sessions_ended_total": By(
+            "state", {state: gateway.chronicle.ended[state] for state in STATES[1:]}
+        ),
+        "requests_refused_total": By("reason", dict(gateway.admission.refusals)),
+        "bytes_in_memory": gateway.admission.in_memory,
+        "nodes": len(gateway.nodes.all()),
+        "ready": int(not gateway.stopping and gateway.ready()),
+        "event_loop_delay_seconds": await _loop_delay(),
+    }
+
+
+def _of_sessions(sessions: list[Session], wall: float, result_ttl: float) -> dict[str, Any]:
+    uploaded = [each for each in sessions if each.state == "open" and each.uploaded]
+    ended = [each for each in sessions if each.ended is not None]
+    overdue = [each for each in ended if wall - (each.ended or wall) > result_ttl]
+    by_state = {state: sum(each.state == state for each in sessions) for state in STATES}
+    return {
+        "sessions_by_state": By("state", by_state),
+        "sessions_unreleased": sum(not each.released for each in ended),
+        "sessions_unexpired": len(overdue),
+        "oldest_uploaded_session_seconds": max((wall - s.created for s in uploaded), default=0.0),
+        "journal_bytes": sum(each.journal_bytes for each in sessions),
+    }
+
+
+def _of_flow(gateway: Gateway) -> dict[str, Any]:
+    taken, given = gateway.flow.totals, gateway.flow.given
+    return {
+        "batches_stored_total": By("table", {name: taken[name].batches for name in TABLES}),
+        "rows_stored_total": By("table", {name: taken[name].rows for name in TABLES}),
+        "batch_bytes_stored_total": By("table", {name: taken[name].bytes for name in TABLES}),
+        "results_sent_total": By("query", {name: given[name].results for name in QUERIES}),
+        "result_bytes_sent_total": By("query", {name: given[name].bytes for name in QUERIES}),
+    }
+
+
+async def _loop_delay() -> float:
+    """Seconds that one turn of the event loop takes, with all that waits for it."""
+    began = time.perf_counter()
+    await asyncio.sleep(0)
+    return time.perf_counter() - began
