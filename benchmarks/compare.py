@@ -15,6 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from statistics import median
 
+import document
 from processes import SUBMIT, Measured, data_set, measure, read_once
 
 HERE = Path(__file__).parent
@@ -60,10 +61,11 @@ def differences(out: Path, names: list[str]) -> list[str]:
     return found
 
 
-def report(runs: dict[str, list[Measured]]) -> None:
-    """Print the table."""
+def report(runs: dict[str, list[Measured]]) -> list[str]:
+    """The table's lines."""
     ours = median(run.seconds for run in runs["submit"])
-    print(f"{'':<8}{'median s':>10}{'min s':>8}{'max s':>8}{'peak MiB':>10}  submit's time over it")
+    heads = f"{'':<8}{'median s':>10}{'min s':>8}{'max s':>8}{'peak MiB':>10}"
+    lines = [f"{heads}  submit's time over it"]
     for name, measured in runs.items():
         seconds = [run.seconds for run in measured]
         line = f"{name:<8}{median(seconds):>10.2f}{min(seconds):>8.2f}{max(seconds):>8.2f}"
@@ -72,7 +74,8 @@ def report(runs: dict[str, list[Measured]]) -> None:
             ratio = ours / median(seconds)
             verdict = "met" if ratio <= TARGETS[name] else "missed"
             line += f"  {ratio:.2f} (target <= {TARGETS[name]}: {verdict})"
-        print(line)
+        lines.append(line)
+    return lines
 
 
 def main() -> int:
@@ -81,6 +84,7 @@ def main() -> int:
     options.add_argument("--transactions", type=int, default=2_000_000)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--data", type=Path, help="a data folder; else one is generated")
+    document.add_option(options)
     chosen = options.parse_args()
     folder = chosen.data or data_set(Path(".data"), chosen.transactions)
     read_once(folder)
@@ -92,11 +96,13 @@ def main() -> int:
             for name, command in contenders.items():
                 runs[name].append(measure(command))
         wrong = differences(out, list(contenders))
-    report(runs)
+    lines = report(runs)
+    print("\n".join(lines))
     for sentence in wrong:
         print(f"DIFFERENT: {sentence}")
     if not wrong:
         print("the same answers from all three")
+        document.write(chosen.write, "compare", lines)
     return 1 if wrong else 0
 
 

@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import document
 from compare import commands as contenders
 from compare import differences
 from processes import SUBMIT, Measured, data_set, measure, read_once
@@ -33,6 +34,7 @@ def main() -> int:
     options.add_argument("--small-transactions", type=int, default=5_000)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--workers", type=int, default=2)
+    document.add_option(options)
     chosen = options.parse_args()
     folder = data_set(Path(".data"), chosen.transactions)
     small = data_set(Path(".data"), chosen.small_transactions)
@@ -46,11 +48,14 @@ def main() -> int:
         _, url = cluster.gateway()
         for _ in range(chosen.workers):
             cluster.start("worker")
-        wrong = whole_runs(folder, out, url, chosen.rounds)
-        small_sessions(folder, small, out, url)
-        print("resident MiB: " + memory(cluster, broker))
+        lines, wrong = whole_runs(folder, out, url, chosen.rounds)
+        lines.append(small_sessions(folder, small, out, url))
+        lines.append("resident MiB: " + memory(cluster, broker))
+    print("\n".join(lines))
     for sentence in wrong:
         print(f"DIFFERENT: {sentence}")
+    if not wrong:
+        document.write(chosen.write, "distributed", lines)
     return 1 if wrong else 0
 
 
@@ -60,8 +65,8 @@ def submit(url: str, folder: Path, out: Path) -> list[str]:
     return [*SUBMIT, "--gateway", url, *places]
 
 
-def whole_runs(folder: Path, out: Path, url: str, rounds: int) -> list[str]:
-    """Print both contenders' times; the differences of their answers."""
+def whole_runs(folder: Path, out: Path, url: str, rounds: int) -> tuple[list[str], list[str]]:
+    """Both contenders' times in lines; the differences of their answers."""
     commands = {
         "distributed": submit(url, folder, out / "distributed"),
         "duckdb": contenders(folder, out)["duckdb"],
@@ -72,21 +77,24 @@ def whole_runs(folder: Path, out: Path, url: str, rounds: int) -> list[str]:
             runs[name].append(measure(command))
     median = {name: statistics.median(r.seconds for r in found) for name, found in runs.items()}
     rows = rows_of(folder)
-    for name, seconds in median.items():
-        print(f"{name:<12}{seconds:>8.2f} s{rows / seconds:>14,.0f} rows/s")
-    print(f"distributed / duckdb: {median['distributed'] / median['duckdb']:.2f} (target <= 1.0)")
-    return differences(out, list(commands))
+    lines = [
+        f"{name:<12}{seconds:>8.2f} s{rows / seconds:>14,.0f} rows/s"
+        for name, seconds in median.items()
+    ]
+    ratio = median["distributed"] / median["duckdb"]
+    lines.append(f"distributed / duckdb: {ratio:.2f} (target <= 1.0)")
+    return lines, differences(out, list(commands))
 
 
-def small_sessions(folder: Path, small: Path, out: Path, url: str) -> None:
-    """Print the median time of ten small sessions at once, alone and beside a large one."""
+def small_sessions(folder: Path, small: Path, out: Path, url: str) -> str:
+    """The median time of ten small sessions at once, alone and beside a large one."""
     latencies(small, out, url)
     alone = latencies(small, out, url)
     large = subprocess.Popen(submit(url, folder, out / "large"))
     beside = latencies(small, out, url)
     still = large.poll() is None
     large.wait()
-    print(
+    return (
         f"{SMALL} small sessions at once: median {alone:.2f} s alone, {beside:.2f} s beside a large"
         f" one{'' if still else ' (which ended first)'}: {beside / alone:.1f} x (target <= 3)"
     )

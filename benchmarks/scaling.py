@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import document
 from processes import SUBMIT, data_set, measure, read_once
 
 SIZES = (1_000_000, 2_000_000, 5_000_000, 10_000_000)
@@ -25,23 +26,35 @@ def rows_of(folder: Path) -> int:
 
 def main() -> None:
     """Print one line per size."""
+    chosen = _options()
+    lines = [f"{'transactions':>12}{'rows':>13}{'best s':>9}{'ns/row':>9}{'peak MiB':>10}"]
+    print(lines[0])
+    for transactions in chosen.transactions:
+        folder = data_set(chosen.data_root, transactions)
+        lines.append(measured(folder, transactions, chosen.rounds))
+        print(lines[-1], flush=True)
+    document.write(chosen.write, "scaling", lines)
+
+
+def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--transactions", type=int, nargs="+", default=SIZES)
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--data-root", type=Path, default=Path(".data"))
-    chosen = options.parse_args()
-    print(f"{'transactions':>12}{'rows':>13}{'best s':>9}{'ns/row':>9}{'peak MiB':>10}")
-    for transactions in chosen.transactions:
-        folder = data_set(chosen.data_root, transactions)
-        read_once(folder)
-        rows = rows_of(folder)
-        with tempfile.TemporaryDirectory(prefix="coffeeshop-bench-") as out:
-            command = [*SUBMIT, "--data-folder", str(folder), "--output-dir", out]
-            runs = [measure(command) for _ in range(chosen.rounds)]
-        best = min(run.seconds for run in runs)
-        peak = max(run.peak_mib for run in runs)
-        line = f"{transactions:>12,}{rows:>13,}{best:>9.2f}{best / rows * 1e9:>9.0f}{peak:>10.0f}"
-        print(line, flush=True)
+    document.add_option(options)
+    return options.parse_args()
+
+
+def measured(folder: Path, transactions: int, rounds: int) -> str:
+    """The line of one size."""
+    read_once(folder)
+    rows = rows_of(folder)
+    with tempfile.TemporaryDirectory(prefix="coffeeshop-bench-") as out:
+        command = [*SUBMIT, "--data-folder", str(folder), "--output-dir", out]
+        runs = [measure(command) for _ in range(rounds)]
+    best = min(run.seconds for run in runs)
+    peak = max(run.peak_mib for run in runs)
+    return f"{transactions:>12,}{rows:>13,}{best:>9.2f}{best / rows * 1e9:>9.0f}{peak:>10.0f}"
 
 
 if __name__ == "__main__":

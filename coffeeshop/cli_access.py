@@ -7,30 +7,30 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import rich_click as click
+import click
 
+from coffeeshop.cli_help import Command
 from coffeeshop.settings import Credentials, Settings, read_secret
+from coffeeshop.terminal import hint
 
 if TYPE_CHECKING:
     from coffeeshop.gateway.access import Access
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _KEPT = "coffeeshop.access"
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     context.meta.setdefault(_KEPT, {})[parameter.name] = value
 
 
-def _kept() -> dict[str, Any]:
-    context = click.get_current_context()
-    assert context is not None
-    kept: dict[str, Any] = context.meta[_KEPT]
+def _kept(context: click.Context | None = None) -> dict[str, Any]:
+    kept: dict[str, Any] = (context or click.get_current_context()).meta.get(_KEPT, {})
     return kept
 
 
-def credentials_options(command: Command) -> Command:
+def credentials_options(command: Decorated) -> Decorated:
     """Add what a client shows a gateway; `credentials` gives it."""
     for option in (
         click.option(
@@ -52,9 +52,12 @@ def credentials_options(command: Command) -> Command:
     return command
 
 
-def credentials(settings: Settings) -> Credentials:
-    """What the running command's options say, else the environment. Raises `UsageError`."""
-    kept = _kept()
+def credentials(settings: Settings, context: click.Context | None = None) -> Credentials:
+    """What the options of a command (the running one) say, else the environment.
+
+    Raises `UsageError`.
+    """
+    kept = _kept(context)
     file, ca_file = kept.get("token_file"), kept.get("ca_file")
     known = settings.credentials
     return Credentials(
@@ -63,7 +66,7 @@ def credentials(settings: Settings) -> Credentials:
     )
 
 
-def access_options(command: Command) -> Command:
+def access_options(command: Decorated) -> Decorated:
     """Add how a gateway decides who may do what; `access` gives it."""
     options: tuple[tuple[str, dict[str, Any]], ...] = (
         ("--tls-key", {"type": _FILE, "help": "The certificate's key in PEM, unless it is in it."}),
@@ -99,7 +102,14 @@ def access(settings: Settings) -> Access:
     )
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    short_help="Make a token for NAME.",
+    examples=(
+        ("prints the token, and its line for the gateway's file", "coffeeshop token north"),
+        ("for whoever operates the system", "coffeeshop token operator --admin"),
+    ),
+)
 @click.argument("name")
 @click.option("--admin", is_flag=True, help="Sees all sessions, the nodes and the figures.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -117,3 +127,4 @@ def token(name: str, admin: bool, as_json: bool) -> None:
     else:
         print(f"token  {made}")
         print(f"line   {line}")
+        hint("append the line to the file of `coffeeshop run-node --type gateway --tokens FILE`")

@@ -2,34 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-import rich_click as click
+import click
 
-from coffeeshop.cli_access import credentials, credentials_options, token
+from coffeeshop.cli_access import credentials, credentials_options
+from coffeeshop.cli_help import Command, Example
+from coffeeshop.cli_types import (
+    DEFAULT_GATEWAY,
+    FORMATS,
+    QUERIES,
+    STATES,
+    Choice,
+    SessionId,
+    report_option,
+)
 from coffeeshop.settings import Settings, set_up_logging
 
 if TYPE_CHECKING:
     from coffeeshop.client.gateway import GatewayClient
 
-DEFAULT_GATEWAY = "http://127.0.0.1:9000"
 PATIENCE = 10.0
 """Seconds a command that only asks waits for an answer."""
 
-_gateway_option = click.option("--gateway", help="[COFFEESHOP_GATEWAY, http://127.0.0.1:9000]")
-_patience_option = click.option(
-    "--gateway-patience",
-    "patience",
-    type=click.FloatRange(min=0),
-    help="Seconds to wait for an answer.  [COFFEESHOP_GATEWAY_PATIENCE, 10]",
-)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-_format_option = click.option(
-    "--format", "file_format", type=click.Choice(["csv", "json", "parquet"]), default="csv"
-)
+_quiet_option = click.option("--quiet", "-q", "ids", is_flag=True, help="Print ids only.")
+
+
+def _command(
+    *examples: Example, short: str | None = None
+) -> Callable[[Callable[..., Any]], click.Command]:
+    """A command with the options of all that ask a gateway."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        own = len(getattr(function, "__click_params__", ()))
+        for option in (
+            click.option(
+                "--gateway-patience",
+                "patience",
+                type=click.FloatRange(min=0),
+                help="Seconds to wait for an answer.  [COFFEESHOP_GATEWAY_PATIENCE, 10]",
+            ),
+            click.option("--gateway", help=f"[COFFEESHOP_GATEWAY, {DEFAULT_GATEWAY}]"),
+            credentials_options,
+        ):
+            function = option(function)
+        made: click.Command = click.command(cls=Command, examples=examples, short_help=short)(
+            function
+        )
+        # Help shows first what is the command's own.
+        made.params = made.params[-own:] + made.params[:-own]
+        return made
+
+    return decorate
 
 
 @contextmanager
@@ -52,13 +80,18 @@ def _client(gateway: str | None, patience: float | None) -> Iterator[GatewayClie
         client.close()
 
 
-@click.command()
-@click.option("--state", type=click.Choice(["open", "completed", "failed", "cancelled", "aborted"]))
+def _mode(as_json: bool, ids: bool) -> str:
+    return "json" if as_json else "ids" if ids else "table"
+
+
+@_command(
+    ("the newest twenty", "coffeeshop sessions"),
+    ("ids of those that failed", "coffeeshop sessions --state failed -q"),
+)
+@click.option("--state", type=Choice(STATES))
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--quiet", "-q", "ids", is_flag=True, help="Print ids only.")
+@_quiet_option
 @_json_option
-@_gateway_option
-@_patience_option
 def sessions(
     state: str | None,
     limit: int,
@@ -71,15 +104,15 @@ def sessions(
     with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
-        mode = "json" if as_json else "ids" if ids else "table"
-        remote_commands.sessions(client, state, limit, mode)
+        remote_commands.sessions(client, state, limit, _mode(as_json, ids))
 
 
-@click.command()
-@click.argument("session", required=False)
+@_command(
+    ("the gateway's figures", "coffeeshop status"),
+    ("a session, for programs", "coffeeshop status ID --json"),
+)
+@click.argument("session", required=False, type=SessionId())
 @_json_option
-@_gateway_option
-@_patience_option
 def status(session: str | None, as_json: bool, gateway: str | None, patience: float | None) -> None:
     """Show a SESSION, or without one the gateway's figures."""
     with _client(gateway, patience) as client:
@@ -88,22 +121,33 @@ def status(session: str | None, as_json: bool, gateway: str | None, patience: fl
         remote_commands.status(client, session, as_json)
 
 
-@click.command()
-@click.argument("session")
+@_command(
+    ("redrawn on a terminal, a line an event elsewhere", "coffeeshop watch ID"),
+    ("a JSON object an event", "coffeeshop watch ID --json"),
+)
+@click.argument("session", type=SessionId())
+@_quiet_option
 @_json_option
-@_gateway_option
-@_patience_option
-def watch(session: str, as_json: bool, gateway: str | None, patience: float | None) -> None:
+def watch(
+    session: str, ids: bool, as_json: bool, gateway: str | None, patience: float | None
+) -> None:
     """Follow a SESSION to its end; ends with its exit code."""
     with _client(gateway, patience) as client:
-        from coffeeshop import remote_commands
+        from coffeeshop import watching
 
-        remote_commands.watch(client, session, as_json)
+        watching.watch(client, session, _mode(as_json, ids))
 
 
-@click.command()
-@click.argument("session")
-@click.option("--query", help="One result only, such as query1.")
+@_command(
+    ("writes results/<folder name>/*.csv", "coffeeshop results ID"),
+    ("one of them to standard output", "coffeeshop results ID --query query3 -o -"),
+    (
+        "a Parquet file",
+        "coffeeshop results ID --query query1 --format parquet -o - > query1.parquet",
+    ),
+)
+@click.argument("session", type=SessionId("completed"))
+@click.option("--query", type=Choice(QUERIES), help="One result only.")
 @click.option(
     "-o",
     "--output-dir",
@@ -111,14 +155,18 @@ def watch(session: str, as_json: bool, gateway: str | None, patience: float | No
     type=click.Path(path_type=Path, allow_dash=True),
     help="A folder, or - for stdout.  [results/<folder name>]",
 )
-@_format_option
-@_gateway_option
-@_patience_option
+@click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
+@report_option
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing; with -o - still the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
 def results(
     session: str,
     query: str | None,
     output: Path | None,
     file_format: str,
+    report: Path | None,
+    quiet: bool,
+    as_json: bool,
     gateway: str | None,
     patience: float | None,
 ) -> None:
@@ -126,38 +174,47 @@ def results(
     with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
-        remote_commands.results(client, session, query, output, file_format)
+        wish = remote_commands.Wish(query, output, file_format, _mode(as_json, quiet), report)
+        remote_commands.results(client, session, wish)
 
 
-@click.command()
-@click.argument("session")
+@_command(
+    ("it ends at once, for everybody", "coffeeshop cancel ID"),
+    ("for programs", "coffeeshop cancel ID --json"),
+)
+@click.argument("session", type=SessionId("open"))
+@_quiet_option
 @_json_option
-@_gateway_option
-@_patience_option
-def cancel(session: str, as_json: bool, gateway: str | None, patience: float | None) -> None:
+def cancel(
+    session: str, ids: bool, as_json: bool, gateway: str | None, patience: float | None
+) -> None:
     """End a SESSION."""
     with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
-        remote_commands.cancel(client, session, as_json)
+        remote_commands.cancel(client, session, _mode(as_json, ids))
 
 
-@click.command()
+@_command(
+    ("what runs, and what it does", "coffeeshop nodes"),
+    ("for programs", "coffeeshop nodes --json"),
+)
+@_quiet_option
 @_json_option
-@_gateway_option
-@_patience_option
-def nodes(as_json: bool, gateway: str | None, patience: float | None) -> None:
+def nodes(ids: bool, as_json: bool, gateway: str | None, patience: float | None) -> None:
     """List the processes that work for this system."""
     with _client(gateway, patience) as client:
         from coffeeshop import remote_commands
 
-        remote_commands.nodes(client, as_json)
+        remote_commands.nodes(client, _mode(as_json, ids))
 
 
-@click.command()
+@_command(
+    ("exit code 1 when something is wrong", "coffeeshop doctor"),
+    ("of another gateway", "coffeeshop doctor --gateway http://127.0.0.1:9001"),
+    short="Check that nothing is missing or left behind.",
+)
 @_json_option
-@_gateway_option
-@_patience_option
 def doctor(as_json: bool, gateway: str | None, patience: float | None) -> None:
     """Check that everything is there and that nothing is left behind."""
     with _client(gateway, patience) as client:
@@ -166,8 +223,5 @@ def doctor(as_json: bool, gateway: str | None, patience: float | None) -> None:
         run(client, as_json)
 
 
-def add_to(group: click.Group) -> None:
-    """Add the commands to the command line."""
-    for command in (sessions, status, watch, results, cancel, nodes, doctor):
-        group.add_command(credentials_options(command))
-    group.add_command(token)
+OF_SESSIONS: tuple[click.Command, ...] = (watch, results, cancel, sessions)
+OF_SYSTEM: tuple[click.Command, ...] = (status, nodes, doctor)

@@ -6,12 +6,14 @@ one, the sessions run there, and then once more here to compare.
 
 from __future__ import annotations
 
+import json
 import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,7 @@ from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.messages import SessionSpec
 from coffeeshop.settings import Credentials
+from coffeeshop.terminal import console
 from coffeeshop.testing.crash import crash_tasks
 
 if TYPE_CHECKING:  # a demonstration in this process needs no HTTP client
@@ -56,14 +59,18 @@ class WrongAnswers(CoffeeshopError):
 
 
 def demo(
-    transactions: int, gateway: str | None = None, credentials: Credentials | None = None
+    transactions: int,
+    gateway: str | None = None,
+    credentials: Credentials | None = None,
+    *,
+    as_json: bool = False,
 ) -> None:
     """Run the demonstration and print what happened. ``gateway``: the URL of one.
 
     Raises `WrongAnswers`, and with a gateway what `client.remote.analyse` raises.
     """
-    console = Console()
-    say = _speaker(console)
+    screen = console()
+    say = _silent if as_json else _speaker(screen)
     with tempfile.TemporaryDirectory(prefix="coffeeshop-demo-") as directory:
         data = Path(directory)
         _generate(data, transactions, say)
@@ -72,18 +79,29 @@ def demo(
         else:
             shown = credentials or Credentials()
             calm, again = _there_and_here(data, (gateway, shown), say)
-    same = "same answer after a crash" if gateway is None else "same answer embedded"
-    _compare(console, calm, again, same)
+    found = [_compared(name, answer, again[name]) for name, answer in calm.items()]
+    if as_json:
+        print(json.dumps({"clients": [asdict(each) for each in found]}, indent=1))
+    else:
+        same = "same answer after a crash" if gateway is None else "same answer embedded"
+        _show(screen, found, same)
+    differing = [each.client for each in found if not each.same]
+    if differing:
+        raise WrongAnswers(f"two runs over the same data differ: {', '.join(differing)}")
 
 
-def _speaker(console: Console) -> Say:
+def _silent(client: str, text: str) -> None:
+    pass
+
+
+def _speaker(screen: Console) -> Say:
     lock = threading.Lock()
     began = time.perf_counter()
 
     def say(client: str, text: str) -> None:
         with lock:
             seconds = time.perf_counter() - began
-            console.print(f"{seconds:6.2f} s  [bold]{client:<6}[/] {escape(text)}", soft_wrap=True)
+            screen.print(f"{seconds:6.2f} s  [bold]{client:<6}[/] {escape(text)}", soft_wrap=True)
 
     return say
 
@@ -157,26 +175,42 @@ def _at_once(analyse: Analyse) -> Answers:
         return dict(zip(NAMES, pool.map(analyse, NAMES), strict=True))
 
 
-def _compare(console: Console, calm: Answers, again: Answers, same: str) -> None:
+@dataclass(frozen=True)
+class Compared:
+    """A client's own answers, and whether both runs gave the same bytes."""
+
+    client: str
+    rows: int
+    query1_rows: int
+    best_seller: str | None
+    same: bool
+
+
+def _compared(name: str, answer: Answer, again: Answer) -> Compared:
+    uploaded, completed = answer
+    best = completed.tables["query2_best_selling"].slice(0, 1).to_pylist()
+    return Compared(
+        name,
+        sum(uploaded.rows.values()),
+        completed.tables["query1"].num_rows,
+        best[0]["item_name"] if best else None,
+        _csv_files(completed) == _csv_files(again[1]),
+    )
+
+
+def _show(screen: Console, found: Sequence[Compared], same: str) -> None:
     table = Table(title="Each client's own answers", title_justify="left")
     for column in ("client", "rows", "query 1 rows", "best seller", same):
         table.add_column(column)
-    differing = []
-    for name, (uploaded, completed) in calm.items():
-        equal = _csv_files(completed) == _csv_files(again[name][1])
-        if not equal:
-            differing.append(name)
-        best = completed.tables["query2_best_selling"].slice(0, 1).to_pylist()
+    for each in found:
         table.add_row(
-            name,
-            f"{sum(uploaded.rows.values()):,}",
-            f"{completed.tables['query1'].num_rows:,}",
-            best[0]["item_name"] if best else "",
-            "byte for byte" if equal else "NO",
+            each.client,
+            f"{each.rows:,}",
+            f"{each.query1_rows:,}",
+            each.best_seller or "",
+            "byte for byte" if each.same else "NO",
         )
-    console.print(table)
-    if differing:
-        raise WrongAnswers(f"two runs over the same data differ: {', '.join(differing)}")
+    screen.print(table)
 
 
 def _csv_files(completed: Completed) -> dict[str, bytes]:

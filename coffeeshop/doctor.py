@@ -6,12 +6,12 @@ import json
 import time
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
 from rich.text import Text
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.plan import PLANS
+from coffeeshop.terminal import console
 
 GRACE = 15.0
 """Seconds that gateways have to release what a session leaves."""
@@ -32,7 +32,9 @@ def examine(client: GatewayClient) -> list[Finding]:
     """All checks, in the order in which they depend on each other."""
     findings = [_ready(client)]
     if findings[0].ok:
-        findings += [check(client) for check in (_stages, _unreleased, _leftovers, _unfinished)]
+        findings += [
+            check(client) for check in (_stages, _unreleased, _leftovers, _broken, _unfinished)
+        ]
     return findings
 
 
@@ -80,6 +82,17 @@ def _leftovers(client: GatewayClient) -> Finding:
     )
 
 
+def _broken(client: GatewayClient) -> Finding:
+    broken = client.leftovers()["broken"]
+    return Finding(
+        "no names without a stream on the broker",
+        not broken,
+        f"{len(broken)} names of streams that a killed broker did not finish making or deleting",
+        "they hold no data; docs/operations.md has the command that removes them: "
+        + ", ".join(broken[:5]),
+    )
+
+
 def _unfinished(client: GatewayClient) -> Finding:
     waiting = [s["id"] for s in client.sessions("open", 10_000) if s["uploaded"]]
     tasks = sum(int(node.get("tasks", 0)) for node in client.nodes())
@@ -97,11 +110,12 @@ def doctor(client: GatewayClient, as_json: bool) -> None:
     if as_json:
         print(json.dumps([asdict(each) for each in findings], indent=1))
     else:
-        console = Console()
+        screen = console()
         for each in findings:
             mark = ("ok   ", "green") if each.ok else ("WRONG", "red")
-            console.print(Text.assemble(mark, f" {each.check}: {each.found}"), soft_wrap=True)
+            screen.print(Text.assemble(mark, f" {each.check}: {each.found}"), soft_wrap=True)
             if not each.ok:
-                console.print(Text(f"      {each.advice}", "dim"), soft_wrap=True)
+                screen.print(Text(f"      {each.advice}", "dim"), soft_wrap=True)
     if not all(each.ok for each in findings):
-        raise CoffeeshopError("something is not as it should be")
+        wrong = ", ".join(each.check for each in findings if not each.ok)
+        raise CoffeeshopError(f"something is not as it should be: {wrong}")

@@ -5,31 +5,40 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.client.gateway import ENDS, GatewayClient
 from coffeeshop.client.results import write_results
 from coffeeshop.errors import Cancelled, SessionFailed, UsageError
-from coffeeshop.formats import from_arrow
+from coffeeshop.formats import from_arrow, warnings_of
 from coffeeshop.plan import PLANS
+from coffeeshop.report import check_place, run_of, write_report
+from coffeeshop.terminal import console
 
 QUERIES = PLANS["fused"].results
 COLOURS = {"completed": "green", "open": "cyan", "failed": "red"}
 
 
+@dataclass(frozen=True)
+class Wish:
+    """Which results, and where they go. ``mode``: table, json or ids (which prints nothing)."""
+
+    query: str | None
+    output: Path | None
+    file_format: str
+    mode: str
+    report: Path | None = None
+
+
 def sessions(client: GatewayClient, state: str | None, limit: int, mode: str) -> None:
     """List sessions, newest first. ``mode``: table, json or ids."""
     found = client.sessions(state, limit)
-    if mode == "json":
-        print(json.dumps(found, indent=1))
-    elif mode == "ids":
-        print("".join(f"{each['id']}\n" for each in found), end="")
-    else:
+    if not _print_plainly(found, mode):
         table = _table("session", "folder", "state", "plan", "started", "MB in", "reason")
         for each in found:
             table.add_row(
@@ -60,62 +69,63 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
             table.add_row(key, ", ".join(value) or "none yet")
         else:
             table.add_row(key.replace("_", " "), Text(_shown(key, value)))
-    Console().print(table)
+    console().print(table)
 
 
-def watch(client: GatewayClient, session: str, as_json: bool) -> None:
-    """Follow a session to its end. Raises what it ended in."""
-    console = Console()
-    for event in client.events(session):
-        if as_json:
-            print(json.dumps({"event": event.name, "id": event.offset, **event.data}), flush=True)
-        else:
-            words = " ".join(f"{key}={value}" for key, value in event.data.items())
-            line = Text.assemble((f"{event.name:<14}", "bold"), " ", words)
-            console.print(line, soft_wrap=True)
-        if event.name in ENDS:
-            _raise_unless_completed(event.name, str(event.data.get("reason", "")))
-    if not as_json:
-        console.print(f"coffeeshop results {session}", style="dim", highlight=False)
-
-
-def results(
-    client: GatewayClient, session: str, query: str | None, output: Path | None, file_format: str
-) -> None:
+def results(client: GatewayClient, session: str, wish: Wish) -> None:
     """Fetch results into a folder, or one of them to stdout (``output`` ``-``)."""
-    wanted = QUERIES if query is None else (query,)
-    if query is not None and query not in QUERIES:
-        raise UsageError(f"no query {query}; there are {', '.join(QUERIES)}")
+    if str(wish.output) == "-":
+        _refuse_stdout(wish)
+    if wish.report is not None and wish.query is not None:
+        raise UsageError("--report needs all results: leave out --query")
+    wanted = QUERIES if wish.query is None else (wish.query,)
     known = client.session(session)
     if known["state"] != "open":
-        _raise_unless_completed(known["state"], known["reason"])
+        raise_unless_completed(known["state"], known["reason"])
     elif not set(wanted) <= set(known["results"]):
         raise UsageError(f"not complete yet; follow it with: coffeeshop watch {session}")
-    if str(output) == "-":
-        if query is None:
-            raise UsageError(f"-o - needs one --query: {', '.join(QUERIES)}")
-        sys.stdout.buffer.write(client.result(session, query, file_format))
+    if str(wish.output) == "-":
+        sys.stdout.buffer.write(client.result(session, wanted[0], wish.file_format))
         return
-    tables = {name: from_arrow(client.result(session, name, "arrow")) for name in wanted}
     # The name is what some client said: it must not lead out of here.
-    directory = output or Path("results") / (Path(known["name"]).name or session)
-    for file in write_results(tables, directory, file_format):
-        print(file)
+    directory = wish.output or Path("results") / (Path(known["name"]).name or session)
+    if wish.report is not None:
+        check_place(wish.report, directory)
+    tables = {name: from_arrow(client.result(session, name, "arrow")) for name in wanted}
+    files = [str(file) for file in write_results(tables, directory, wish.file_format)]
+    if wish.report is not None:
+        run = run_of(known, warnings_of(tables), dict(zip(tables, files, strict=True)))
+        files.append(str(write_report(tables, run, wish.report)))
+    if wish.mode == "json":
+        print(json.dumps({"session": session, "files": files}, indent=1))
+    elif wish.mode == "table":
+        print("".join(f"{file}\n" for file in files), end="")
 
 
-def cancel(client: GatewayClient, session: str, as_json: bool) -> None:
-    """Ask for the end of a session and wait for it."""
+def _refuse_stdout(wish: Wish) -> None:
+    if wish.query is None:
+        raise UsageError(f"-o - needs one --query: {', '.join(QUERIES)}")
+    if wish.mode == "json":
+        raise UsageError("--json tells of files, and -o - writes none: leave out one of them")
+    if wish.file_format == "parquet" and sys.stdout.isatty():
+        raise UsageError(
+            f"Parquet would spoil this terminal: add > {wish.query}.parquet, or take --format csv"
+        )
+
+
+def cancel(client: GatewayClient, session: str, mode: str) -> None:
+    """Ask for the end of a session and wait for it. ``mode``: table, json or ids."""
     client.cancel(session)
     end = next((event for event in client.events(session) if event.name in ENDS), None)
     state = end.name if end is not None else "unknown"
-    print(json.dumps({"session": session, "state": state}) if as_json else f"{session} {state}")
+    shown = {"json": json.dumps({"session": session, "state": state}), "ids": session}
+    print(shown.get(mode, f"{session} {state}"))
 
 
-def nodes(client: GatewayClient, as_json: bool) -> None:
-    """List the nodes heard of lately."""
+def nodes(client: GatewayClient, mode: str) -> None:
+    """List the nodes heard of lately. ``mode``: table, json or ids."""
     found = client.nodes()
-    if as_json:
-        print(json.dumps(found, indent=1))
+    if _print_plainly(found, mode):
         return
     table = _table("node", "types", "since", "sessions", "tasks", "restarts", "MB", "threads")
     for each in found:
@@ -132,13 +142,23 @@ def nodes(client: GatewayClient, as_json: bool) -> None:
     _print(table, "no nodes; start one with: coffeeshop run-node --type worker")
 
 
-def _raise_unless_completed(state: str, reason: str) -> None:
+def raise_unless_completed(state: str, reason: str) -> None:
+    """Raise what a session ended in, if it is not its completion."""
     if state == "cancelled":
         raise Cancelled(reason or "the session was cancelled")
     if state == "expired":
-        raise UsageError("the session's results have expired")
+        raise UsageError("the session's results have expired; submit its folder again")
     if state != "completed":
         raise SessionFailed(f"the session is {state}: {reason}")
+
+
+def _print_plainly(found: list[dict[str, Any]], mode: str) -> bool:
+    """Print for programs, if that is the mode."""
+    if mode == "json":
+        print(json.dumps(found, indent=1))
+    elif mode == "ids":
+        print("".join(f"{each['id']}\n" for each in found), end="")
+    return mode != "table"
 
 
 def _table(*columns: str, header: bool = True) -> Table:
@@ -149,11 +169,10 @@ def _table(*columns: str, header: bool = True) -> Table:
 
 
 def _print(table: Table, empty: str) -> None:
-    console = Console()
     if table.row_count:
-        console.print(table)
+        console().print(table)
     else:
-        console.print(empty, highlight=False, soft_wrap=True)
+        console().print(empty, highlight=False, soft_wrap=True)
 
 
 def _coloured(state: str) -> str:

@@ -37,7 +37,7 @@ class Bars:
             BarColumn(),
             TextColumn("{task.percentage:>3.0f} %  {task.fields[rows]:>12,} rows"),
             console=console,
-            disable=not enabled or not console.is_terminal,
+            disable=not enabled or not console.is_interactive,
         )
         self._bars: dict[str, TaskID] = {
             # A compressed file holds more than its size: such a bar fills early.

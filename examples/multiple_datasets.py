@@ -6,7 +6,7 @@
 Generates a small data set per client in a temporary folder, runs all clients at once, prints what
 each one was answered, and checks it against an analysis of that data set alone. Without a gateway
 the clients share an embedded system; no broker and no other process is needed. With one, they are
-what `coffeeshop submit --gateway` is: HTTP clients. Exits with 1 when an answer is wrong.
+HTTP clients, as `coffeeshop submit` is then. Exits with 1 when an answer is wrong.
 """
 
 from __future__ import annotations

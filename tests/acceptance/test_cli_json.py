@@ -1,0 +1,200 @@
+"""What `--json` prints is what the schemas in docs/schemas say, and nothing more."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from jsonschema import Draft202012Validator, ValidationError
+
+from coffeeshop.cli import cli
+from coffeeshop.generate import generate
+from coffeeshop.messages import SessionSpec
+from tests.running import Running, eventually, new_id, running
+from tests.schemas import NAMES, check, schema_of
+
+SOURCE = str(Path(__file__).parents[2])
+PLAIN = {"completion", "run-node"}
+"""Commands that print a script or logs."""
+Found = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[Running]:
+    with running() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("json") / "shop"
+    generate(folder, transactions=1_000, seed=41, layout="flat")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, system: Running) -> Found:
+    """Runs a command with `--json` and a gateway in the environment; its standard output."""
+
+    def call(*arguments: str, code: int = 0, **more: str) -> str:
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("COFFEESHOP_")}
+        done = subprocess.run(
+            [sys.executable, "-m", "coffeeshop", *arguments, "--json"],
+            cwd=tmp_path,
+            env={**clean, "PYTHONPATH": SOURCE, "COFFEESHOP_GATEWAY": system.url, **more},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def completed(system: Running, data: Path) -> str:
+    """The id of a session that completed."""
+    from coffeeshop.client.folder import open_folder
+    from coffeeshop.client.remote import analyse
+
+    spec = SessionSpec(new_id())
+    client = system.client()
+    analyse(client, open_folder(data), spec)
+    eventually(lambda: client.session(spec.id)["state"] == "completed", "the end is known")
+    return spec.id
+
+
+def lines_of(text: str) -> list[Any]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_every_command_that_prints_something_has_json_and_a_schema() -> None:
+    with_json = {
+        name
+        for name, command in cli.commands.items()
+        if any("--json" in each.opts for each in command.params)
+    }
+    assert with_json == set(cli.commands) - PLAIN
+    assert set(NAMES) == with_json | {"session", "gateway"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_schema_is_one(name: str) -> None:
+    Draft202012Validator.check_schema(schema_of(name))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("token", {"token": "x", "line": "y", "more": 1}),
+        ("token", {"token": "x"}),
+        ("sessions", [{}]),
+        ("watch", {"event": "completed", "id": 1, "reason": "x"}),
+        ("status", {}),
+    ],
+)
+def test_another_output_than_the_schema_says_is_noticed(name: str, wrong: Any) -> None:
+    with pytest.raises(ValidationError):
+        check(name, wrong)
+
+
+@pytest.mark.parametrize("gateway", [True, False])
+def test_submit(run: Found, data: Path, system: Running, gateway: bool) -> None:
+    url = system.url if gateway else ""
+    folder = ("submit", "--data-folder", str(data))
+    check("submit", json.loads(run(*folder, COFFEESHOP_GATEWAY=url)))
+
+
+def test_submit_with_all_that_adds_to_it(run: Found, data: Path, tmp_path: Path) -> None:
+    lines = (data / "users.csv").read_text().splitlines(keepends=True)
+    bad = tmp_path / "bad"
+    bad.mkdir()
+    for file in data.iterdir():
+        (bad / file.name).write_text(file.read_text())
+    (bad / "users.csv").write_text("".join([*lines, "x,x,x,x\n"]))
+    options = ("--on-bad-row", "skip", "--report", "report.html")
+    summary = json.loads(run("submit", "--data-folder", "bad", *options))
+    check("submit", summary)
+    assert (summary["rows_rejected"], summary["report"]) == (1, "report.html")
+
+
+def test_submit_detached_and_watch(run: Found, data: Path) -> None:
+    detached = json.loads(run("submit", "--data-folder", str(data), "--detach"))
+    check("submit", detached)
+    told = lines_of(run("watch", detached["session"]))
+    assert len(told) == 6
+    for line in told:
+        check("watch", line)
+
+
+def test_watch_of_a_session_that_does_not_complete(run: Found, system: Running) -> None:
+    spec = SessionSpec(new_id())
+    system.client().open(spec)
+    check("cancel", json.loads(run("cancel", spec.id)))
+    (line,) = lines_of(run("watch", spec.id, code=6))
+    check("watch", line)
+    assert line["event"] == "cancelled"
+
+
+def test_sessions_and_status(run: Found, completed: str) -> None:
+    listed = json.loads(run("sessions"))
+    assert completed in {each["id"] for each in listed}
+    check("sessions", listed)
+    one = json.loads(run("status", completed))
+    check("status", one)
+    check("session", one)
+    whole = json.loads(run("status"))
+    check("status", whole)
+    check("gateway", whole)
+
+
+def test_results(run: Found, completed: str, tmp_path: Path) -> None:
+    found = json.loads(run("results", completed))
+    check("results", found)
+    assert all((tmp_path / file).is_file() for file in found["files"])
+
+
+def test_nodes_and_doctor(run: Found, system: Running) -> None:
+    eventually(system.client().nodes, "a node is listed")
+    check("nodes", json.loads(run("nodes")))
+    check("doctor", json.loads(run("doctor")))
+    check("doctor", json.loads(run("doctor", "--gateway", "http://127.0.0.1:9", code=1)))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("generate", "made", "--transactions", "10"),
+        ("demo", "--transactions", "500"),
+        ("token", "north"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_need_no_gateway(run: Found, arguments: tuple[str, ...]) -> None:
+    check(arguments[0], json.loads(run(*arguments, COFFEESHOP_GATEWAY="")))
+
+
+def test_the_demonstration_by_a_gateway_prints_nothing_else_either(run: Found) -> None:
+    check("demo", json.loads(run("demo", "--transactions", "500")))
+
+
+def test_logs(run: Found, tmp_path: Path) -> None:
+    entry = {"event": "node.ready", "level": "info", "timestamp": "2026-01-31T12:00:00.000001Z"}
+    (tmp_path / "node.log").write_text(json.dumps(entry) + "\n")
+    (line,) = lines_of(run("logs", "node.log"))
+    check("logs", line)
+
+
+def test_help_of_every_json_option_is_there() -> None:
+    for command in cli.commands.values():
+        for each in command.params:
+            assert not isinstance(each, click.Option) or "--json" not in each.opts or each.help
