@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from types import TracebackType
 
+from coffeeshop import tracing
 from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
@@ -82,20 +83,21 @@ class LocalSystem:
         session's objects are gone either way.
         """
         spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
-        try:
-            open_session(self.transport, spec)
-            follower = Follower(self.transport, spec, on_complete)
-            self._follow(follower)
-            uploaded = upload(
-                folder,
-                Ingest(self.transport, spec),
-                skip_bad_rows=skip_bad_rows,
-                on_progress=on_progress,
-                stop=lambda: follower.ended,
-            )
-            return uploaded, follower.result(timeout)
-        finally:
-            release_session(self.transport, spec, results=True)
+        with tracing.span("submit", {"session": spec.id, "plan": spec.plan}, root=True):
+            try:
+                open_session(self.transport, spec)
+                follower = Follower(self.transport, spec, on_complete)
+                self._follow(follower)
+                uploaded = upload(
+                    folder,
+                    Ingest(self.transport, spec),
+                    skip_bad_rows=skip_bad_rows,
+                    on_progress=on_progress,
+                    stop=lambda: follower.ended,
+                )
+                return uploaded, follower.result(timeout)
+            finally:
+                release_session(self.transport, spec, results=True)
 
     def _follow(self, follower: Follower) -> None:
         with self._lock:

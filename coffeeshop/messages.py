@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
-RecordKind = Literal["batch", "eof", "failed", "note", "claim"]
+RecordKind = Literal["batch", "eof", "failed", "note", "claim", "left"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class Record:
     ``batch``: ``number`` is the batch's sequence number, ``body`` an Arrow IPC stream.
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
     reason in UTF-8 and ends the session. ``note``: word of progress, ``body`` is JSON; it carries
-    no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.claims`.
+    no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.claims`. ``left``: the
+    clients have ended every table and are gone, see `coffeeshop.departure`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
     where the producer is not to be trusted.
     """

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from coffeeshop.errors import UsageError
 from coffeeshop.testing.crashpoints import VARIABLE, arm
+
+COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Settings:
     """COFFEESHOP_TOKENS_FILE: who may use the gateway that runs here."""
     log_json: bool = False
     """COFFEESHOP_LOG_FORMAT=json: logs as JSON lines."""
+    tracing: bool = False
+    """Whether OTEL_EXPORTER_OTLP_ENDPOINT (or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) is set; the
+    libraries of OpenTelemetry read this and the rest of its standard variables themselves."""
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -53,6 +58,7 @@ class Settings:
             ),
             tokens_file=_path(environment, "COFFEESHOP_TOKENS_FILE"),
             log_json=environment.get("COFFEESHOP_LOG_FORMAT") == "json",
+            tracing=any(environment.get(name) for name in COLLECTORS),
         )
 
 
@@ -102,8 +108,13 @@ def arm_crash_point(environment: Mapping[str, str] = os.environ) -> None:
             raise UsageError(f"{VARIABLE}: {error}") from error
 
 
-def set_up_logging(settings: Settings, verbosity: str | None) -> None:
-    """Set up this process's logs. ``verbosity``: a key of `telemetry.LEVELS`; normal if None."""
-    from coffeeshop.telemetry import configure_logging  # `--help` must not wait for it
+def set_up_logging(
+    settings: Settings, verbosity: str | None, kinds: Sequence[str] = ("client",)
+) -> None:
+    """Set up this process's logs. ``verbosity``: a key of `telemetry.LEVELS`; normal if None.
 
-    configure_logging(verbosity or "normal", as_json=settings.log_json)
+    ``kinds`` is what the process is, for its name.
+    """
+    from coffeeshop.telemetry import configure_logging, process_name  # `--help` must not wait
+
+    configure_logging(verbosity or "normal", as_json=settings.log_json, process=process_name(kinds))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 import sys
@@ -21,6 +22,7 @@ from coffeeshop.gateway.results import Completed
 from coffeeshop.messages import SessionSpec
 from coffeeshop.settings import Credentials
 from coffeeshop.show import Bars, show_results
+from coffeeshop.terminal import console, hint
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Submission:
     patience: float | None = None
     """Seconds in which an unanswered request to the gateway is repeated; None: the client's own."""
     credentials: Credentials = field(default_factory=Credentials)
+    report: Path | None = None
+    """An HTML file to write beside the results."""
 
 
 def submit(options: Submission) -> None:
@@ -53,21 +57,25 @@ def submit(options: Submission) -> None:
     path = find_folder(options.folder, options.data_root)
     folder = open_folder(path)
     session, producer = session_of(options)
-    errors = Console(stderr=True)
+    output = options.output or Path("results") / path.resolve().name
+    _check_report(options, output)
+    errors = console(stderr=True)
     completed: Completed | None
     with Bars(errors, folder, enabled=options.verbosity == "normal") as bars:
         if options.gateway is None:
             uploaded, completed = _here(options, folder, bars)
         else:
-            uploaded, completed = _there(options, folder, bars, session, producer)
+            session, uploaded, completed = _there(options, folder, bars, session, producer)
     if completed is None:
-        _say_detached(options, session.id, uploaded, errors)
+        _say_detached(options, session.id, uploaded)
         return
-    output = options.output or Path("results") / path.resolve().name
     files = write_results(completed.tables, output, options.file_format, uploaded.rejected)
     seconds = time.perf_counter() - began
+    _write_report(options, folder, session, uploaded, completed, files, seconds)
     if options.as_json:
         found = summary(uploaded, completed, files, seconds)
+        if options.report is not None:
+            found["report"] = str(options.report)
         print(json.dumps({"session": session.id, **found}, indent=1))
         return
     _show(options, uploaded, completed, output, seconds, errors)
@@ -79,6 +87,8 @@ def submit(options: Submission) -> None:
             markup=False,
             soft_wrap=True,
         )
+    if options.report is None and options.verbosity != "quiet":
+        hint("the same with --report report.html, for one page of tables and charts")
 
 
 def session_of(options: Submission) -> tuple[SessionSpec, int]:
@@ -97,6 +107,45 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
 
 
+def _check_report(options: Submission, output: Path) -> None:
+    if options.report is None:
+        return
+    if options.detach:
+        raise UsageError("--report needs the results, and --detach does not wait for them")
+    from coffeeshop.report import check_place
+
+    check_place(options.report, output)
+
+
+def _write_report(
+    options: Submission,
+    folder: DataFolder,
+    session: SessionSpec,
+    uploaded: Uploaded,
+    completed: Completed,
+    files: list[Path],
+    seconds: float,
+) -> None:
+    if options.report is None:
+        return
+    from coffeeshop.report import Run, write_report
+
+    run = Run(
+        folder.path.resolve().name,
+        session.id,
+        session.plan,
+        session.partitions,
+        dt.datetime.now().astimezone(),
+        seconds=seconds,
+        rows=uploaded.rows,
+        share=options.producer if session.producers > 1 else "",
+        warnings=completed.warnings,
+        rejected=uploaded.rejected,
+        files={file.stem: str(file) for file in files},
+    )
+    write_report(completed.tables, run, options.report)
+
+
 def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded, Completed]:
     from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
 
@@ -113,9 +162,9 @@ def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded
 
 def _there(
     options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec, producer: int
-) -> tuple[Uploaded, Completed | None]:
+) -> tuple[SessionSpec, Uploaded, Completed | None]:
     from coffeeshop.client.gateway import PATIENCE, GatewayClient
-    from coffeeshop.client.remote import analyse
+    from coffeeshop.client.remote import analyse, open_somehow
     from coffeeshop.client.upload import use_one_columnar_thread
 
     assert options.gateway is not None
@@ -126,6 +175,8 @@ def _there(
         options.gateway, patience=patience, token=shown.token, ca_file=shown.ca_file
     )
     try:
+        if options.session is None:
+            session = open_somehow(client, folder, session)
         uploaded, tables, warnings = analyse(
             client,
             folder,
@@ -140,7 +191,7 @@ def _there(
         )
     finally:
         client.close()
-    return uploaded, Completed(tables, warnings) if tables else None
+    return session, uploaded, Completed(tables, warnings) if tables else None
 
 
 def _asks_to_keep(session: str) -> bool:
@@ -155,13 +206,13 @@ def _asks_to_keep(session: str) -> bool:
     return True
 
 
-def _say_detached(options: Submission, session: str, uploaded: Uploaded, errors: Console) -> None:
+def _say_detached(options: Submission, session: str, uploaded: Uploaded) -> None:
     if options.as_json:
         print(json.dumps({"session": session, "state": "open", "rows": uploaded.rows}))
         return
     print(session)
     if options.verbosity != "quiet":
-        errors.print(f"sent; coffeeshop watch {session}", highlight=False, soft_wrap=True)
+        hint(f"coffeeshop watch {session}")
 
 
 def _show(
@@ -176,11 +227,13 @@ def _show(
         errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
     if options.verbosity == "quiet":
         return
-    console = Console()
-    show_results(console, completed.tables)
+    screen = console()
+    show_results(screen, completed.tables)
     rows = sum(uploaded.rows.values())
-    console.print(
-        f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; results in {output}",
+    report = "" if options.report is None else f"; report in {options.report}"
+    screen.print(
+        f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; "
+        f"results in {output}{report}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 if TYPE_CHECKING:
     from coffeeshop.testing.broker import PrivateBroker
+
+
+@pytest.fixture(autouse=True)
+def log_apart() -> Iterator[None]:
+    """What is logged goes to the process's standard error until a test sets up something else.
+
+    Actors of one test may still say something while the next one reads what it has printed itself,
+    and a log set up by one test must not outlive the file it went to.
+    """
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    yield
+    structlog.reset_defaults()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
 
 
 @pytest.fixture(scope="session")

@@ -734,8 +734,8 @@ def test_health_readiness_figures_and_nodes(system: Running, api: httpx.Client) 
     assert status["gateway"] == system.gateways[0].sessions.name
     metrics = api.get("/metrics")
     assert metrics.headers["content-type"].startswith("text/plain")
-    for name in ("sessions_open", "journal_bytes", "requests_refused_total", "threads"):
-        assert f"\ncoffeeshop_{name} " in metrics.text
+    for name in ("sessions_by_state{", "journal_bytes ", "requests_refused_total{", "threads "):
+        assert f"\ncoffeeshop_{name}" in metrics.text
 
 
 def test_a_gateway_that_is_not_ready_says_so() -> None:

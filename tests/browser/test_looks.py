@@ -143,9 +143,10 @@ def test_everything_can_be_done_by_keyboard(
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_be_visible()
     tab_to(page, "pick-files")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files(sorted((dirs / "menu_items").iterdir()))
+    assert not watched.choosers, "the Enter that opened the dialog opened no chooser"
+    page.keyboard.press("Space")
+    watched.chooser().set_files(sorted((dirs / "menu_items").iterdir()))
+    expect(page.get_by_role("list", name="Tables in what was chosen")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert focused(page) == "New analysis"
@@ -168,6 +169,7 @@ def test_everything_can_be_done_by_keyboard(
     page.keyboard.press("End")
     assert focused(page) == TABS[-1]
     page.keyboard.press("Home")
+    expect(page.get_by_role("button", name="Next")).to_be_visible()
     tab_to(page, "Next")
     page.keyboard.press("Enter")
     expect(page.get_by_text("26 to 50 of")).to_be_visible()
@@ -193,10 +195,16 @@ def test_what_changes_is_said_and_what_stays_keeps_the_focus(
 
 def test_who_wants_little_motion_gets_none(settled: Running, open_page: Open) -> None:
     moving = "() => document.getAnimations().filter((a) => a.playState === 'running').length"
-    for motion, moves in (("reduce", False), ("no-preference", True)):
-        watched = open_page(settled.url, reduced_motion=motion)
-        expect(watched.page.get_by_role("link", name="an open session")).to_be_visible()
-        assert bool(watched.page.evaluate(moving)) is moves
+    by_motion = {
+        motion: open_page(settled.url, reduced_motion=motion)
+        for motion in ("no-preference", "reduce")
+    }
+    for watched in by_motion.values():
+        expect(watched.page.locator(".pill.open").first).to_be_visible()
+        expect(watched.page.locator(".drawing").first).to_be_visible()
+    # An animation begins with a frame, some time after its element is there.
+    by_motion["no-preference"].wait(lambda: bool(by_motion["no-preference"].page.evaluate(moving)))
+    assert by_motion["reduce"].page.evaluate(moving) == 0
 
 
 def test_charts_follow_the_colours(settled: Running, session: str, open_page: Open) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
+from playwright.sync_api import Browser, ConsoleMessage, FileChooser, Page, Request, expect
 
-PATIENCE = 20_000
+PATIENCE = 30_000
 """Milliseconds a test waits for something that must happen."""
 expect.set_options(timeout=PATIENCE)
 
@@ -25,6 +25,10 @@ class Watched:
         self.requests: list[str] = []
         self.complaints: list[str] = []
         self.forgiven: tuple[str, ...] = ()
+        self.choosers: list[FileChooser] = []
+        # Before anything is done: Playwright turns the interception on without waiting for it, so
+        # `expect_file_chooser` around a key press can be too late for a page that is slow.
+        self.page.on("filechooser", lambda chooser: self.choosers.append(chooser))
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         self.page.on("request", self._request)
@@ -61,6 +65,13 @@ class Watched:
         self.page.get_by_role("button", name="New analysis").click()
         self.page.locator("#pick-folder").set_input_files(folder)
         expect(self.page.get_by_role("list", name="Tables in what was chosen")).to_be_visible()
+
+    def chooser(self) -> FileChooser:
+        """Wait for the one file chooser that the page opened."""
+        self.wait(lambda: bool(self.choosers))
+        [found] = self.choosers
+        self.choosers.clear()
+        return found
 
     def expect_state(self, state: str) -> None:
         """Wait for the session's state, as the session's page shows it."""

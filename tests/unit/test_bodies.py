@@ -28,7 +28,9 @@ USERS_CSV = b"user_id,gender,birthdate,registered_at\n1.0,x,1969-12-31,y\n2,x,NU
 def request(
     pieces: Iterable[bytes] = (), headers: dict[str, str] | None = None, *, end: str = "done"
 ) -> Request:
-    """A request whose body comes in pieces and then is done, gone, or stuck."""
+    """A request whose body comes in pieces and then is done, gone, or stuck.
+
+    ``later``: the last piece takes a moment."""
     last: dict[str, Any] = {"type": "http.request", "body": b"", "more_body": False}
     if end == "gone":
         last = {"type": "http.disconnect"}
@@ -38,6 +40,8 @@ def request(
     async def receive() -> dict[str, Any]:
         if end == "stuck" and len(waiting) == 1:
             await asyncio.Event().wait()
+        if end == "later" and len(waiting) == 2:
+            await asyncio.sleep(0.001)
         return waiting.pop(0)
 
     raw = [(k.encode(), v.encode("latin-1")) for k, v in (headers or {}).items()]
@@ -76,6 +80,12 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(pieces: list[bytes]) ->
 def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "PATIENCE", 0.01)
     refused(408, read_body(request([b"some"], end="stuck")))
+
+
+def test_what_came_gives_time_for_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "PATIENCE", 0.0)
+    monkeypatch.setattr(bodies, "SLOWEST", 1)
+    assert asyncio.run(read_body(request([bytes(600), b"end"], end="later"))).endswith(b"end")
 
 
 def test_a_client_that_goes_away_in_the_middle_is_a_client_error() -> None:

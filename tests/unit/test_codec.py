@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from coffeeshop.codec import MAX_BODY, decode, digest, encode, split
 from coffeeshop.errors import CodecError
@@ -27,6 +29,60 @@ def test_equal_batches_have_equal_bytes() -> None:
 
 def test_the_announced_schema_is_accepted() -> None:
     assert decode(encode(MENU), MENU.schema).equals(MENU)
+
+
+WHOLE = st.lists(st.none() | st.integers(-(1 << 63), (1 << 63) - 1), max_size=5)
+
+
+@given(WHOLE, st.sampled_from([pa.int64(), pa.timestamp("s")]))
+def test_whole_numbers_and_instants_of_any_size_come_back(
+    values: list[int | None], kind: pa.DataType
+) -> None:
+    batch = pa.record_batch([pa.array(values, pa.int64()).view(kind)], names=["a"])
+    assert decode(encode(batch), batch.schema).equals(batch, check_metadata=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "width"),
+    [
+        ([-128, 127], pa.int8()),
+        ([128], pa.int16()),
+        ([-129], pa.int16()),
+        ([1 << 15], pa.int32()),
+        ([-(1 << 31), (1 << 31) - 1, None], pa.int32()),
+        ([1 << 31], pa.int64()),
+        ([-(1 << 31) - 1], pa.int64()),
+        ([None], pa.int8()),
+        ([], pa.int8()),
+    ],
+)
+def test_a_column_travels_in_the_least_width_that_holds_it(
+    values: list[int | None], width: pa.DataType
+) -> None:
+    body = encode(pa.record_batch([pa.array(values, pa.int64())], names=["a"]))
+    assert pa.ipc.open_stream(body).schema.types == [width]
+
+
+def test_a_batch_that_nobody_narrowed_is_accepted() -> None:
+    assert decode(_stream([MENU]), MENU.schema).equals(MENU)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (pa.int32(), None),
+        (pa.int32(), "float64"),
+        (pa.uint32(), "int64"),
+        (pa.float32(), "int64"),
+        (pa.string(), "int64"),
+    ],
+)
+def test_only_narrowed_whole_numbers_are_widened(kind: pa.DataType, told: str | None) -> None:
+    field = pa.field("a", kind, metadata=None if told is None else {"wide": told})
+    batch = pa.record_batch([pa.nulls(2, kind)], schema=pa.schema([field]))
+    assert decode(_stream([batch])).equals(batch)
+    with pytest.raises(CodecError, match="not \\['a'\\]"):
+        decode(_stream([batch]), pa.schema([("a", pa.int64())]))
 
 
 def test_other_columns_than_announced_are_refused() -> None:

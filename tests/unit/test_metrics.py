@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx2 as httpx
 import pytest
+from prometheus_client import Histogram
 
+from coffeeshop import __version__
 from coffeeshop import metrics as module
-from coffeeshop.metrics import MetricsServer, render
+from coffeeshop.metrics import By, MetricsServer, memory_limit, render
 from tests.running import PATIENCE
 
 
@@ -42,7 +45,49 @@ def test_numbers_are_gauges_and_totals_are_counters() -> None:
 def test_what_is_no_number_is_left_out() -> None:
     text = render({"version": "1", "blocked": True, "nothing": None, "names": []})[0].decode()
     own = [line for line in text.split("\n") if line.startswith("coffeeshop_")]
-    assert [line.split()[0] for line in own] == ["coffeeshop_threads"]
+    names = {line.split()[0].partition("{")[0] for line in own}
+    of_every_process = {"coffeeshop_build_info", "coffeeshop_threads"}
+    assert names - {"coffeeshop_memory_limit_bytes"} == of_every_process
+
+
+def test_one_figure_for_each_value_of_a_label() -> None:
+    figures = {"tasks_by_stage": By("stage", {"a": 1, "b": 2}), "taken_total": By("stage", {})}
+    text = render(figures)[0].decode()
+    assert (
+        'coffeeshop_tasks_by_stage{stage="a"} 1.0\ncoffeeshop_tasks_by_stage{stage="b"} 2.0' in text
+    )
+    assert "# TYPE coffeeshop_taken_total counter" in text
+
+
+def test_a_collector_of_the_library_is_rendered_as_it_is() -> None:
+    histogram = Histogram("coffeeshop_wait_seconds", "Waits.", registry=None, buckets=(1, 2))
+    histogram.observe(1.5)
+    text = render({"anything": histogram})[0].decode()
+    assert 'coffeeshop_wait_seconds_bucket{le="2.0"} 1.0' in text
+    assert "_created" not in text
+
+
+def test_what_runs_is_told_by_version() -> None:
+    text = render({})[0].decode()
+    assert f'version="{__version__}"' in text
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "limit"),
+    [
+        ("memory.max", "2147483648\n", 2 << 30),
+        ("memory.max", "max\n", None),
+        ("memory/memory.limit_in_bytes", "1073741824\n", 1 << 30),
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", None),
+        ("nothing", "1\n", None),
+    ],
+)
+def test_the_containers_limit_is_what_the_kernel_says(
+    tmp_path: Path, file: str, said: str, limit: int | None
+) -> None:
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(said)
+    assert memory_limit(str(tmp_path)) == limit
 
 
 def test_the_process_itself_is_described() -> None:

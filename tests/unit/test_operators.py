@@ -278,7 +278,6 @@ def test_pairs_of_any_ids_are_counted_and_added_up(
         whole.add(found.slice(half))
     expected = [(store, user, n) for (store, user), n in sorted(counted.items())]
     assert tuples(whole.sorted()) == expected
-    assert tuples(whole.sorted()) == expected
 
 
 def test_counted_pairs_do_not_depend_on_the_order() -> None:

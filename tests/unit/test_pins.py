@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
-EXTRAS = ("", "test", "dev", "bench")
+EXTRAS = ("", "test", "dev", "bench", "tracing")
 
 
 def pins() -> dict[str, str]:
@@ -35,7 +35,7 @@ def declared(extra: str) -> list[str]:
 def all_needed(*extras: str) -> set[str]:
     """Everything that this project needs with these extras, and what that needs."""
     lines = [line for extra in ("", *extras) for line in declared(extra)]
-    return set(needed(lines, ("",), set()))
+    return set(needed(lines, ("",), set())) - {"pip"}  # which comes with the environment
 
 
 def needed(lines: list[str], extras: tuple[str, ...], seen: set[str]) -> Iterator[str]:

@@ -270,5 +270,6 @@ def test_a_hangup_lets_the_gateway_read_its_tokens_again(tmp_path: Path, given: 
         os.kill(os.getpid(), signal.SIGHUP)
         assert (tokens.client_of(second) is not None) == given
     finally:
+        signal.set_wakeup_fd(-1)
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -76,12 +77,35 @@ def test_logging_is_set_up_as_the_settings_say(
     called: tuple[str, bool],
 ) -> None:
     calls: list[tuple[str, bool]] = []
-    monkeypatch.setattr(
-        "coffeeshop.telemetry.configure_logging",
-        lambda verbosity, *, as_json: calls.append((verbosity, as_json)),
-    )
+    processes: list[str] = []
+
+    def configure(verbosity: str, *, as_json: bool, process: str) -> None:
+        calls.append((verbosity, as_json))
+        processes.append(process)
+
+    monkeypatch.setattr("coffeeshop.telemetry.configure_logging", configure)
     set_up_logging(Settings(log_json=as_json), verbosity)
-    assert calls == [called]
+    set_up_logging(Settings(log_json=as_json), verbosity, ["gateway", "filters"])
+    assert calls == [called, called]
+    assert [name.rsplit("-", 1)[1] for name in processes] == [str(os.getpid())] * 2
+    assert processes[0].startswith("client-")
+    assert processes[1].startswith("gateway+filters-")
+
+
+@pytest.mark.parametrize(
+    ("environment", "traced"),
+    [
+        ({}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:4318"}, True),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:4318/v1/traces"}, True),
+        ({"OTEL_SERVICE_NAME": "x"}, False),
+    ],
+)
+def test_a_process_is_traced_where_the_environment_names_a_collector(
+    environment: dict[str, str], traced: bool
+) -> None:
+    assert Settings.read(environment).tracing == traced
 
 
 def test_the_environment_says_what_is_shown_to_a_gateway_and_whom_to_believe(

@@ -18,7 +18,13 @@ from coffeeshop.show import SHOWN_ROWS, TITLES, Bars, show_results
 
 
 def console(*, terminal: bool = False) -> Console:
-    return Console(file=io.StringIO(), force_terminal=terminal, width=120, color_system=None)
+    return Console(
+        file=io.StringIO(),
+        force_terminal=terminal,
+        force_interactive=terminal,
+        width=120,
+        color_system=None,
+    )
 
 
 def said(console: Console) -> str:

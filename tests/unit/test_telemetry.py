@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
+import threading
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from coffeeshop.telemetry import configure_logging
+from coffeeshop.telemetry import about, configure_logging, process_name
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +62,71 @@ def test_json_lines_hold_the_event_and_its_fields(capsys: pytest.CaptureFixture[
         "session": "s",
         "stage": "filters",
     }
+
+
+def test_json_lines_of_several_processes_can_be_put_together(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    name = process_name(["gateway", "filters"])
+    configure_logging("normal", as_json=True, process=name)
+    structlog.get_logger().warning("node.late")
+    line = json.loads(capsys.readouterr().err)
+    assert line["process"] == name
+    assert name.startswith("gateway+filters-")
+    moment = dt.datetime.fromisoformat(line["timestamp"])
+    assert moment.utcoffset() == dt.timedelta(0)
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_a_thread_is_about_is_in_its_lines_and_in_no_others(
+    capsys: pytest.CaptureFixture[str], as_json: bool
+) -> None:
+    configure_logging("normal", as_json=as_json)
+
+    def work() -> None:
+        about(session="mine")
+        structlog.get_logger().warning("task.late")
+        structlog.get_logger().warning("task.later", session="another")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    structlog.get_logger().warning("node.late")
+    first, second, third = capsys.readouterr().err.splitlines()
+    assert "mine" in first
+    assert "another" in second
+    assert "mine" not in second  # what is said wins
+    assert "mine" not in third
+
+
+@pytest.mark.parametrize(
+    ("queue", "session"),
+    [
+        (
+            "in.6d6a0a07-6f0c-4a5e-8d07-8f3f1f6a5b10.filters.0",
+            "6d6a0a07-6f0c-4a5e-8d07-8f3f1f6a5b10",
+        ),
+        ("out.6d6a0a07-6f0c-4a5e-8d07-8f3f1f6a5b10", "6d6a0a07-6f0c-4a5e-8d07-8f3f1f6a5b10"),
+        ("ctl.assign.filters", None),
+    ],
+)
+def test_a_line_about_a_sessions_journal_is_about_the_session(
+    capsys: pytest.CaptureFixture[str], queue: str, session: str | None
+) -> None:
+    configure_logging("normal", as_json=True)
+    structlog.get_logger().warning("transport.subscription_lost", queue=queue)
+    assert json.loads(capsys.readouterr().err).get("session") == session
+
+
+def test_json_lines_hold_the_trace_of_an_exception(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("normal", as_json=True)
+    try:
+        raise ArithmeticError("on purpose")
+    except ArithmeticError:
+        structlog.get_logger().exception("transport.call_failed")
+    line = json.loads(capsys.readouterr().err)
+    assert "on purpose" in line["exception"]
+    assert "Traceback" in line["exception"]
 
 
 def test_text_off_a_terminal_has_no_colours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,11 +110,11 @@ def test_tracing_that_is_wanted_and_not_installed_is_a_mistake(
 
 
 def test_a_variable_for_other_programs_stops_nobody(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     missing(monkeypatch)
     set_up_tracing(Settings(tracing=True), False)
-    assert "tracing.not_installed" in "".join(capsys.readouterr())
+    assert "tracing.not_installed" in "".join(capfd.readouterr())
     assert not tracing.is_on()
 
 

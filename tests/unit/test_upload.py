@@ -6,12 +6,14 @@ import random
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from coffeeshop.client import upload as module
 from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.upload import ORDER, WINDOW, Uploaded, upload
 from coffeeshop.codec import decode
@@ -181,6 +183,17 @@ def test_a_bad_row_ends_the_upload_and_its_table_is_never_ended(folder: DataFold
     assert caught.value.file == str(file)
     assert [table for table, _, _ in sink.ends] == ["menu_items", "stores"]
     assert "transactions" not in {table for table, _, _, _ in sink.batches}
+
+
+@pytest.mark.parametrize("size", [40, 80, 1 << 20])
+def test_of_two_errors_in_a_file_the_first_is_told_however_it_is_cut(
+    folder: DataFolder, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "blocks_of", partial(module.blocks_of, size=size))
+    (folder.path / "stores" / "0.csv").write_text(f"{HEADERS['stores']}\n1,a\nx,b\n" + '2,"c\n' * 3)
+    with pytest.raises(BadData) as caught:
+        upload(open_folder(folder.path), Sink())
+    assert (caught.value.line, caught.value.column) == (3, "store_id")
 
 
 def asked(times: int) -> Callable[[], bool]:

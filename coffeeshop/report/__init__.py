@@ -1,0 +1,55 @@
+"""A session's report: one HTML file with its figures, tables, charts and downloads."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from coffeeshop.errors import UsageError
+from coffeeshop.report.run import MOST_ROWS, Run, run_of
+
+__all__ = ["Run", "check_place", "run_of", "write_report"]
+
+
+def check_place(path: Path, made: Path | None = None) -> None:
+    """Raise `UsageError` where no report can be written: better said before the work than after.
+
+    ``made`` is a directory that will be there by then.
+    """
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a directory")
+    if not path.parent.is_dir() and (made is None or path.parent.resolve() != made.resolve()):
+        raise UsageError(f"cannot write {path}: there is no directory {path.parent}")
+
+
+def write_report(
+    tables: Mapping[str, pa.Table], run: Run, path: Path, most: int = MOST_ROWS
+) -> Path:
+    """Write the report of five results, with at most ``most`` rows of each; gives its path.
+
+    A file that is there is replaced when the new one is complete, and stays as it is after a
+    failure. Raises `UsageError` when it cannot be written.
+    """
+    check_place(path)
+    from coffeeshop.report.page import page  # most who import this write none
+
+    body = page(tables, run, most)
+    try:
+        _replace(path, body)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    return path
+
+
+def _replace(path: Path, body: bytes) -> None:
+    work = Path(tempfile.mkdtemp(prefix=".coffeeshop-", dir=path.parent))
+    try:
+        (work / "report").write_bytes(body)
+        os.replace(work / "report", path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

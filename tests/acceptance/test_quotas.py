@@ -1,0 +1,160 @@
+"""One client can use up its own share of a gateway, not everybody's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from coffeeshop.codec import encode
+from coffeeshop.gateway.access import Access
+from coffeeshop.gateway.admission import Admission, Limits
+from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.messages import SessionSpec
+from tests.running import Running, eventually, http, new_id, running
+from tests.unit.helpers import STORES
+
+ALICE, ALICE_TOO, BOB, OPS = (new_token() for _ in range(4))
+BODY = encode(STORES)
+LIMITS = Limits(client_sessions=2, client_journals=2 * len(BODY))
+
+
+@pytest.fixture
+def system(tmp_path: Path) -> Iterator[Running]:
+    lines = [line_of("alice", ALICE), line_of("alice", ALICE_TOO), line_of("bob", BOB)]
+    file = tmp_path / "tokens"
+    file.write_text("\n".join([*lines, line_of("ops", OPS, admin=True)]))
+    with running(gateways=2, node=False, limits=LIMITS, access=Access(Tokens(file))) as made:
+        yield made
+
+
+def opened(api: httpx.Client, **wishes: Any) -> httpx.Response:
+    return api.post("/v1/sessions", json=wishes)
+
+
+def put(api: httpx.Client, session: str, number: int) -> httpx.Response:
+    return api.put(
+        f"/v1/sessions/{session}/tables/stores/batches/{number}",
+        content=BODY,
+        headers={"Content-Type": "application/vnd.apache.arrow.stream"},
+    )
+
+
+def refused(answer: httpx.Response, words: str) -> None:
+    assert answer.status_code == 429
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["retry-after"] == "5"
+    assert words in answer.json()["detail"]
+    assert "wait until one ends, or cancel one" in answer.json()["detail"]
+
+
+def test_a_client_has_only_so_many_open_sessions_whichever_of_its_tokens_it_shows(
+    system: Running,
+) -> None:
+    with http(system, token=ALICE) as api, http(system, 1, token=ALICE_TOO) as other:
+        first = opened(api).json()["id"]
+        second = new_id()
+        assert opened(other, id=second).status_code == 201
+        seen = f"/v1/sessions/{second}"
+        eventually(lambda: api.get(seen).status_code == 200, "the other replica's is known")
+        refused(opened(api), "alice has 2 open sessions")
+        assert opened(other, id=second).status_code == 200, "joining opens nothing"
+        assert api.delete(f"/v1/sessions/{first}").status_code == 204
+        assert opened(api).status_code == 201
+
+
+def test_the_others_have_their_own_share(system: Running) -> None:
+    with http(system, token=ALICE) as api:
+        assert [opened(api).status_code for _ in range(3)] == [201, 201, 429]
+    for token in (BOB, OPS):
+        with http(system, token=token) as api:
+            assert [opened(api).status_code for _ in range(3)] == [201, 201, 429]
+
+
+def test_sessions_that_are_opened_at_once_are_counted_before_they_are_known(
+    system: Running,
+) -> None:
+    with http(system, token=ALICE) as api, ThreadPoolExecutor(12) as pool:
+        gate = threading.Barrier(12)
+
+        def one(_: int) -> int:
+            gate.wait()
+            return opened(api).status_code
+
+        assert sorted(pool.map(one, range(12))) == [201] * 2 + [429] * 10
+
+
+def test_a_clients_input_is_bounded_over_all_its_sessions(system: Running) -> None:
+    with http(system, token=ALICE) as api:
+        one, two = opened(api).json()["id"], opened(api).json()["id"]
+        assert put(api, one, 0).status_code == 204
+        assert put(api, two, 0).status_code == 204
+        refused(put(api, one, 1), f"hold {2 * len(BODY)} bytes of input")
+        assert api.delete(f"/v1/sessions/{two}").status_code == 204
+        assert put(api, one, 1).status_code == 204
+        refused(opened(api), "bytes of input")
+    with http(system, token=BOB) as api:
+        session = opened(api).json()["id"]
+        assert put(api, session, 0).status_code == 204
+
+
+def test_refusals_are_figures(system: Running) -> None:
+    with http(system, token=BOB) as api:
+        assert [opened(api).status_code for _ in range(3)] == [201, 201, 429]
+    with http(system, token=OPS) as api:
+        assert 'requests_refused_total{reason="client_sessions"} 1' in api.get("/metrics").text
+
+
+def test_without_tokens_nobody_has_a_name_and_a_share() -> None:
+    with running(node=False, limits=LIMITS) as free, http(free) as api:
+        sessions = [opened(api).json()["id"] for _ in range(4)]
+        assert [put(api, sessions[0], n).status_code for n in range(4)] == [204] * 4
+
+
+def session_of(owner: str, size: int) -> Session:
+    made = Session(SessionSpec(new_id()), "g1", 0.0, owner=owner)
+    made.taken["g1"] = size
+    return made
+
+
+def test_a_session_whose_opening_failed_is_counted_no_more() -> None:
+    admission = Admission(Limits(client_sessions=1))
+    for _ in range(3):
+        with pytest.raises(ZeroDivisionError), admission.opening("alice", new_id(), []):
+            raise ZeroDivisionError
+    with (
+        admission.opening("alice", "s", []),
+        pytest.raises(Problem) as caught,
+        admission.opening("alice", "t", []),
+    ):
+        pass
+    assert caught.value.status == 429
+    assert admission.refusals["client_sessions"] == 1
+
+
+def test_many_that_open_one_session_at_once_count_as_one() -> None:
+    admission = Admission(Limits(client_sessions=1))
+    first, second = (admission.opening("alice", "s", []) for _ in range(2))
+    with first:
+        with second:
+            pass
+        with pytest.raises(Problem), admission.opening("alice", "t", []):
+            pass
+    with admission.opening("alice", "t", []):
+        pass
+
+
+def test_what_was_released_is_held_no_more() -> None:
+    admission = Admission(Limits(client_journals=10))
+    known = [session_of("alice", 9), session_of("alice", 1), session_of("bob", 99)]
+    with pytest.raises(Problem):
+        admission.client_input("alice", known)
+    known[1].released = True
+    admission.client_input("alice", known)
