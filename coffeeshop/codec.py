@@ -9,6 +9,7 @@ import hashlib
 import struct
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from coffeeshop.errors import CodecError
 
@@ -18,19 +19,30 @@ _FRAME = 64 << 10  # what the stream format may add to the columns
 _SHOWN = 500  # characters of what somebody else wrote, in an error
 _HEADER, _COMPRESSION = 2, 3
 """Numbers of fields in Arrow's ``Message`` and ``RecordBatch`` tables."""
+_NARROW = {pa.int8(): 7, pa.int16(): 15, pa.int32(): 31}
+"""Types that a whole number may have in a body, with their bits apart from the sign."""
+_WIDE = {str(wide).encode(): wide for wide in (pa.int64(), pa.timestamp("s"))}
+"""Types of columns that are narrowed, by what the body says of them."""
+_WIDTH = b"wide"
+"""In the metadata of a body's field: the type of the column."""
 
 
 def encode(batch: pa.RecordBatch) -> bytes:
-    """The batch as an Arrow IPC stream. Never larger than ``MAX_BODY`` for a batch of `split`."""
+    """The batch as an Arrow IPC stream. Never larger than ``MAX_BODY`` for a batch of `split`.
+
+    Whole numbers and instants have the least width that holds all of their column: most ids, counts
+    and amounts need one to four of their eight bytes. `decode` gives them their type again.
+    """
+    narrow = _narrowed(batch)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, batch.schema) as writer:
-        writer.write_batch(batch)
+    with pa.ipc.new_stream(sink, narrow.schema) as writer:
+        writer.write_batch(narrow)
     body: bytes = sink.getvalue().to_pybytes()
     return body
 
 
 def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
-    """The one batch in ``body``, sharing its memory.
+    """The one batch in ``body``, sharing its memory where nothing was narrowed.
 
     Raises `CodecError` when the bytes are no such stream, are damaged, hold several batches, are
     compressed (a few bytes may stand for gigabytes) or, where ``schema`` is given, hold other
@@ -38,15 +50,60 @@ def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
     """
     try:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
-            if schema is not None and not reader.schema.equals(schema):
+            wide = _wide(reader.schema)
+            if schema is not None and not wide.equals(schema):
                 found = str(reader.schema.names)[:_SHOWN]
                 raise CodecError(f"the batch has {found}, not {schema.names}")
             _check_messages(body)
             batch = reader.read_next_batch()
             batch.validate()
+            batch = _widened(batch, wide)
     except (pa.ArrowException, StopIteration, OSError, ValueError, struct.error) as error:
         raise CodecError(f"not an Arrow batch: {str(error)[:_SHOWN]}") from error
     return batch
+
+
+def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
+    columns = [_narrow(column) for column in batch.columns]
+    fields = [
+        field
+        if field.type == column.type
+        else field.with_type(column.type).with_metadata({_WIDTH: str(field.type)})
+        for field, column in zip(batch.schema, columns, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
+
+
+def _narrow(column: pa.Array) -> pa.Array:
+    if column.type not in _WIDE.values():
+        return column
+    whole = column.view(pa.int64())
+    ends = pc.min_max(whole).as_py()
+    least, largest = ends["min"] or 0, ends["max"] or 0
+    for width, bits in _NARROW.items():
+        if -(1 << bits) <= least and largest < 1 << bits:
+            return whole.cast(width, safe=False)
+    return column
+
+
+def _wide(schema: pa.Schema) -> pa.Schema:
+    """The schema of what `encode` was given."""
+    return pa.schema(map(_wide_field, schema), schema.metadata)
+
+
+def _wide_field(field: pa.Field) -> pa.Field:
+    told = (field.metadata or {}).get(_WIDTH, b"")
+    if told in _WIDE and field.type in _NARROW:
+        return field.with_type(_WIDE[told]).remove_metadata()
+    return field
+
+
+def _widened(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        column if column.type == field.type else column.cast(pa.int64()).view(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _check_messages(body: bytes) -> None:

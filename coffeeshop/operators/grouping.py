@@ -128,9 +128,12 @@ class PairCounts:
         self._grow(sums.num_rows)
 
     def sorted(self) -> pa.RecordBatch:
-        """One row a pair, sorted by the ids: equal for equal rows in whatever order they came."""
+        """One row a pair, sorted by the ids: equal for equal rows in whatever order they came.
+
+        Called once: the pairs leave here."""
         keys, numbers = self._folded()
-        columns = [keys >> _SECOND_BITS, keys & _MASK, numbers]
+        first = keys >> _SECOND_BITS
+        columns = [first, np.bitwise_and(keys, _MASK, out=keys), numbers]
         packed = pa.table([pa.array(column) for column in columns], schema=self._schema)
         others = pa.table(self._others.sorted())
         if not others.num_rows:
@@ -147,20 +150,28 @@ class PairCounts:
             self._limit = 2 * self._rows + _SLACK
 
     def _folded(self) -> tuple[Ints, Ints]:
+        """Everything as sorted keys and their numbers, which leaves here: as few copies of them
+        as can be are there at once, since they are the largest thing there is."""
         if self._fresh:
-            fresh = np.sort(_joined(self._fresh))
-            starts = _starts(fresh)
-            self._keys.append(fresh[starts])
-            self._numbers.append(np.diff(starts, append=len(fresh)))
-            self._fresh = []
-        keys, numbers = _joined(self._keys), _joined(self._numbers)
-        if len(self._keys) <= 1:
+            self._fold_fresh()
+        pieces = len(self._keys)
+        keys, self._keys = _joined(self._keys), []
+        numbers, self._numbers = _joined(self._numbers), []
+        if pieces <= 1:
             return keys, numbers
         # The pieces are sorted, so a stable sort only merges them.
         order = np.argsort(keys, kind="stable")
-        keys = keys[order]
+        keys, numbers = keys[order], numbers[order]
+        del order
         starts = _starts(keys)
-        return keys[starts], np.add.reduceat(numbers[order], starts) if len(starts) else numbers
+        return keys[starts], np.add.reduceat(numbers, starts) if len(starts) else numbers
+
+    def _fold_fresh(self) -> None:
+        fresh, self._fresh = _joined(self._fresh), []
+        fresh.sort()
+        starts = _starts(fresh)
+        self._keys.append(fresh[starts])
+        self._numbers.append(np.diff(starts, append=len(fresh)))
 
 
 def _keys(pairs: pa.RecordBatch) -> Ints:
@@ -171,12 +182,14 @@ def _keys(pairs: pa.RecordBatch) -> Ints:
 
 def _starts(ordered: Ints) -> Ints:
     """Where in a sorted array a new value begins."""
-    starts: Ints = np.flatnonzero(np.diff(ordered, prepend=-1))
+    begins = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=begins[1:])
+    starts: Ints = np.flatnonzero(begins)
     return starts
 
 
 def _joined(pieces: list[Ints]) -> Ints:
-    return np.concatenate([np.empty(0, np.int64), *pieces])
+    return pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0, np.int64), *pieces])
 
 
 def _fit(table: pa.RecordBatch) -> bool:
