@@ -9,24 +9,23 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from coffeeshop import __version__, cli_gateway
-from coffeeshop.cli_access import credentials, credentials_options, token
-from coffeeshop.cli_advice import BUG, DEFECT, advice
-from coffeeshop.cli_completion import completion
-from coffeeshop.cli_help import Command, Group
-from coffeeshop.cli_logs import logs
-from coffeeshop.cli_node import run_node
-from coffeeshop.cli_tracing import set_up_tracing, tracing_option
-from coffeeshop.cli_try import demo, generate
-from coffeeshop.cli_types import FORMATS, PLANS, Choice, DataFolder, SessionId, report_option
+from coffeeshop import __version__
+from coffeeshop.commands import gateway
+from coffeeshop.commands.access import token
+from coffeeshop.commands.advice import BUG, DEFECT, advice
+from coffeeshop.commands.completion import completion
+from coffeeshop.commands.help import Group
+from coffeeshop.commands.logs import logs
+from coffeeshop.commands.node import run_node
+from coffeeshop.commands.submit import submit
+from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.settings import Settings, arm_crash_point, set_up_logging
+from coffeeshop.settings import arm_crash_point
 from coffeeshop.terminal import colour_wish
 
 EXIT_CODES = """\b
@@ -54,119 +53,9 @@ def cli() -> None:
     """
 
 
-@click.command(
-    cls=Command,
-    examples=(
-        (
-            "here; .data/example, or any path; writes results/example/*.csv",
-            "coffeeshop submit --data-folder example",
-        ),
-        (
-            "Parquet files in a folder of their own",
-            "coffeeshop submit --data-folder example --format parquet --output-dir out",
-        ),
-        (
-            "by a gateway, without waiting for it",
-            "coffeeshop submit --data-folder example --gateway http://127.0.0.1:9000 --detach",
-        ),
-    ),
-)
-@click.option(
-    "--data-folder",
-    "folder",
-    type=DataFolder(),
-    help="A path, or a name under the data root; the root itself if absent.",
-)
-@click.option("--data-root", type=click.Path(path_type=Path), help="[COFFEESHOP_DATA_ROOT, .data]")
-@click.option(
-    "--output-dir",
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where the five files go.  [results/<folder name>]",
-)
-@click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
-@report_option
-@click.option("--plan", type=Choice(PLANS), default="fused", show_default=True)
-@click.option("--partitions", type=click.IntRange(1, 64), default=2, show_default=True)
-@click.option(
-    "--on-bad-row",
-    type=Choice(["fail", "skip"]),
-    default="fail",
-    show_default=True,
-    help="skip: write bad rows with their reason to rejected.csv and go on.",
-)
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the results.")
-@click.option(
-    "--gateway", help="A gateway's URL; without one all of it runs here.  [COFFEESHOP_GATEWAY]"
-)
-@click.option(
-    "--gateway-patience",
-    type=click.FloatRange(min=0),
-    help="Seconds in which an unanswered request is repeated.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
-)
-@click.option("--detach", is_flag=True, help="Send the data, print the session's id, do not wait.")
-@credentials_options
-@click.option(
-    "--session",
-    type=SessionId("open"),
-    help="The id (a UUID) of a session that several clients feed.",
-)
-@click.option("--producer", default="0/1", help="i/N: send the i-th of N shares.  [0/1]")
-@tracing_option
-@click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
-@click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors and ids only.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON summary and nothing else.")
-def submit(
-    folder: str | None,
-    data_root: Path | None,
-    output_dir: Path | None,
-    file_format: str,
-    report: Path | None,
-    plan: str,
-    partitions: int,
-    on_bad_row: str,
-    timeout: float | None,
-    gateway: str | None,
-    gateway_patience: float | None,
-    detach: bool,
-    session: str | None,
-    producer: str,
-    tracing: bool,
-    verbosity: str | None,
-    as_json: bool,
-) -> None:
-    """Analyse a data folder and write the five result files."""
-    settings = Settings.read()
-    set_up_logging(settings, verbosity)
-    set_up_tracing(settings, tracing)
-    from coffeeshop.submit import Submission
-    from coffeeshop.submit import submit as run
-
-    run(
-        Submission(
-            folder,
-            data_root or settings.data_root,
-            output_dir,
-            file_format,
-            plan,
-            partitions,
-            on_bad_row == "skip",
-            timeout,
-            verbosity or "normal",
-            as_json,
-            gateway or settings.gateway,
-            detach,
-            session,
-            producer,
-            settings.gateway_patience if gateway_patience is None else gateway_patience,
-            credentials(settings),
-            report,
-        )
-    )
-
-
-cli.add_to_section("Analyse", submit, *cli_gateway.OF_SESSIONS)
+cli.add_to_section("Analyse", submit, *gateway.OF_SESSIONS)
 cli.add_to_section("Try it", generate, demo)
-cli.add_to_section("Operate", run_node, *cli_gateway.OF_SYSTEM, logs, token)
+cli.add_to_section("Operate", run_node, *gateway.OF_SYSTEM, logs, token)
 cli.add_to_section("Shell", completion)
 
 
@@ -175,6 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # Nothing here multiplies matrices, but each process would start a thread per core that waits
     # for it busily: a quarter of the processor time of a small analysis' client.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Of Arrow's allocators the one that gives freed memory back: see also `spare_memory`.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     signal.signal(signal.SIGTERM, _terminated)
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:

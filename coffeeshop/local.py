@@ -9,7 +9,6 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable
-from types import TracebackType
 
 from coffeeshop import tracing
 from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
@@ -52,12 +51,7 @@ class LocalSystem:
     def __enter__(self) -> LocalSystem:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from coffeeshop.crashpoints import VARIABLE, arm
 from coffeeshop.errors import UsageError
-from coffeeshop.testing.crashpoints import VARIABLE, arm
 
 COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 

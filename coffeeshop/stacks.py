@@ -1,8 +1,8 @@
 """The stacks of all threads on standard error, when a signal asks for them.
 
 Not by ``faulthandler.register``: it walks the frames of threads that run meanwhile, and three of
-about 25 processes ended over it here. The signal only wakes a thread, which holds the interpreter's lock while it
-writes; it does not depend on the main thread, and no signal handler logs anything.
+about 25 processes ended over it here. The signal only wakes a thread, which holds the interpreter's
+lock while it writes; it does not depend on the main thread, and no signal handler logs anything.
 """
 
 from __future__ import annotations

@@ -1,17 +1,23 @@
-"""Fixtures of the whole suite: one private broker for everybody who needs one."""
+"""Fixtures of the whole suite: one private broker for everybody who needs one, and the log."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from coffeeshop.testing.broker import PrivateBroker
+
+# Others use the processor as well: how long an example takes says nothing of what it tests.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +32,12 @@ def log_apart() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory of one module: hypothesis runs many examples within one test."""
+    return tmp_path_factory.mktemp("module")
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
 from coffeeshop.actors.supervision import Parent, Ref, Supervisor, tell
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError
 from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Consumer, Handed, Transport
 
 log = structlog.get_logger()

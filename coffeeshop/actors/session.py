@@ -12,8 +12,8 @@ from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import SESSION_INTENSITY, Backoff, Intensity
 from coffeeshop.actors.supervision import ChildFailed, Parent, Ref, Supervisor, tell
 from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Outcome, Transport
 
 log = structlog.get_logger()

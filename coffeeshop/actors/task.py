@@ -14,10 +14,10 @@ from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, Rec
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.supervision import Parent, Ref, SupervisedActor, tell
 from coffeeshop.claims import Verdict
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.departure import Departure
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.task import Output, TaskCore
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Delivery, Outcome, Reader, Transport
 
 log = structlog.get_logger()

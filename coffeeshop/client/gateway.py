@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from coffeeshop import tracing
+from coffeeshop.client.connection import connection
 from coffeeshop.client.patience import Patience
 from coffeeshop.client.problems import RETRIED, error_of
 from coffeeshop.client.sse import ENDS, Event, parse_events
@@ -23,8 +23,6 @@ from coffeeshop.messages import SessionSpec
 __all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]
 PATIENCE = 60.0
 """Seconds in which a call is repeated until it is answered."""
-TIMEOUTS = httpx.Timeout(60.0, connect=5.0)
-KEPT_CONNECTIONS = 8
 
 
 class GatewayClient:
@@ -53,20 +51,7 @@ class GatewayClient:
         self._patience = patience
         self._sleep = sleep
         self._now = now
-        # No bound on connections: a stream of events holds one for as long as its session lasts.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS)
-        how: dict[str, Any] = {"headers": _bearer(token), "timeout": TIMEOUTS, "limits": limits}
-        if ca_file is not None:
-            how["verify"] = _believing(ca_file)
-        elif self.url.lower().startswith("http:"):
-            # Believes nobody, and so need not read whom the system believes: 40 ms of each start.
-            how["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        try:
-            self._http = http or httpx.Client(base_url=self.url, **how)
-        except (httpx.InvalidURL, ValueError) as error:
-            raise UsageError(f"not a gateway's URL: {url}") from error
-        if self._http.base_url.scheme not in ("http", "https") or not self._http.base_url.host:
-            raise UsageError(f"not a gateway's URL: {url} (it begins with http:// or https://)")
+        self._http = http or connection(self.url, token, ca_file)
 
     def close(self) -> None:
         """Close the connections."""
@@ -254,21 +239,6 @@ class GatewayClient:
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         return Unreachable(f"{self.url} does not answer: {error or type(error).__name__}")
-
-
-def _bearer(token: str | None) -> dict[str, str]:
-    if token is None:
-        return {}
-    if not (token.isascii() and token.isprintable()) or " " in token or not token:
-        raise UsageError("what should be a token is none")  # and is not shown: it may be a secret
-    return {"Authorization": f"Bearer {token}"}
-
-
-def _believing(ca_file: Path) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise UsageError(f"{ca_file} holds no certificates: {error}") from error
 
 
 def _sleep_until(stop: threading.Event) -> Callable[[float], None]:

@@ -19,6 +19,7 @@ from coffeeshop import tracing
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.gateway import Event, GatewayClient
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
     Cancelled,
     CoffeeshopError,
@@ -29,7 +30,6 @@ from coffeeshop.errors import (
 from coffeeshop.formats import from_arrow, warnings_of
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
-from coffeeshop.testing.crashpoints import crash_point
 
 log = structlog.get_logger()
 SENDERS = 3

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.ingest import release_session
 from coffeeshop.gateway.registry import FactKind, Session
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Transport
 
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.gateway.results import Failed, ResultFold, Terminal
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Delivery, Message, Transport
 
 CREDIT = 16

@@ -13,6 +13,7 @@ from itertools import count
 import structlog
 
 from coffeeshop import tracing
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import JournalBroken, JournalGone, ProtocolError, Unreachable
 from coffeeshop.messages import (
     Assignment,
@@ -23,7 +24,6 @@ from coffeeshop.messages import (
 )
 from coffeeshop.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Message, Outcome, Transport
 
 log = structlog.get_logger()

@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
 from coffeeshop.gateway.access import NO_TOKEN, StillAllowed
 from coffeeshop.gateway.answers import read_result
@@ -20,7 +21,6 @@ from coffeeshop.gateway.events import event_stream, sse
 from coffeeshop.gateway.problems import Problem, document
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
-from coffeeshop.testing.crashpoints import crash_point
 
 RESULT_TIMEOUT = 60.0
 LAST_WORD_LOOKS, LAST_WORD_PAUSE = 20, 0.1

@@ -11,13 +11,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import asdict
 
 import structlog
 
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
-    CoffeeshopError,
     JournalBroken,
     JournalGone,
     ProtocolError,
@@ -25,6 +25,7 @@ from coffeeshop.errors import (
 )
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.endings import Endings
+from coffeeshop.gateway.errands import Errands
 from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session, release_session
 from coffeeshop.gateway.last_calls import LastCalls
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
@@ -33,14 +34,12 @@ from coffeeshop.gateway.registry import Fact, Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.testing.crashpoints import crash_point
 from coffeeshop.transport import Transport
 
 log = structlog.get_logger()
 WORD_TIMEOUT = 30.0  # until this replica hears what it has said itself
 ASKED_AGAIN = 30.0
 """Seconds until an end that did not come is asked for again."""
-WORKERS = 4
 
 
 class Sessions:
@@ -79,8 +78,7 @@ class Sessions:
         self._terminals: dict[str, tuple[float, Terminal]] = {}
         self._ingests: dict[str, Ingest] = {}
         self._asked: dict[str, float] = {}
-        self._busy: set[str] = set()
-        self._pool = ThreadPoolExecutor(WORKERS, "sessions")
+        self._errands = Errands()
         self._stop = threading.Event()
         self._ticker = threading.Thread(target=self._look_around, name="sessions", daemon=True)
 
@@ -91,12 +89,12 @@ class Sessions:
 
     def close(self) -> None:
         """Stop following; sessions go on elsewhere."""
-        with self._lock:
-            self._stop.set()
+        self._stop.set()
+        self._errands.refuse()
         self.chronicle.give_up()
         if self._ticker.is_alive():
             self._ticker.join()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._errands.close()
         with self._lock:
             watches = list(self._watches.values())
             self._watches.clear()
@@ -219,7 +217,7 @@ class Sessions:
         if known is not None and known.state == "open":
             # It is deleted after the end was written: if it was, this end comes second.
             reason = "the broker lost its journal"
-            self._begin(session, lambda: self._endings.say_ended(known, "failed", reason))
+            self._errands.begin(session, lambda: self._endings.say_ended(known, "failed", reason))
 
     def _ended(self, session: str, terminal: Terminal) -> None:
         crash_point("gateway.end_heard")
@@ -227,7 +225,7 @@ class Sessions:
             self._terminals[session] = (self._now(), terminal)
         known = self.chronicle.get(session)
         if known is not None and known.gateway == self.name:
-            self._begin(session, lambda: self._conclude(known))
+            self._errands.begin(session, lambda: self._conclude(known))
 
     # What is due.
 
@@ -240,7 +238,7 @@ class Sessions:
                 except Exception as error:  # noqa: BLE001 - the others must be looked at all the same
                     log.error("session.not_looked_at", session=session.spec.id, reason=repr(error))
             if self._mending.due:
-                self._begin("", self._mending.try_again)
+                self._errands.begin("", self._mending.try_again)
 
     def _look_at(self, session: Session) -> None:
         wall, name = self._wall(), session.spec.id
@@ -249,24 +247,24 @@ class Sessions:
         mine = session.gateway == self.name
         if heard is not None:
             if mine or self._now() - heard[0] > OTHERS_PATIENCE:
-                self._begin(name, lambda: self._conclude(session))
+                self._errands.begin(name, lambda: self._conclude(session))
         elif session.ended is None:
             if session.declared:
                 self._watch(session)
             self._end_what_nobody_wants(session)
             if self._last_calls.due(session):
-                self._begin(name, lambda: self._last_calls.make(session))
+                self._errands.begin(name, lambda: self._last_calls.make(session))
         elif not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
-            self._begin(name, lambda: self._endings.release(session))
+            self._errands.begin(name, lambda: self._endings.release(session))
         elif wall - session.ended > self.lifetimes.result_ttl:
-            self._begin(name, lambda: self._endings.expire(session))
+            self._errands.begin(name, lambda: self._endings.expire(session))
 
     def _end_what_nobody_wants(self, session: Session) -> None:
         now = self._now()
         reason = self.lifetimes.overdue(session, now, self._wall())
         if reason and now - self._asked.get(session.spec.id, float("-inf")) > ASKED_AGAIN:
             self._asked[session.spec.id] = now
-            self._begin(session.spec.id, lambda: self.end(session, "aborted", reason))
+            self._errands.begin(session.spec.id, lambda: self.end(session, "aborted", reason))
 
     def _conclude(self, session: Session) -> None:
         with self._lock:
@@ -279,22 +277,3 @@ class Sessions:
             self._endings.say_ended(session, state, reason)
         if not session.released:
             self._endings.release(session)
-
-    def _begin(self, session: str, work: Callable[[], None]) -> None:
-        """Do it on a worker unless something is being done about this session."""
-        with self._lock:
-            if session in self._busy or self._stop.is_set():
-                return
-            self._busy.add(session)
-            self._pool.submit(self._work, session, work)
-
-    def _work(self, session: str, work: Callable[[], None]) -> None:
-        try:
-            work()
-        except CoffeeshopError as error:
-            log.warning("session.unfinished", session=session, reason=str(error))
-        except Exception as error:  # noqa: BLE001 - said aloud; the next look-around tries again
-            log.error("session.unfinished", session=session, reason=repr(error))
-        finally:
-            with self._lock:
-                self._busy.discard(session)

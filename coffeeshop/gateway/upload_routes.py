@@ -9,6 +9,7 @@ from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import JournalGone
 from coffeeshop.gateway.bodies import ARROW, CSV, announced_size, batch_of, read_body
 from coffeeshop.gateway.problems import Problem
@@ -23,7 +24,6 @@ from coffeeshop.gateway.state import (
     open_session_of,
     over,
 )
-from coffeeshop.testing.crashpoints import crash_point
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -7,7 +7,7 @@ of sentences about ids that have no row in their table.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -188,8 +188,7 @@ class FinalQuery4:
 
     def on_end(self) -> pa.RecordBatch:
         """Up to three rows a store, by store name, store_id, purchases falling, user_id."""
-        groups = self._groups.sorted()
-        top = [leader for rows in _per_store(groups) for leader in _leaders(rows)]
+        top = [leader for rows in self._groups.by_first() for leader in _leaders(rows)]
         stores, store_warnings = self._stores.of(store for store, _, _ in top)
         users, user_warnings = self._users.of(user for _, _, user in top)
         rows_out = sorted(
@@ -200,14 +199,6 @@ class FinalQuery4:
             [(name, users.get(user), -negated) for name, _, negated, user in rows_out],
             store_warnings + user_warnings,
         )
-
-
-def _per_store(groups: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """Rows sorted by store cut into one piece a store, without copying."""
-    start = 0
-    for end in pc.run_end_encode(groups["store_id"]).run_ends.to_pylist():
-        yield groups.slice(start, end - start)
-        start = end
 
 
 def _leaders(rows: pa.RecordBatch) -> list[tuple[int, int, int]]:

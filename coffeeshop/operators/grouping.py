@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 
 import numpy as np
@@ -131,15 +131,45 @@ class PairCounts:
         """One row a pair, sorted by the ids: equal for equal rows in whatever order they came.
 
         Called once: the pairs leave here."""
-        keys, numbers = self._folded()
+        return self._merged(self._others.sorted())
+
+    def _merged(self, others: pa.RecordBatch) -> pa.RecordBatch:
+        packed = self._packed(*self._folded())
+        if not others.num_rows:
+            return packed
+        both = pa.concat_tables([pa.table(packed), pa.table(others)])
+        return one_batch(both.sort_by([(name, "ascending") for name in self._schema.names[:2]]))
+
+    def _packed(self, keys: Ints, numbers: Ints) -> pa.RecordBatch:
+        """Rows of the schema; the keys are used up."""
         first = keys >> _SECOND_BITS
         columns = [first, np.bitwise_and(keys, _MASK, out=keys), numbers]
-        packed = pa.table([pa.array(column) for column in columns], schema=self._schema)
-        others = pa.table(self._others.sorted())
-        if not others.num_rows:
-            return one_batch(packed)
-        both = pa.concat_tables([packed, others])
-        return one_batch(both.sort_by([(name, "ascending") for name in self._schema.names[:2]]))
+        return pa.record_batch([pa.array(column) for column in columns], schema=self._schema)
+
+    def by_first(self) -> Iterator[pa.RecordBatch]:
+        """What `sorted` gives, a batch for each first id: the whole is never there at once.
+
+        Called once: the pairs leave here."""
+        others = self._others.sorted()
+        if self._fresh or others.num_rows:  # which pairs that came from `add` seldom are
+            yield from _per_first(self._merged(others))
+            return
+        for first in self._firsts():
+            places = [_places(keys, first) for keys in self._keys]
+            keys = [k[there] for k, there in zip(self._keys, places, strict=True)]
+            numbers = [n[there] for n, there in zip(self._numbers, places, strict=True)]
+            yield self._packed(*_summed(keys, numbers))
+
+    def _firsts(self) -> list[int]:
+        """The first ids there are, rising: a search for each of them, not a look at each pair."""
+        found: set[int] = set()
+        for keys in self._keys:
+            place = 0
+            while place < len(keys):
+                first = int(keys[place]) >> _SECOND_BITS
+                found.add(first)
+                place = _places(keys, first).stop
+        return sorted(found)
 
     def _grow(self, rows: int) -> None:
         self._rows += rows
@@ -154,17 +184,7 @@ class PairCounts:
         as can be are there at once, since they are the largest thing there is."""
         if self._fresh:
             self._fold_fresh()
-        pieces = len(self._keys)
-        keys, self._keys = _joined(self._keys), []
-        numbers, self._numbers = _joined(self._numbers), []
-        if pieces <= 1:
-            return keys, numbers
-        # The pieces are sorted, so a stable sort only merges them.
-        order = np.argsort(keys, kind="stable")
-        keys, numbers = keys[order], numbers[order]
-        del order
-        starts = _starts(keys)
-        return keys[starts], np.add.reduceat(numbers, starts) if len(starts) else numbers
+        return _summed(self._keys, self._numbers)
 
     def _fold_fresh(self) -> None:
         fresh, self._fresh = _joined(self._fresh), []
@@ -172,6 +192,40 @@ class PairCounts:
         starts = _starts(fresh)
         self._keys.append(fresh[starts])
         self._numbers.append(np.diff(starts, append=len(fresh)))
+
+
+def _places(keys: Ints, first: int) -> slice:
+    """Where in sorted keys those of a first id are."""
+    lowest = first << _SECOND_BITS
+    begin = int(np.searchsorted(keys, lowest, "left"))
+    return slice(begin, int(np.searchsorted(keys, lowest | _MASK, "right")))
+
+
+def _summed(key_pieces: list[Ints], number_pieces: list[Ints]) -> tuple[Ints, Ints]:
+    """Sorted pieces as distinct sorted keys and their sums. The lists are emptied."""
+    pieces = len(key_pieces)
+    keys, numbers = _joined(key_pieces), _joined(number_pieces)
+    # Whatever is no longer needed goes at once: these are the largest arrays there are.
+    key_pieces.clear()
+    number_pieces.clear()
+    if pieces <= 1:
+        return keys, numbers
+    # The pieces are sorted, so a stable sort only merges them.
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    numbers = numbers[order]
+    del order
+    starts = _starts(keys)
+    keys = keys[starts]
+    return keys, np.add.reduceat(numbers, starts) if len(starts) else numbers
+
+
+def _per_first(sums: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """Rows sorted by their first id cut into one piece an id, without copying."""
+    start = 0
+    for end in pc.run_end_encode(sums.column(0)).run_ends.to_pylist():
+        yield sums.slice(start, end - start)
+        start = end
 
 
 def _keys(pairs: pa.RecordBatch) -> Ints:

@@ -31,7 +31,7 @@ class Faults:
         result_ttl: float,
         logs: Path,
     ) -> None:
-        """``result_ttl`` in seconds, for the gateways; ``logs``: a folder for what the dead said."""
+        """``result_ttl``: seconds, for the gateways; ``logs``: a folder for what the dead said."""
         self._result_ttl = result_ttl
         self._logs = logs
         self._logs.mkdir(parents=True)
@@ -69,14 +69,14 @@ class Faults:
         return name
 
     def kill_worker(self) -> None:
-        place = self._chance.randrange(len(self.workers))
-        self.workers[place].kill()
-        self._forget(self.workers[place])
-        self.workers[place] = self._worker()
+        self._replace_worker(NodeProcess.kill)
 
     def restart_worker(self) -> None:
+        self._replace_worker(NodeProcess.end)
+
+    def _replace_worker(self, end: Callable[[NodeProcess], object]) -> None:
         place = self._chance.randrange(len(self.workers))
-        self.workers[place].end()
+        end(self.workers[place])
         self._forget(self.workers[place])
         self.workers[place] = self._worker()
 
@@ -84,14 +84,14 @@ class Faults:
         self._freeze(self._chance.choice(self.workers))
 
     def kill_gateway(self) -> None:
-        place = self._chance.randrange(len(self.gateways))
-        self.gateways[place].kill()
-        self._forget(self.gateways[place])
-        self.gateways[place] = self._gateway(self.ports[place])
+        self._replace_gateway(NodeProcess.kill)
 
     def restart_gateway(self) -> None:
+        self._replace_gateway(NodeProcess.end)
+
+    def _replace_gateway(self, end: Callable[[NodeProcess], object]) -> None:
         place = self._chance.randrange(len(self.gateways))
-        self.gateways[place].end()
+        end(self.gateways[place])
         self._forget(self.gateways[place])
         self.gateways[place] = self._gateway(self.ports[place])
 

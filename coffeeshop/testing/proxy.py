@@ -13,7 +13,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Literal
 
 Passage = Literal["publish", "confirm", "delivery", "ack"]
@@ -136,12 +135,7 @@ class AmqpProxy:
     def __enter__(self) -> AmqpProxy:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _accept(self, listener: socket.socket) -> None:

@@ -6,6 +6,9 @@ import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 
+TURN = 16
+"""Calls about one journal's reader or about one queue before it is the others' turn."""
+
 
 class Calls:
     """Every method may be called from any thread, also with locks held: none of them waits for a

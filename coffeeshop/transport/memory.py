@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 
 from coffeeshop.transport.base import (
     Delivery,
-    Handed,
     Message,
     OnDelivery,
     OnGone,
@@ -23,12 +20,11 @@ from coffeeshop.transport.base import (
     OnOutcome,
     Outcome,
 )
-from coffeeshop.transport.calls import Calls
+from coffeeshop.transport.calls import TURN, Calls
+from coffeeshop.transport.memory_queues import Consumer, Queues
 from coffeeshop.transport.stored import Entry, StoredJournal
 
 RAM_LIMIT = 64 << 20
-TURN = 16
-"""Callbacks to one reader or of one queue before it is the others' turn."""
 
 
 @dataclass
@@ -67,61 +63,6 @@ class _Reader:
                 journal.readers.remove(self)
 
 
-@dataclass
-class _Queue:
-    waiting: deque[Message] = field(default_factory=deque)
-    consumers: deque[_Consumer] = field(default_factory=deque)
-
-
-class _Consumer:
-    def __init__(
-        self,
-        transport: MemoryTransport,
-        queue: str,
-        prefetch: int,
-        on_handed: OnHanded,
-        on_gone: OnGone,
-    ) -> None:
-        self._transport = transport
-        self.queue = queue
-        self.prefetch = prefetch
-        self.on_handed = on_handed
-        self.on_gone = on_gone
-        self.unsettled: dict[int, Message] = {}
-        self.tags = count(1)
-        self.open = True
-
-    def ack(self, tag: int) -> None:
-        with self._transport.lock:
-            self.unsettled.pop(tag, None)
-        self._transport.wake_queue(self.queue)
-
-    def requeue(self, tag: int) -> None:
-        with self._transport.lock:
-            message = self.unsettled.pop(tag, None)
-            queue = self._transport.queues.get(self.queue)
-            if message is not None and queue is not None:
-                queue.waiting.appendleft(message)
-        self._transport.wake_queue(self.queue)
-
-    def stop_taking(self) -> None:
-        with self._transport.lock:
-            queue = self._transport.queues.get(self.queue)
-            if queue is not None and self in queue.consumers:
-                queue.consumers.remove(self)
-
-    def close(self) -> None:
-        with self._transport.lock:
-            self.open = False
-            queue = self._transport.queues.get(self.queue)
-            if queue is not None:
-                queue.waiting.extendleft(reversed(self.unsettled.values()))
-                with suppress(ValueError):  # closed before
-                    queue.consumers.remove(self)
-            self.unsettled.clear()
-        self._transport.wake_queue(self.queue)
-
-
 class MemoryTransport:
     """`transport.base.Transport` in memory. One thread makes all the callbacks."""
 
@@ -129,16 +70,16 @@ class MemoryTransport:
         """Keeps at most ``ram_limit`` bytes of journal bodies in memory."""
         self.lock = threading.RLock()
         self.journals: dict[str, _Journal] = {}
-        self.queues: dict[str, _Queue] = {}
         self._ram_limit = ram_limit
         self._resident = 0
         self._oldest: deque[tuple[str, Entry]] = deque()
         self._calls = Calls("memory-transport")
+        self.queues = Queues(self.lock, self._calls)
 
     def names(self) -> list[str]:
         """Every journal and queue there is, sorted."""
         with self.lock:
-            return sorted([*self.journals, *self.queues])
+            return sorted([*self.journals, *self.queues.names()])
 
     def resident(self) -> int:
         """Bytes of journal bodies in memory."""
@@ -190,38 +131,19 @@ class MemoryTransport:
 
     def exists(self, name: str) -> bool:
         with self.lock:
-            return name in self.journals or name in self.queues
+            return name in self.journals or name in self.queues.names()
 
     def declare_queue(self, name: str) -> None:
-        with self.lock:
-            self.queues.setdefault(name, _Queue())
+        self.queues.declare(name)
 
     def delete_queue(self, name: str) -> None:
-        with self.lock:
-            queue = self.queues.pop(name, None)
-        for consumer in queue.consumers if queue is not None else ():
-            self._calls.put(consumer.on_gone)
+        self.queues.delete(name)
 
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
-        with self.lock:
-            queue = self.queues.get(name)
-            if queue is None:
-                self._calls.put(lambda: on_outcome(Outcome.RETURNED))
-                return
-            queue.waiting.append(message)
-            self._calls.put(lambda: on_outcome(Outcome.CONFIRMED))
-            self.wake_queue(name)
+        self.queues.publish(name, message, on_outcome)
 
-    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> _Consumer:
-        consumer = _Consumer(self, name, prefetch, on_handed, on_gone)
-        with self.lock:
-            queue = self.queues.get(name)
-            if queue is not None:
-                queue.consumers.append(consumer)
-        if queue is None:
-            self._calls.put(on_gone)
-        self.wake_queue(name)
-        return consumer
+    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
+        return self.queues.consume(name, prefetch, on_handed, on_gone)
 
     def close(self) -> None:
         with self.lock:
@@ -237,10 +159,6 @@ class MemoryTransport:
     def wake(self, journal: str) -> None:
         """Let the transport's thread look after the readers of a journal."""
         self._calls.soon(self._deliver, journal)
-
-    def wake_queue(self, queue: str) -> None:
-        """Let the transport's thread look after the consumers of a queue."""
-        self._calls.soon(self._hand_over, queue)
 
     def _spill(self) -> None:
         while self._resident > self._ram_limit and self._oldest:
@@ -274,28 +192,3 @@ class MemoryTransport:
             reader.offset += 1
             reader.allowed -= 1
             return delivery
-
-    def _hand_over(self, name: str) -> None:
-        for _ in range(TURN):
-            due = self._due_of_queue(name)
-            if due is None:
-                return
-            consumer, handed = due
-            consumer.on_handed(handed)
-        self.wake_queue(name)
-
-    def _due_of_queue(self, name: str) -> tuple[_Consumer, Handed] | None:
-        with self.lock:
-            queue = self.queues.get(name)
-            if queue is None or not queue.waiting:
-                return None
-            free = [c for c in queue.consumers if len(c.unsettled) < c.prefetch]
-            if not free:
-                return None
-            consumer = free[0]
-            # Round robin: whoever was handed a message goes to the back.
-            queue.consumers.remove(consumer)
-            queue.consumers.append(consumer)
-            handed = Handed(next(consumer.tags), queue.waiting.popleft())
-            consumer.unsettled[handed.tag] = handed.message
-            return consumer, handed

@@ -27,8 +27,9 @@ from coffeeshop.transport.base import (
     OnHanded,
     OnOutcome,
 )
+from coffeeshop.transport.rabbitmq_acts import Act, declare, delete, exists, look
 from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
-from coffeeshop.transport.rabbitmq_control import Act, Control, declare, delete, exists, look
+from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_link import Link, LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop
 from coffeeshop.transport.rabbitmq_publisher import Publisher, check

@@ -1,4 +1,4 @@
-"""Blocking calls: declaring, deleting, looking.
+"""Blocking calls: each alone on a channel, again after a lost connection.
 
 A broker that is killed while it makes or deletes a stream may keep the name without the stream
 (rabbitmq-server issue 14852; seen on 3.10.8). What is asked about such a name is answered in one of
@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffeeshop.errors import Forbidden, JournalBroken, Unreachable
+from coffeeshop.transport.rabbitmq_acts import Act
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop
 from coffeeshop.transport.rabbitmq_wire import (
@@ -37,15 +38,6 @@ ABSENT_PATIENCE = 20.0
 SUSPICION = 2.0
 """Seconds a suspect is alone: a request that breaks a connection namelessly does so at once."""
 CHANNELS = 8
-
-
-@dataclass(frozen=True)
-class Act:
-    """One request. ``send`` makes it on a channel and calls its second argument with the answer."""
-
-    send: Callable[[Channel, Callable[[Any], None]], None]
-    name: str = ""
-    """The queue or stream it is about, if it is about one."""
 
 
 OnAnswer = Callable[["Future[Any]"], None]
@@ -68,56 +60,6 @@ class _Call:
     def fail(self, error: BaseException) -> None:
         with suppress(InvalidStateError):
             self.answer.set_exception(error)
-
-
-def look() -> Act:
-    """Do nothing: it succeeds when a channel is open."""
-    return Act(lambda _channel, done: done(None))
-
-
-def declare(name: str, arguments: dict[str, Any]) -> Act:
-    """Declare a durable queue or stream. Answers None."""
-    return Act(
-        lambda channel, done: channel.queue_declare(
-            name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
-        ),
-        name,
-    )
-
-
-def exists(name: str) -> Act:
-    """Answers None when a queue or stream is there; refused as missing otherwise."""
-    return Act(
-        lambda channel, done: channel.queue_declare(
-            name, passive=True, callback=lambda _frame: done(None)
-        ),
-        name,
-    )
-
-
-def declare_exchange(name: str) -> Act:
-    """Declare an exchange that does not survive a restart of the broker. Answers None."""
-    return Act(
-        lambda channel, done: channel.exchange_declare(
-            name, "fanout", durable=False, callback=lambda _frame: done(None)
-        )
-    )
-
-
-def exchange_exists(name: str) -> Act:
-    """Answers None when an exchange is there; refused as missing otherwise."""
-    return Act(
-        lambda channel, done: channel.exchange_declare(
-            name, passive=True, callback=lambda _frame: done(None)
-        )
-    )
-
-
-def delete(name: str) -> Act:
-    """Delete a queue or stream, if it exists. Answers None."""
-    return Act(
-        lambda channel, done: channel.queue_delete(name, callback=lambda _frame: done(None)), name
-    )
 
 
 class Control:

@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
-from coffeeshop.transport.rabbitmq_control import Control, exists
+from coffeeshop.transport.rabbitmq_acts import exists
+from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_meters import Meters

@@ -9,12 +9,8 @@ from typing import Any
 import structlog
 
 from coffeeshop.errors import JournalBroken
-from coffeeshop.transport.rabbitmq_control import (
-    Control,
-    declare,
-    declare_exchange,
-    exchange_exists,
-)
+from coffeeshop.transport.rabbitmq_acts import declare, declare_exchange, exchange_exists
+from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_wire import is_missing
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +14,13 @@ from jsonschema import Draft202012Validator, ValidationError
 from coffeeshop.cli import cli
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec
-from tests.running import Running, eventually, new_id, running
+from tests.acceptance.command import runner
+from tests.running import Running, eventually, new_id
 from tests.schemas import NAMES, check, schema_of
 
-SOURCE = str(Path(__file__).parents[2])
 PLAIN = {"completion", "run-node"}
 """Commands that print a script or logs."""
 Found = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def system() -> Iterator[Running]:
-    with running() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +35,7 @@ def run(tmp_path: Path, system: Running) -> Found:
     """Runs a command with `--json` and a gateway in the environment; its standard output."""
 
     def call(*arguments: str, code: int = 0, **more: str) -> str:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith("COFFEESHOP_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "coffeeshop", *arguments, "--json"],
-            cwd=tmp_path,
-            env={**clean, "PYTHONPATH": SOURCE, "COFFEESHOP_GATEWAY": system.url, **more},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = runner(tmp_path, COFFEESHOP_GATEWAY=system.url)(*arguments, "--json", **more)
         assert done.returncode == code, done.stderr
         return done.stdout
 

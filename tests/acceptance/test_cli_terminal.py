@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,10 @@ from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import analyse
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec
+from tests.acceptance.command import SOURCE
 from tests.pseudo_terminal import on_terminal
-from tests.running import Running, eventually, new_id, running
+from tests.running import Running, eventually, new_id
 
-SOURCE = str(Path(__file__).parents[2])
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 ALL = """
 import json, sys
@@ -32,12 +31,6 @@ for arguments in json.loads(sys.argv[1]):
         print(f"-- {arguments[0]} {end.code}", flush=True)
 """
 """One process that runs many commands, each to its end."""
-
-
-@pytest.fixture(scope="module")
-def system() -> Iterator[Running]:
-    with running() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -154,7 +154,7 @@ def test_a_client_that_is_heard_of_has_all_the_time(place: Place) -> None:
         place.seconds += TIMEOUT / 2
         gateway.chronicle.seen(spec.id)
         looked = threading.Event()
-        gateway._pool.submit(looked.set)
+        gateway._errands._pool.submit(looked.set)
         assert looked.wait(PATIENCE)
     assert place.words(spec) == 0
     stores = next(each for each in input_records(spec) if each.stream == "stores")

@@ -18,7 +18,7 @@ import pytest
 from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import ENDS, GatewayClient
 from coffeeshop.client.remote import analyse
-from coffeeshop.doctor import examine
+from coffeeshop.commands.doctor import examine
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec
@@ -189,7 +189,7 @@ def test_a_broker_that_is_killed_and_comes_back_loses_nothing(
 def test_concurrent_clients_each_get_their_own_answers_and_nothing_is_left(
     broker: PrivateBroker, cluster: Cluster, tmp_path: Path
 ) -> None:
-    _, url = cluster.gateway("--result-ttl", "2")
+    _, url = cluster.gateway("--result-ttl", "10")
     cluster.start("worker")
     cluster.start("worker")
     folders = [tmp_path / f"client{number}" for number in range(CLIENTS)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,8 @@ import pytest
 import coffeeshop
 from coffeeshop.generate import generate
 from coffeeshop.messages import SessionSpec
-from tests.acceptance.test_cli import Run, run
-from tests.running import Running, new_id, running
-
-__all__ = ["run"]
-
-
-@pytest.fixture(scope="module")
-def system() -> Iterator[Running]:
-    with running() as made:
-        yield made
+from tests.acceptance.command import Run
+from tests.running import Running, new_id
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from coffeeshop.client.upload import ORDER
+from coffeeshop.commands.log_lines import Choice, Line, Parser, chosen, merged
 from coffeeshop.generate import generate
-from coffeeshop.logs import Choice, Line, Parser, chosen, merged
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, NodeProcess
 from tests.running import new_id

@@ -171,7 +171,7 @@ def fed(data: Path, is_traced: bool) -> tuple[dict[str, Any], list[bytes]]:
             open_session(transport, spec)
             upload(open_folder(data), Ingest(transport, spec))
         queues = {assign_queue(task.stage) for task in plan_named(spec.plan).tasks(spec)}
-        messages = [m for name in queues for m in transport.queues[name].waiting]
+        messages = [m for name in queues for m in transport.queues.waiting(name)]
         assert len(messages) == TASKS
         assert all(("traceparent" in message.headers) == is_traced for message in messages)
         found = [Assignment.from_bytes(message.body) for message in messages]

@@ -7,7 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
+
+from coffeeshop.cli import cli
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "compose.yaml"
@@ -58,6 +61,14 @@ def arguments(service: Service) -> list[str]:
     """The command line of a container of this project's image."""
     entrypoint = service.get("entrypoint", instruction("ENTRYPOINT"))
     return [*entrypoint, *service["command"]]
+
+
+def parsed(command_line: list[str]) -> click.Context:
+    """The command line as the real commands understand it, without running it."""
+    assert command_line[0] == "coffeeshop"
+    name, command, rest = cli.resolve_command(click.Context(cli), command_line[1:])
+    assert command is not None
+    return command.make_context(name, rest)
 
 
 def instruction(name: str) -> Any:

@@ -13,7 +13,7 @@ import pytest
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.part import csv_batch
-from coffeeshop.demo import NAMES
+from coffeeshop.commands.demo import NAMES
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.plan import STAGES
 from coffeeshop.transport.memory import MemoryTransport

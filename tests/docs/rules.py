@@ -100,6 +100,7 @@ STAYS = (
 NAMED_ONLY = {
     "kill -9": "what happens, not what to do",
     "ulimit -n": "a limit",
+    "py-spy dump --native --pid PID": "a program of others, for whoever has it",
     "rabbitmqctl delete_queue": "`coffeeshop doctor` says of what",
 }
 """Code in sentences that looks like a command and is none."""

@@ -32,12 +32,6 @@ FILES = BODIES | st.lists(ROW_LIKE, max_size=12).map(b"".join)
 OPEN = "a quote is opened and never closed"
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of this module: hypothesis runs many examples within one test."""
-    return tmp_path_factory.mktemp("cutting")
-
-
 def letter_by_letter(text: bytes) -> tuple[list[bytes], bool]:
     """The rows by the rule, a byte at a time, and whether no quote is left open."""
     rows, begin = [], 0

@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from random import Random
 
 import pytest
+import structlog
 
+from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.faults import Cut, Duplicating, Reordering
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
+from coffeeshop.transport.rabbitmq import RabbitTransport
+from tests.transport.fragile import SMALL, Events
 from tests.transport.heard import Bench
 
 
@@ -55,7 +59,6 @@ def _at_rest(wrap: Callable[[MemoryTransport], Transport], name: str) -> MakeHar
 
 def _rabbitmq(request: pytest.FixtureRequest) -> Harness:
     broker = request.getfixturevalue("broker")
-    from coffeeshop.transport.rabbitmq import RabbitTransport
 
     def restart() -> None:
         try:
@@ -90,6 +93,46 @@ def harness(request: pytest.FixtureRequest) -> Harness:
 def bench(harness: Harness) -> Iterator[Bench]:
     """A transport of the test's own, closed at the end, and its names deleted."""
     made = Bench(harness.connect())
+    try:
+        yield made
+        made.clear()
+    finally:
+        made.transport.close()
+
+
+@pytest.fixture
+def memory() -> Iterator[MemoryTransport]:
+    """What is under the wrapper of a fault."""
+    made = MemoryTransport()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def events() -> Iterator[Events]:
+    """What is logged during the test."""
+    before = structlog.get_config()
+    heard = Events()
+    structlog.configure(
+        processors=[heard.keep], wrapper_class=structlog.make_filtering_bound_logger(0)
+    )
+    yield heard
+    structlog.configure(**before)
+
+
+# Of the package: a broker takes seconds to start, and its tests leave it as a new one would be.
+@pytest.fixture(scope="package")
+def fragile(broker: PrivateBroker) -> Iterator[PrivateBroker]:
+    """A broker to kill, which allows few channels on a connection and no large messages."""
+    with PrivateBroker(config=SMALL) as private:
+        yield private
+
+
+@pytest.fixture
+def rabbit(fragile: PrivateBroker) -> Iterator[Bench]:
+    """A transport to the fragile broker."""
+    fragile.start()
+    made = Bench(RabbitTransport(fragile.url))
     try:
         yield made
         made.clear()

@@ -2,62 +2,31 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 
 import pytest
 
 from coffeeshop.testing.faults import (
     MOST_IN_A_ROW,
-    Cut,
     Duplicating,
     LostConfirms,
     RefusingAppends,
     Reordering,
 )
-from coffeeshop.testing.passing import Lane
-from coffeeshop.transport import Message, Outcome, Transport
+from coffeeshop.transport import Outcome, Transport
 from coffeeshop.transport.memory import MemoryTransport
 from tests.transport.heard import (
     CONFIRMED,
-    PATIENCE,
     RETURNED,
     Bench,
-    Consuming,
-    Heard,
     Reading,
     numbered,
 )
+from tests.transport.kept import published, stored, waiting
 
 SEEDS = range(5)
 UNKNOWN, NACKED = Outcome.UNKNOWN, Outcome.NACKED
-
-
-@pytest.fixture
-def memory() -> Iterator[MemoryTransport]:
-    """What is under the wrapper."""
-    made = MemoryTransport()
-    yield made
-    made.close()
-
-
-def stored(memory: MemoryTransport, journal: str) -> list[bytes]:
-    with memory.lock:
-        held = memory.journals[journal]
-        return [held.message(offset).body for offset in range(len(held.entries))]
-
-
-def waiting(memory: MemoryTransport, queue: str) -> list[bytes]:
-    with memory.lock:
-        return [message.body for message in memory.queues[queue].waiting]
-
-
-def published(bench: Bench, queue: str, *bodies: bytes) -> list[Outcome]:
-    heard: Heard[Outcome] = Heard()
-    for body in bodies:
-        bench.transport.publish(queue, Message({}, body), heard)
-    return heard.first(len(bodies))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -194,114 +163,6 @@ def test_a_reordered_reading_that_is_closed_hears_nothing_more(memory: MemoryTra
     assert len(reading.deliveries.all) == 1
 
 
-def test_a_cut_stores_nothing_and_ends_everything_unknown_until_it_is_healed(
-    memory: MemoryTransport,
-) -> None:
-    faulty = Cut(memory, Random(0), after=(10, 10))
-    bench = Bench(faulty)
-    journal, queue = bench.journal(), bench.queue()
-    assert bench.outcomes(journal, *numbered(range(9))) == [CONFIRMED] * 9
-    assert not faulty.down.is_set()
-    assert bench.outcomes(journal, b"9") == [UNKNOWN]
-    assert faulty.down.is_set()
-    assert published(bench, queue, b"x", b"y") == [UNKNOWN, UNKNOWN]
-    assert (stored(memory, journal), waiting(memory, queue)) == (numbered(range(9)), [])
-    assert faulty.injected == 3
-    faulty.heal()
-    assert not faulty.down.is_set()
-    assert bench.outcomes(journal, b"9") == [CONFIRMED]
-    assert published(bench, queue, b"x") == [CONFIRMED]
-    assert stored(memory, journal) == numbered(range(10))
-
-
-def test_what_was_stored_just_before_a_cut_ends_unknown_too(memory: MemoryTransport) -> None:
-    faulty = Cut(memory, Random(0), after=(3, 3))
-    bench = Bench(faulty)
-    journal, cut = bench.journal(), threading.Event()
-    memory.append(journal, Message({}, b"gate"), lambda _: _wait(cut))  # no outcome until then
-    heard: Heard[Outcome] = Heard()
-    for body in numbered(range(3)):
-        bench.transport.append(journal, Message({}, body), heard)
-    cut.set()
-    assert heard.first(3) == [UNKNOWN] * 3
-    assert stored(memory, journal) == [b"gate", b"0", b"1"]
-    assert faulty.injected == 3
-
-
-def test_deliveries_wait_while_it_is_cut_and_come_in_order_when_it_is_healed(
-    memory: MemoryTransport,
-) -> None:
-    faulty = Cut(memory, Random(0), after=(25, 25))
-    bench = Bench(faulty)
-    journal, queue = bench.journal(), bench.queue()
-    bench.append(journal, *numbered(range(10)))
-    bench.publish(queue, *numbered(range(10)))
-    reading = bench.read(journal)
-    reading.deliveries.first(4)
-    assert faulty.down.wait(PATIENCE)
-    consuming = bench.consume(queue)
-    Bench(memory).settle()
-    assert reading.bodies(4) == numbered(range(4))
-    assert consuming.handed.all == []
-    assert faulty.injected == 6 + 10
-    faulty.heal()
-    assert reading.bodies(10) == numbered(range(10))
-    assert consuming.bodies(10) == numbered(range(10))
-
-
-def test_what_is_closed_while_it_is_cut_hears_nothing_when_it_is_healed(
-    memory: MemoryTransport,
-) -> None:
-    faulty = Cut(memory, Random(0), after=(1, 1))
-    bench, under = Bench(faulty), Bench(memory)
-    journal, queue = bench.journal(), bench.queue()
-    under.append(journal, b"x")
-    under.publish(queue, b"x")
-    reading: Reading = bench.read(journal)
-    consuming: Consuming = bench.consume(queue)
-    under.settle()
-    assert faulty.injected == 2
-    reading.reader.close()
-    consuming.consumer.close()
-    faulty.heal()
-    under.settle()
-    assert (reading.deliveries.all, consuming.handed.all) == ([], [])
-    assert under.consume(queue).bodies(1) == [b"x"]
-
-
-def test_word_of_a_deleted_journal_waits_for_the_healing(memory: MemoryTransport) -> None:
-    faulty = Cut(memory, Random(0), after=(1, 1))
-    bench = Bench(faulty)
-    journal = bench.journal()
-    assert bench.outcomes(journal, b"x") == [UNKNOWN]
-    reading = bench.read(journal)
-    bench.transport.delete_journal(journal)
-    Bench(memory).settle()
-    assert reading.gone.all == []
-    faulty.heal()
-    assert reading.gone.first(1) == [None]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
-def test_it_is_cut_again_within_the_bounds_after_each_healing(
-    memory: MemoryTransport, seed: int
-) -> None:
-    faulty = Cut(memory, Random(seed), after=(2, 6))
-    bench = Bench(faulty)
-    journal = bench.journal()
-    lives = []
-    for _ in range(20):
-        life = 0
-        while bench.outcomes(journal, b"x") == [CONFIRMED]:
-            life += 1
-        lives.append(life)
-        faulty.heal()
-    faulty.heal(for_good=True)
-    assert bench.outcomes(journal, *numbered(range(50))) == [CONFIRMED] * 50
-    assert set(lives) <= set(range(1, 6))
-    assert len(set(lives)) > 1
-
-
 def test_faults_go_around_each_other(memory: MemoryTransport) -> None:
     lost = LostConfirms(memory, Random(1))
     twice = Duplicating(lost, Random(2))
@@ -314,43 +175,3 @@ def test_faults_go_around_each_other(memory: MemoryTransport) -> None:
     assert set(reading.bodies(there)) == set(numbered(range(50)))
     assert UNKNOWN in outcomes
     assert all(fault.injected for fault in (lost, twice, jumping))
-
-
-def test_a_lane_makes_calls_in_order_also_those_that_come_from_a_call() -> None:
-    lane, made = Lane(), Heard[int]()
-
-    def first() -> None:
-        lane.put(lambda: made(2))
-        made(1)
-
-    lane.put(first)
-    assert made.all == [1, 2]
-
-
-def test_a_lane_goes_on_after_a_call_that_raised() -> None:
-    lane, made = Lane(), Heard[int]()
-
-    def fail() -> None:
-        raise ValueError("on purpose")
-
-    with pytest.raises(ValueError, match="on purpose"):
-        lane.put(fail)
-    lane.put(lambda: made(1))
-    assert made.all == [1]
-
-
-def test_a_held_lane_makes_its_calls_when_it_is_run_and_forgets_dropped_ones() -> None:
-    held = True
-    lane, made = Lane(lambda: held), Heard[int]()
-    lane.put(lambda: made(1))
-    lane.drop()
-    lane.put(lambda: made(2))
-    lane.run()
-    assert made.all == []
-    held = False
-    lane.run()
-    assert made.all == [2]
-
-
-def _wait(event: threading.Event) -> None:
-    assert event.wait(PATIENCE)

@@ -27,12 +27,6 @@ HEADER = "store_id,store_name"
 BOM = b"\xef\xbb\xbf"
 
 
-@pytest.fixture(scope="module")
-def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory of this module: hypothesis runs many examples within one test."""
-    return tmp_path_factory.mktemp("blocks")
-
-
 def quoted(value: str) -> str:
     """A field as CSV, in quotes where it needs them."""
     special = any(sign in value for sign in ',"\r\n')

@@ -10,7 +10,7 @@ import pytest
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import OPENINGS, open_somehow
-from coffeeshop.doctor import Finding, examine
+from coffeeshop.commands.doctor import Finding, examine
 from coffeeshop.errors import JournalBroken, SessionFailed, Unreachable
 from coffeeshop.gateway.mending import PERIOD
 from coffeeshop.gateway.registry import Fact, Registry

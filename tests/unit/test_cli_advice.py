@@ -6,7 +6,7 @@ import pytest
 
 from coffeeshop import errors
 from coffeeshop.cli import main
-from coffeeshop.cli_advice import advice
+from coffeeshop.commands.advice import advice
 
 
 def listening(error: OSError) -> errors.Unreachable:

@@ -17,8 +17,8 @@ from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner
 
 from coffeeshop.cli import cli
-from coffeeshop.cli_completion import VARIABLE
 from coffeeshop.client.glance import newest_sessions
+from coffeeshop.commands.completion import VARIABLE
 
 SHELLS = ("bash", "zsh", "fish")
 SOURCE = str(Path(__file__).parents[2])

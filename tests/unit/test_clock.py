@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
@@ -13,30 +12,22 @@ from coffeeshop.testing.clock import VirtualClock
 from tests.unit.helpers import PATIENCE, drain
 
 
-@pytest.fixture
-def system() -> Iterator[SystemClock]:
-    """Real time, ended at the end."""
-    clock = SystemClock()
-    yield clock
-    clock.close()
+def test_real_time_moves_on(system_clock: SystemClock) -> None:
+    assert system_clock.now() <= system_clock.now()
 
 
-def test_real_time_moves_on(system: SystemClock) -> None:
-    assert system.now() <= system.now()
-
-
-def test_real_calls_are_made_in_the_order_of_their_times(system: SystemClock) -> None:
+def test_real_calls_are_made_in_the_order_of_their_times(system_clock: SystemClock) -> None:
     made: SimpleQueue[str] = SimpleQueue()
-    system.call_later(0.04, lambda: made.put("third"))
-    system.call_later(0.02, lambda: made.put("second"))
-    system.call_later(0.0, lambda: made.put("first"))
+    system_clock.call_later(0.04, lambda: made.put("third"))
+    system_clock.call_later(0.02, lambda: made.put("second"))
+    system_clock.call_later(0.0, lambda: made.put("first"))
     assert drain(made, 3) == ["first", "second", "third"]
 
 
-def test_a_real_call_is_not_made_early(system: SystemClock) -> None:
-    begun = system.now()
+def test_a_real_call_is_not_made_early(system_clock: SystemClock) -> None:
+    begun = system_clock.now()
     made: SimpleQueue[float] = SimpleQueue()
-    system.call_later(0.03, lambda: made.put(system.now()))
+    system_clock.call_later(0.03, lambda: made.put(system_clock.now()))
     assert made.get(timeout=PATIENCE) - begun >= 0.03
 
 

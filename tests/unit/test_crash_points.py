@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
+from coffeeshop.crashpoints import POINTS, VARIABLE, crash_point, noting
 from coffeeshop.errors import UsageError
 from coffeeshop.settings import arm_crash_point
-from coffeeshop.testing.crashpoints import POINTS, VARIABLE, crash_point, noting
 
-PASS_THREE = "from coffeeshop.testing.crashpoints import arm, crash_point\n{}\n" + "\n".join(
+PASS_THREE = "from coffeeshop.crashpoints import arm, crash_point\n{}\n" + "\n".join(
     ["print('passed', flush=True); crash_point('task.started')"] * 3
 )
 

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.errors import UsageError
-from coffeeshop.logs import (
+from coffeeshop.commands.log_lines import (
     BEGINNING,
     Choice,
     Line,
@@ -20,6 +19,7 @@ from coffeeshop.logs import (
     merged,
     moment_of,
 )
+from coffeeshop.errors import UsageError
 
 NOW = dt.datetime(2026, 1, 31, 12, 0, tzinfo=dt.UTC)
 

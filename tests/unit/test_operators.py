@@ -260,7 +260,7 @@ def test_pairs_of_any_ids_are_counted_and_added_up(
     monkeypatch.setattr(grouping, "_SLACK", slack)
     chance = random.Random(seed)
     counted = Counter[tuple[int, int]]()
-    whole = PairCounts(PARTIAL["query4"])
+    whole, again = PairCounts(PARTIAL["query4"]), PairCounts(PARTIAL["query4"])
     for _ in range(4):
         part = PairCounts(PARTIAL["query4"])
         for _ in range(chance.randrange(6)):
@@ -274,10 +274,14 @@ def test_pairs_of_any_ids_are_counted_and_added_up(
             part.count(_pairs(pairs))
         found = part.sorted()
         half = found.num_rows // 2
-        whole.add(found.slice(0, half))
-        whole.add(found.slice(half))
+        for each in (whole, again):
+            each.add(found.slice(0, half))
+            each.add(found.slice(half))
     expected = [(store, user, n) for (store, user), n in sorted(counted.items())]
     assert tuples(whole.sorted()) == expected
+    by_store = list(again.by_first())
+    assert [row for batch in by_store for row in tuples(batch)] == expected
+    assert [batch["store_id"][0].as_py() for batch in by_store] == sorted({s for s, _ in counted})
 
 
 def test_counted_pairs_do_not_depend_on_the_order() -> None:

@@ -197,7 +197,7 @@ def test_query_4_leaves_an_unknown_birthdate_empty_and_warns_of_both_tables() ->
 def test_stores_that_share_a_name_stay_apart_by_their_id() -> None:
     found = _fold(
         ops.FinalQuery4(),
-        _partial("query4", (2, 1, 9), (1, 1, 1), (1, 2, 1)),
+        _partial("query4", (1, 1, 1), (1, 2, 1), (2, 1, 9)),
         _table("stores", (1, "A"), (2, "A")),
         _table("users", (1, BORN[1]), (2, BORN[2])),
     )

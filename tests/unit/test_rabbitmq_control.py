@@ -11,34 +11,12 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, StreamLostError
 
 from coffeeshop.errors import JournalBroken
-from coffeeshop.transport.rabbitmq_control import (
-    ABSENT_PATIENCE,
-    SUSPICION,
-    Control,
-    delete,
-    exists,
-)
+from coffeeshop.transport.rabbitmq_acts import delete, exists
+from coffeeshop.transport.rabbitmq_control import ABSENT_PATIENCE, SUSPICION, Control
+from tests.unit.fake_loop import FakeLoop
 
 ABSENT = ChannelClosedByBroker(404, "NOT_FOUND - home node of queue 'a' is down or inaccessible")
 NAMELESS = ConnectionClosedByBroker(541, "INTERNAL_ERROR")
-
-
-class FakeLoop:
-    """Timers that run when told."""
-
-    def __init__(self) -> None:
-        self.timers: list[tuple[float, Callable[[], None]]] = []
-
-    def later(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
-        self.timers.append((seconds, call))
-        return lambda: None
-
-    def run(self) -> list[float]:
-        """Run them all; the seconds they were to wait."""
-        timers, self.timers = self.timers, []
-        for _, call in timers:
-            call()
-        return [seconds for seconds, _ in timers]
 
 
 class FakeChannel:

@@ -12,25 +12,10 @@ from pika.exceptions import ChannelClosedByBroker
 
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.rabbitmq_publisher import MOST_KNOWN, Publisher
+from tests.unit.fake_loop import FakeLoop
 
 CONFIRMED, RETURNED = Outcome.CONFIRMED, Outcome.RETURNED
 NACKED, UNKNOWN = Outcome.NACKED, Outcome.UNKNOWN
-
-
-class FakeLoop:
-    """Timers that run when told."""
-
-    def __init__(self) -> None:
-        self.timers: list[Callable[[], None]] = []
-
-    def later(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
-        self.timers.append(call)
-        return lambda: None
-
-    def run(self) -> None:
-        timers, self.timers = self.timers, []
-        for call in timers:
-            call()
 
 
 class FakeWire:

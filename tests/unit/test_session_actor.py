@@ -2,72 +2,21 @@
 
 from __future__ import annotations
 
-from queue import SimpleQueue
-from typing import Any
-
-import pykka
 import pytest
 
-from coffeeshop.actors.restarts import Backoff, Intensity
-from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts, TaskSettled
-from coffeeshop.actors.supervision import Parent, Ref
-from coffeeshop.messages import Record, SessionSpec, TaskId
+from coffeeshop.actors.restarts import Intensity
+from coffeeshop.actors.session import StartTask, TaskRestarts, TaskSettled
+from coffeeshop.messages import Record, TaskId
 from coffeeshop.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message, Outcome
+from tests.unit.actors import Session
 from tests.unit.helpers import PATIENCE, TRANSACTIONS, batch, eof
-from tests.unit.spies import Listener, SpyTransport, Tap
+from tests.unit.spies import SpyTransport, Tap
 
-SPEC = SessionSpec("s", "fused", producers=1, partitions=2)
 FIRST, SECOND = TaskId("s", "filters", 0), TaskId("s", "filters", 1)
 EMPTY = (eof("transactions", 0), eof("transaction_items", 0))
 GARBAGE = Record("batch", "transactions", "0", 0, b"garbage")
-
-
-class Session:
-    """A session actor below a listener that stands for the node."""
-
-    def __init__(
-        self,
-        transport: SpyTransport,
-        clock: VirtualClock,
-        actors: list[pykka.ActorRef[pykka.Actor]],
-    ) -> None:
-        self.heard: SimpleQueue[Any] = SimpleQueue()
-        self.restarts = 0
-        self._listener = Listener.start(self.heard)
-        self._transport = transport
-        self._clock = clock
-        self._actors = actors
-        actors.append(self._listener)
-
-    def start(self, *tasks: TaskId, intensity: Intensity | None = None) -> Ref:
-        ref: Ref = SessionActor.start(
-            Parent(self._listener, "s", 1),
-            SPEC,
-            self._transport,
-            self._clock,
-            intensity or Intensity(3, 30),
-            Backoff(1, 1),
-        )
-        self._actors.append(ref)
-        for task in tasks:
-            ref.tell(StartTask(task))
-        return ref
-
-    def told(self) -> Any:
-        """The next word to the node, other than of restarts."""
-        while isinstance(word := self.heard.get(timeout=PATIENCE), TaskRestarts):
-            self.restarts += 1
-        return word
-
-
-@pytest.fixture
-def session(
-    transport: SpyTransport, clock: VirtualClock, actors: list[pykka.ActorRef[pykka.Actor]]
-) -> Session:
-    transport.declare(SPEC)
-    return Session(transport, clock, actors)
 
 
 def test_a_finished_task_is_settled_and_forgotten(

@@ -12,9 +12,9 @@ from rich.console import Console
 
 from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.gateway import Event
+from coffeeshop.commands.show import SHOWN_ROWS, TITLES, Bars, show_results
 from coffeeshop.operators.final import RESULTS
 from coffeeshop.schema import TABLES
-from coffeeshop.show import SHOWN_ROWS, TITLES, Bars, show_results
 
 
 def console(*, terminal: bool = False) -> Console:

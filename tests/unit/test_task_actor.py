@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
-from queue import SimpleQueue
-from typing import Any
 
 import pyarrow as pa
-import pykka
 import pytest
 
-from coffeeshop.actors.supervision import ChildFailed, Parent, Ref
-from coffeeshop.actors.task import CREDIT, RESEND_DELAY, WINDOW, TaskActor, TaskDone, TaskOver
+from coffeeshop.actors.supervision import ChildFailed
+from coffeeshop.actors.task import CREDIT, RESEND_DELAY, WINDOW, TaskDone, TaskOver
 from coffeeshop.codec import decode
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.operators.partial import PARTIAL
 from coffeeshop.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
-from coffeeshop.transport import Message, Outcome
-from tests.unit.helpers import MENU, PATIENCE, TRANSACTIONS, batch, drain, eof, transactions
-from tests.unit.spies import Listener, SpyTransport
+from coffeeshop.transport import Outcome
+from tests.unit.actors import Stage
+from tests.unit.helpers import PATIENCE, TRANSACTIONS, batch, drain, eof
+from tests.unit.spies import SpyTransport
 
-SPEC = SessionSpec("s", "staged", producers=1, partitions=1)
 YEARS = TaskId("s", "filter_year", 0)
 QUERY1 = TaskId("s", "aggregator_query1", 0)
 HOURS = "in.s.filter_hour.0"
 OUT = "out.s"
 END = (eof("transactions", 2), eof("transaction_items", 0))
 PARTIAL_QUERY1 = pa.record_batch([["t1"], [75_000]], schema=PARTIAL["query1"])
-
-
-class Stage:
-    """Starts task actors and hears what they tell their session."""
-
-    def __init__(
-        self,
-        transport: SpyTransport,
-        clock: VirtualClock,
-        actors: list[pykka.ActorRef[pykka.Actor]],
-    ) -> None:
-        self.heard: SimpleQueue[Any] = SimpleQueue()
-        self.parent = Listener.start(self.heard)
-        self._transport = transport
-        self._clock = clock
-        self._actors = actors
-        actors.append(self.parent)
-
-    def start(self, task: TaskId, spec: SessionSpec = SPEC, incarnation: int = 1) -> Ref:
-        parent = Parent(self.parent, task.producer, incarnation)
-        ref: Ref = TaskActor.start(parent, spec, task, self._transport, self._clock)
-        self._actors.append(ref)
-        return ref
-
-    def told(self) -> Any:
-        return self.heard.get(timeout=PATIENCE)
-
-
-@pytest.fixture
-def stage(
-    transport: SpyTransport, clock: VirtualClock, actors: list[pykka.ActorRef[pykka.Actor]]
-) -> Stage:
-    transport.declare(SPEC)
-    return Stage(transport, clock, actors)
 
 
 def test_a_task_folds_its_journal_into_the_next_ones_and_is_done(
@@ -264,81 +226,3 @@ def test_a_task_waits_for_every_announced_producer(stage: Stage, transport: SpyT
     transport.put(YEARS.journal, batch("transactions", 0, TRANSACTIONS[0], "1"))
     transport.put(YEARS.journal, eof("transactions", 1, "1"), eof("transaction_items", 0, "1"))
     assert stage.told() == TaskDone(YEARS)
-
-
-@pytest.mark.parametrize(
-    ("record", "culprit", "reason"),
-    [
-        (
-            Record("batch", "transactions", "0", 0, b"garbage"),
-            "batch transactions/0/0",
-            "CodecError: not an Arrow batch",
-        ),
-        (
-            batch("transactions", 0, transactions(), "9"),
-            "batch transactions/9/0",
-            "ProtocolError: '9' is no announced producer of 'transactions'",
-        ),
-        (
-            batch("menu_items", 0, MENU),
-            "batch menu_items/0/0",
-            "ProtocolError: '0' is no announced producer of 'menu_items'",
-        ),
-        (
-            Record("failed", "transactions", "0", 0),
-            "failed transactions/0/0",
-            "ProtocolError: a task takes no 'failed' record",
-        ),
-    ],
-)
-def test_a_record_nobody_should_send_is_named_as_the_culprit(
-    stage: Stage, transport: SpyTransport, record: Record, culprit: str, reason: str
-) -> None:
-    transport.put(YEARS.journal, record)
-    stage.start(YEARS)
-    failure = stage.told()
-    assert failure.culprit == culprit
-    assert failure.reason.startswith(reason)
-
-
-def test_two_contents_under_one_id_are_named_as_the_culprit(
-    stage: Stage, transport: SpyTransport
-) -> None:
-    first = batch("transactions", 0, TRANSACTIONS[0])
-    other = batch("transactions", 0, TRANSACTIONS[1])
-    transport.put(YEARS.journal, replace(first, digest="a"), replace(first, digest="a"))
-    transport.put(YEARS.journal, replace(other, digest="b"))
-    stage.start(YEARS)
-    failure = stage.told()
-    assert failure.culprit == "batch transactions/0/0"
-    assert "sent twice with different content" in failure.reason
-
-
-@pytest.mark.parametrize("headers", [{}, {"kind": "what"}, {"number": "many"}])
-def test_an_entry_that_is_no_record_is_named_by_its_offset(
-    stage: Stage, transport: SpyTransport, headers: dict[str, str]
-) -> None:
-    good = batch("transactions", 0, TRANSACTIONS[0])
-    transport.put(YEARS.journal, good)
-    transport.inner.append(
-        YEARS.journal, Message({**good.headers(), **headers} if headers else {}), lambda _: None
-    )
-    stage.start(YEARS)
-    failure = stage.told()
-    assert failure.culprit == "entry 1"
-    assert failure.reason.startswith("CodecError")
-
-
-def test_a_task_of_an_unknown_stage_cannot_be_made(
-    transport: SpyTransport, clock: VirtualClock, stage: Stage
-) -> None:
-    with pytest.raises(Exception, match="no stage nonsense"):
-        stage.start(TaskId("s", "nonsense", 0))
-
-
-def test_a_task_that_cannot_begin_to_read_fails(
-    stage: Stage, transport: SpyTransport, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delattr(SpyTransport, "read")
-    stage.start(YEARS)
-    assert stage.told().reason.startswith("AttributeError")

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from coffeeshop import tracing
-from coffeeshop.cli_tracing import set_up_tracing
+from coffeeshop.commands.tracing import set_up_tracing
 from coffeeshop.errors import UsageError
 from coffeeshop.settings import Settings
 from tests.tracing import Memory, below, check_tree, traced

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from coffeeshop.client.gateway import Event, GatewayClient
+from coffeeshop.commands.watching import SHOWN_EVENTS, Picture, watch
 from coffeeshop.errors import Cancelled, SessionFailed
-from coffeeshop.watching import SHOWN_EVENTS, Picture, watch
 from tests.unit.test_terminal import Terminal
 
 ANSWERED = Event("result", {"query": "query3"}, 4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -109,6 +110,28 @@ def state(sessions: Sessions, spec: SessionSpec) -> str:
 def reaches(sessions: Sessions, spec: SessionSpec, wanted: str) -> Session | None:
     eventually(lambda: state(sessions, spec) == wanted, f"the session is {wanted}")
     return sessions.chronicle.get(spec.id)
+
+
+def looked(world: World, replica: Sessions | None = None) -> None:
+    """Wait until a replica has looked at everything twice."""
+    sessions = replica or world.replicas[0]
+    times = threading.Semaphore(0)
+    before = sessions.chronicle.all
+
+    def counted() -> list[Session]:
+        times.release()
+        return before()
+
+    sessions.chronicle.all = counted  # type: ignore[method-assign]
+    for _ in range(3):
+        assert times.acquire(timeout=PATIENCE)
+    sessions.chronicle.all = before  # type: ignore[method-assign]
+
+
+def in_background(work: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
 
 
 def released(sessions: Sessions, spec: SessionSpec) -> bool:

@@ -1,0 +1,28 @@
+"""The C library's allocator, told to give memory back."""
+
+from __future__ import annotations
+
+import ctypes
+
+LARGE = 4 << 20
+"""Bytes: what is larger comes from the system and goes back to it. Batches' columns are."""
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
+
+
+def spare_memory() -> None:
+    """Keep little of what was freed. For our own processes, before they start threads.
+
+    glibc keeps an arena for each thread, and takes ever larger pieces for small ones once some were
+    freed: with many threads and large arrays that is most of a process. Another C library is left
+    as it is.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError):
+        return
+    for parameter, value in (
+        (_ARENA_MAX, 1),
+        (_MMAP_THRESHOLD, LARGE),
+        (_TRIM_THRESHOLD, LARGE),
+    ):
+        mallopt(parameter, value)

@@ -1,0 +1,19 @@
+"""The commands: how each is called, and what it does.
+
+Modules of two kinds, so that ``--help`` waits for click only. These declare commands, with their
+options and their help, and import what does the work inside:
+
+============  ===========================================  =================================
+`submit`      ``submit``                                   `submission`, `show`
+`gateway`     ``watch results cancel sessions status``     `remote`, `watching`
+              ``nodes doctor``                             `doctor`
+`try_it`      ``generate demo``                            `coffeeshop.generate`, `demo`
+`node`        ``run-node``                                 `coffeeshop.service`
+`logs`        ``logs``                                     `log_lines`
+`access`      ``token``; options about who may do what     `coffeeshop.gateway.tokens`
+`completion`  ``completion``                               click
+============  ===========================================  =================================
+
+Shared by them: `help` (how help looks), `types` (values of options), `tracing` (an option) and
+`advice` (what somebody can do about an error).
+"""

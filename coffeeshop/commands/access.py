@@ -1,0 +1,130 @@
+"""Options of the command line about who may do what, and the command that makes tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from coffeeshop.commands.help import Command
+from coffeeshop.settings import Credentials, Settings, read_secret
+from coffeeshop.terminal import hint
+
+if TYPE_CHECKING:
+    from coffeeshop.gateway.access import Access
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_KEPT = "coffeeshop.access"
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    context.meta.setdefault(_KEPT, {})[parameter.name] = value
+
+
+def _kept(context: click.Context | None = None) -> dict[str, Any]:
+    kept: dict[str, Any] = (context or click.get_current_context()).meta.get(_KEPT, {})
+    return kept
+
+
+def credentials_options(command: Decorated) -> Decorated:
+    """Add what a client shows a gateway; `credentials` gives it."""
+    for option in (
+        click.option(
+            "--ca-file",
+            type=_FILE,
+            expose_value=False,
+            callback=_keep,
+            help="Who vouches for the gateway's certificate, in PEM.  [COFFEESHOP_CA_FILE]",
+        ),
+        click.option(
+            "--token-file",
+            type=_FILE,
+            expose_value=False,
+            callback=_keep,
+            help="Holds your token.  [COFFEESHOP_TOKEN, COFFEESHOP_TOKEN_FILE]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def credentials(settings: Settings, context: click.Context | None = None) -> Credentials:
+    """What the options of a command (the running one) say, else the environment.
+
+    Raises `UsageError`.
+    """
+    kept = _kept(context)
+    file, ca_file = kept.get("token_file"), kept.get("ca_file")
+    known = settings.credentials
+    return Credentials(
+        known.token if file is None else read_secret(file, "--token-file"),
+        known.ca_file if ca_file is None else ca_file,
+    )
+
+
+def access_options(command: Decorated) -> Decorated:
+    """Add how a gateway decides who may do what; `access` gives it."""
+    options: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("--tls-key", {"type": _FILE, "help": "The certificate's key in PEM, unless it is in it."}),
+        ("--tls-cert", {"type": _FILE, "help": "Serve HTTPS with this certificate in PEM."}),
+        (
+            "--allowed-host",
+            {"multiple": True, "help": "A name by which a gateway without tokens may be called."},
+        ),
+        ("--insecure", {"is_flag": True, "help": "Let everybody in, wherever it listens."}),
+        ("--tokens", {"type": _FILE, "help": "Who may use it.  [COFFEESHOP_TOKENS_FILE]"}),
+    )
+    for name, how in options:
+        command = click.option(name, expose_value=False, callback=_keep, **how)(command)
+    return command
+
+
+def access(settings: Settings) -> Access:
+    """What the running command's options say, else the environment. Raises `UsageError`."""
+    from coffeeshop.errors import UsageError
+    from coffeeshop.gateway.access import Access
+    from coffeeshop.gateway.tokens import Tokens
+
+    kept = _kept()
+    file = kept["tokens"] or settings.tokens_file
+    if kept["tls_key"] and not kept["tls_cert"]:
+        raise UsageError("--tls-key needs --tls-cert")
+    return Access(
+        None if file is None else Tokens(file),
+        kept["insecure"],
+        frozenset(name.lower() for name in kept["allowed_host"]),
+        kept["tls_cert"],
+        kept["tls_key"],
+    )
+
+
+@click.command(
+    cls=Command,
+    short_help="Make a token for NAME.",
+    examples=(
+        ("prints the token, and its line for the gateway's file", "coffeeshop token north"),
+        ("for whoever operates the system", "coffeeshop token operator --admin"),
+    ),
+)
+@click.argument("name")
+@click.option("--admin", is_flag=True, help="Sees all sessions, the nodes and the figures.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def token(name: str, admin: bool, as_json: bool) -> None:
+    """Make a token for NAME, and its line for the gateway's --tokens file.
+
+    The token is printed once and kept nowhere: give it to whoever is NAME.
+    """
+    from coffeeshop.gateway.tokens import line_of, new_token
+
+    made = new_token()
+    line = line_of(name, made, admin=admin)
+    if as_json:
+        print(json.dumps({"token": made, "line": line}))
+    else:
+        print(f"token  {made}")
+        print(f"line   {line}")
+        hint("append the line to the file of `coffeeshop run-node --type gateway --tokens FILE`")

@@ -1,0 +1,212 @@
+"""The commands that ask a gateway. Imports of the system are inside, as in `coffeeshop.cli`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from coffeeshop.commands.access import credentials, credentials_options
+from coffeeshop.commands.help import Command, Example
+from coffeeshop.commands.types import (
+    DEFAULT_GATEWAY,
+    FORMATS,
+    QUERIES,
+    STATES,
+    Choice,
+    SessionId,
+    report_option,
+)
+from coffeeshop.settings import Settings, set_up_logging
+
+if TYPE_CHECKING:
+    from coffeeshop.client.gateway import GatewayClient
+
+PATIENCE = 10.0
+"""Seconds a command that only asks waits for an answer."""
+
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_quiet_option = click.option("--quiet", "-q", "ids", is_flag=True, help="Print ids only.")
+
+
+_gateway_options = (
+    click.option(
+        "--gateway-patience",
+        "patience",
+        type=click.FloatRange(min=0),
+        help="Seconds to wait for an answer.  [COFFEESHOP_GATEWAY_PATIENCE, 10]",
+    ),
+    click.option("--gateway", help=f"[COFFEESHOP_GATEWAY, {DEFAULT_GATEWAY}]"),
+    credentials_options,
+)
+
+
+def _command(
+    *examples: Example, short: str | None = None
+) -> Callable[[Callable[..., None]], click.Command]:
+    """A command whose function gets a client of the gateway, then what its own options say."""
+
+    def decorate(function: Callable[..., None]) -> click.Command:
+        @wraps(function)
+        def ask(gateway: str | None, patience: float | None, **own: Any) -> None:
+            with closing(_client(gateway, patience)) as client:
+                function(client, **own)
+
+        number = len(getattr(function, "__click_params__", ()))
+        for option in _gateway_options:
+            ask = option(ask)
+        made: click.Command = click.command(cls=Command, examples=examples, short_help=short)(ask)
+        # Help shows first what is the command's own.
+        made.params = made.params[-number:] + made.params[:-number]
+        return made
+
+    return decorate
+
+
+def _client(gateway: str | None, patience: float | None) -> GatewayClient:
+    settings = Settings.read()
+    set_up_logging(settings, "normal")
+    from coffeeshop.client.gateway import GatewayClient
+
+    waits = (patience, settings.gateway_patience, PATIENCE)
+    shown = credentials(settings)
+    return GatewayClient(
+        gateway or settings.gateway or DEFAULT_GATEWAY,
+        patience=next(seconds for seconds in waits if seconds is not None),
+        token=shown.token,
+        ca_file=shown.ca_file,
+    )
+
+
+def _mode(as_json: bool, ids: bool) -> str:
+    return "json" if as_json else "ids" if ids else "table"
+
+
+@_command(
+    ("the newest twenty", "coffeeshop sessions"),
+    ("ids of those that failed", "coffeeshop sessions --state failed -q"),
+)
+@click.option("--state", type=Choice(STATES))
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@_quiet_option
+@_json_option
+def sessions(
+    client: GatewayClient, state: str | None, limit: int, ids: bool, as_json: bool
+) -> None:
+    """List sessions, newest first."""
+    from coffeeshop.commands import remote
+
+    remote.sessions(client, state, limit, _mode(as_json, ids))
+
+
+@_command(
+    ("the gateway's figures", "coffeeshop status"),
+    ("a session, for programs", "coffeeshop status ID --json"),
+)
+@click.argument("session", required=False, type=SessionId())
+@_json_option
+def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
+    """Show a SESSION, or without one the gateway's figures."""
+    from coffeeshop.commands import remote
+
+    remote.status(client, session, as_json)
+
+
+@_command(
+    ("redrawn on a terminal, a line an event elsewhere", "coffeeshop watch ID"),
+    ("a JSON object an event", "coffeeshop watch ID --json"),
+)
+@click.argument("session", type=SessionId())
+@_quiet_option
+@_json_option
+def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None:
+    """Follow a SESSION to its end; ends with its exit code."""
+    from coffeeshop.commands import watching
+
+    watching.watch(client, session, _mode(as_json, ids))
+
+
+@_command(
+    ("writes results/<folder name>/*.csv", "coffeeshop results ID"),
+    ("one of them to standard output", "coffeeshop results ID --query query3 -o -"),
+    (
+        "a Parquet file",
+        "coffeeshop results ID --query query1 --format parquet -o - > query1.parquet",
+    ),
+)
+@click.argument("session", type=SessionId("completed"))
+@click.option("--query", type=Choice(QUERIES), help="One result only.")
+@click.option(
+    "-o",
+    "--output-dir",
+    "output",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A folder, or - for stdout.  [results/<folder name>]",
+)
+@click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
+@report_option
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing; with -o - still the result.")
+@click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
+def results(
+    client: GatewayClient,
+    session: str,
+    query: str | None,
+    output: Path | None,
+    file_format: str,
+    report: Path | None,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Fetch the results of a completed SESSION."""
+    from coffeeshop.commands import remote
+
+    wish = remote.Wish(query, output, file_format, _mode(as_json, quiet), report)
+    remote.results(client, session, wish)
+
+
+@_command(
+    ("it ends at once, for everybody", "coffeeshop cancel ID"),
+    ("for programs", "coffeeshop cancel ID --json"),
+)
+@click.argument("session", type=SessionId("open"))
+@_quiet_option
+@_json_option
+def cancel(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None:
+    """End a SESSION."""
+    from coffeeshop.commands import remote
+
+    remote.cancel(client, session, _mode(as_json, ids))
+
+
+@_command(
+    ("what runs, and what it does", "coffeeshop nodes"),
+    ("for programs", "coffeeshop nodes --json"),
+)
+@_quiet_option
+@_json_option
+def nodes(client: GatewayClient, ids: bool, as_json: bool) -> None:
+    """List the processes that work for this system."""
+    from coffeeshop.commands import remote
+
+    remote.nodes(client, _mode(as_json, ids))
+
+
+@_command(
+    ("exit code 1 when something is wrong", "coffeeshop doctor"),
+    ("of another gateway", "coffeeshop doctor --gateway http://127.0.0.1:9001"),
+    short="Check that nothing is missing or left behind.",
+)
+@_json_option
+def doctor(client: GatewayClient, as_json: bool) -> None:
+    """Check that everything is there and that nothing is left behind."""
+    from coffeeshop.commands.doctor import doctor as run
+
+    run(client, as_json)
+
+
+OF_SESSIONS: tuple[click.Command, ...] = (watch, results, cancel, sessions)
+OF_SYSTEM: tuple[click.Command, ...] = (status, nodes, doctor)

@@ -1,0 +1,176 @@
+"""`coffeeshop run-node`. Imports of the system are inside, as in `coffeeshop.cli`."""
+
+from __future__ import annotations
+
+import click
+
+from coffeeshop.commands.access import access, access_options
+from coffeeshop.commands.help import Command
+from coffeeshop.commands.tracing import set_up_tracing, tracing_option
+from coffeeshop.commands.types import NODE_TYPES, Choice
+from coffeeshop.errors import Unreachable
+from coffeeshop.settings import Settings, set_up_logging
+
+
+@click.command(
+    "run-node",
+    cls=Command,
+    short_help="Run a gateway, stages, or both.",
+    examples=(
+        ("HTTP on 127.0.0.1:9000", "coffeeshop run-node --type gateway --port 9000"),
+        ("every stage; as many as you like", "coffeeshop run-node --type worker"),
+        ("two stages", "coffeeshop run-node --type filter_year --type filter_hour"),
+    ),
+)
+@click.option(
+    "--type",
+    "types",
+    type=Choice(NODE_TYPES),
+    metavar="TYPE",
+    multiple=True,
+    required=True,
+    help=f"{', '.join(NODE_TYPES)}. Repeat it for several; worker is every stage.",
+)
+@click.option(
+    "--broker", help="RabbitMQ's URL.  [COFFEESHOP_BROKER_URL, COFFEESHOP_BROKER_URL_FILE]"
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the gateway listens.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9000,
+    show_default=True,
+    help="Its port; 0 takes any that is free.",
+)
+@access_options
+@click.option(
+    "--metrics-host", default="127.0.0.1", show_default=True, help="Where figures are served."
+)
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz.")
+@click.option(
+    "--drain-timeout",
+    type=click.FloatRange(min=0),
+    default=10.0,
+    show_default=True,
+    help="Seconds that tasks have to finish when the process is asked to stop.",
+)
+@click.option(
+    "--hang-timeout",
+    type=click.FloatRange(min=0.1),
+    default=600.0,
+    show_default=True,
+    help="Seconds one batch may take; then its session fails and this process ends (70).",
+)
+@click.option(
+    "--client-timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    help="Seconds of silence after which a session's client counts as gone.",
+)
+@click.option(
+    "--result-ttl",
+    type=click.FloatRange(min=0),
+    default=3600.0,
+    show_default=True,
+    help="Seconds for which results are kept.",
+)
+@click.option(
+    "--session-ttl",
+    type=click.FloatRange(min=1),
+    default=86_400.0,
+    show_default=True,
+    help="Seconds after which a session that is still open is ended.",
+)
+@click.option(
+    "--max-sessions",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Open sessions at once.",
+)
+@click.option(
+    "--max-journal-mib",
+    type=click.IntRange(min=1),
+    default=65_536,
+    show_default=True,
+    help="Input of all sessions that the broker may keep.",
+)
+@click.option(
+    "--max-sessions-per-token",
+    type=click.IntRange(min=1),
+    default=200,
+    show_default=True,
+    help="Open sessions at once of one name in the tokens file.",
+)
+@click.option(
+    "--max-journal-mib-per-token",
+    type=click.IntRange(min=1),
+    default=16_384,
+    show_default=True,
+    help="Input of one name's sessions that the broker may keep.",
+)
+@tracing_option
+@click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
+@click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Log errors only.")
+def run_node(
+    types: tuple[str, ...],
+    broker: str | None,
+    host: str,
+    port: int,
+    metrics_host: str,
+    metrics_port: int | None,
+    drain_timeout: float,
+    hang_timeout: float,
+    client_timeout: float,
+    result_ttl: float,
+    session_ttl: float,
+    max_sessions: int,
+    max_journal_mib: int,
+    max_sessions_per_token: int,
+    max_journal_mib_per_token: int,
+    tracing: bool,
+    verbosity: str | None,
+) -> None:
+    """Run one process of the distributed system: a gateway, stages, or both."""
+    settings = Settings.read()
+    set_up_logging(settings, verbosity or "info", types)
+    set_up_tracing(settings, tracing, types)
+    from coffeeshop.allocator import spare_memory
+    from coffeeshop.gateway.admission import Limits
+    from coffeeshop.gateway.lifetimes import Lifetimes
+    from coffeeshop.service import NodeOptions, Service, has_gateway, stages_of
+
+    stages_of(types)  # what is wrong is said before anything is connected
+    allowed = access(settings) if has_gateway(types) else None
+    if allowed is not None:
+        allowed.check_host(host)
+    service = Service(
+        NodeOptions(
+            types,
+            broker or settings.broker,
+            host,
+            port,
+            metrics_host,
+            metrics_port,
+            drain_timeout,
+            hang_timeout,
+            Limits(
+                open_sessions=max_sessions,
+                journals=max_journal_mib << 20,
+                client_sessions=max_sessions_per_token,
+                client_journals=max_journal_mib_per_token << 20,
+            ),
+            Lifetimes(client_timeout, result_ttl, session_ttl),
+            allowed,
+        )
+    )
+    spare_memory()
+    service.install_signals()
+    try:
+        service.run()
+    except OSError as error:
+        where = f"{host}:{port}"
+        if metrics_port is not None:
+            where += f" and {metrics_host}:{metrics_port}"
+        raise Unreachable(f"cannot listen on {where}: {error.strerror}") from error

@@ -1,0 +1,258 @@
+"""`coffeeshop submit`: analyse a folder, here or by a gateway; write and show the answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import re
+import sys
+import time
+import uuid
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from coffeeshop.allocator import spare_memory
+from coffeeshop.client.folder import DataFolder, find_folder, open_folder
+from coffeeshop.client.results import write_results
+from coffeeshop.client.upload import Uploaded
+from coffeeshop.commands.show import Bars, show_results
+from coffeeshop.errors import UsageError
+from coffeeshop.gateway.results import Completed
+from coffeeshop.messages import SessionSpec
+from coffeeshop.settings import Credentials
+from coffeeshop.terminal import console, hint
+
+
+@dataclass(frozen=True)
+class Submission:
+    """The options of one run."""
+
+    folder: str | None
+    data_root: Path
+    output: Path | None
+    file_format: str
+    plan: str
+    partitions: int
+    skip_bad_rows: bool
+    timeout: float | None
+    verbosity: str
+    as_json: bool
+    gateway: str | None = None
+    detach: bool = False
+    session: str | None = None
+    producer: str = "0/1"
+    patience: float | None = None
+    """Seconds in which an unanswered request to the gateway is repeated; None: the client's own."""
+    credentials: Credentials = field(default_factory=Credentials)
+    report: Path | None = None
+    """An HTML file to write beside the results."""
+
+
+def submit(options: Submission) -> None:
+    """Run one analysis; see `local.LocalSystem.analyse` and `client.remote.analyse` for what it
+    raises."""
+    began = time.perf_counter()
+    spare_memory()
+    path = find_folder(options.folder, options.data_root)
+    folder = open_folder(path)
+    session, producer = session_of(options)
+    output = options.output or Path("results") / path.resolve().name
+    _check_report(options, output)
+    errors = console(stderr=True)
+    completed: Completed | None
+    with Bars(errors, folder, enabled=options.verbosity == "normal") as bars:
+        if options.gateway is None:
+            uploaded, completed = _here(options, folder, bars)
+        else:
+            session, uploaded, completed = _there(options, folder, bars, session, producer)
+    if completed is None:
+        _say_detached(options, session.id, uploaded)
+        return
+    files = write_results(completed.tables, output, options.file_format, uploaded.rejected)
+    seconds = time.perf_counter() - began
+    _write_report(options, folder, session, uploaded, completed, files, seconds)
+    if options.as_json:
+        found = summary(uploaded, completed, files, seconds)
+        if options.report is not None:
+            found["report"] = str(options.report)
+        print(json.dumps({"session": session.id, **found}, indent=1))
+        return
+    _show(options, uploaded, completed, output, seconds, errors)
+    if uploaded.rejected:
+        errors.print(
+            f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    if options.report is None and options.verbosity != "quiet":
+        hint("the same with --report report.html, for one page of tables and charts")
+
+
+def session_of(options: Submission) -> tuple[SessionSpec, int]:
+    """The session and which of its producers this client is; raises `UsageError`."""
+    found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", options.producer)
+    if found is None or not int(found[1]) < int(found[2]):
+        raise UsageError("--producer is i/N with i from 0 to N-1")
+    if options.gateway is None and (options.detach or options.session or found[2] != "1"):
+        raise UsageError("--detach, --session and --producer need a --gateway")
+    if found[2] != "1" and options.session is None:
+        raise UsageError("several producers need one --session (any UUID, the same for all)")
+    try:
+        name = str(uuid.UUID(options.session)) if options.session else str(uuid.uuid4())
+    except ValueError as error:
+        raise UsageError(f"not a session's id (a UUID): {options.session}") from error
+    return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
+
+
+def _check_report(options: Submission, output: Path) -> None:
+    if options.report is None:
+        return
+    if options.detach:
+        raise UsageError("--report needs the results, and --detach does not wait for them")
+    from coffeeshop.report import check_place
+
+    check_place(options.report, output)
+
+
+def _write_report(
+    options: Submission,
+    folder: DataFolder,
+    session: SessionSpec,
+    uploaded: Uploaded,
+    completed: Completed,
+    files: list[Path],
+    seconds: float,
+) -> None:
+    if options.report is None:
+        return
+    from coffeeshop.report import Run, write_report
+
+    run = Run(
+        folder.path.resolve().name,
+        session.id,
+        session.plan,
+        session.partitions,
+        dt.datetime.now().astimezone(),
+        seconds=seconds,
+        rows=uploaded.rows,
+        share=options.producer if session.producers > 1 else "",
+        warnings=completed.warnings,
+        rejected=uploaded.rejected,
+        files={file.stem: str(file) for file in files},
+    )
+    write_report(completed.tables, run, options.report)
+
+
+def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded, Completed]:
+    from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
+
+    with LocalSystem() as system:
+        return system.analyse(
+            folder,
+            plan=options.plan,
+            partitions=options.partitions,
+            skip_bad_rows=options.skip_bad_rows,
+            timeout=options.timeout,
+            on_progress=bars.advance,
+        )
+
+
+def _there(
+    options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec, producer: int
+) -> tuple[SessionSpec, Uploaded, Completed | None]:
+    from coffeeshop.client.gateway import PATIENCE, GatewayClient
+    from coffeeshop.client.remote import analyse, open_somehow
+    from coffeeshop.client.upload import use_one_columnar_thread
+
+    assert options.gateway is not None
+    use_one_columnar_thread()
+    patience = PATIENCE if options.patience is None else options.patience
+    shown = options.credentials
+    client = GatewayClient(
+        options.gateway, patience=patience, token=shown.token, ca_file=shown.ca_file
+    )
+    with closing(client):
+        if options.session is None:
+            session = open_somehow(client, folder, session)
+        uploaded, tables, warnings = analyse(
+            client,
+            folder,
+            session,
+            producer=producer,
+            skip_bad_rows=options.skip_bad_rows,
+            timeout=options.timeout,
+            wait=not options.detach,
+            on_progress=bars.advance,
+            on_event=bars.event,
+            keep_on_interrupt=_asks_to_keep,
+        )
+    return session, uploaded, Completed(tables, warnings) if tables else None
+
+
+def _asks_to_keep(session: str) -> bool:
+    """After Ctrl-C: on a terminal ask whether the session shall go on; elsewhere it shall not."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    import click
+
+    if click.confirm(f"Cancel the session {session}?", default=True, err=True):
+        return False
+    click.echo(f"It goes on: coffeeshop watch {session}", err=True)
+    return True
+
+
+def _say_detached(options: Submission, session: str, uploaded: Uploaded) -> None:
+    if options.as_json:
+        print(json.dumps({"session": session, "state": "open", "rows": uploaded.rows}))
+        return
+    print(session)
+    if options.verbosity != "quiet":
+        hint(f"coffeeshop watch {session}")
+
+
+def _show(
+    options: Submission,
+    uploaded: Uploaded,
+    completed: Completed,
+    output: Path,
+    seconds: float,
+    errors: Console,
+) -> None:
+    for warning in completed.warnings:
+        errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+    if options.verbosity == "quiet":
+        return
+    screen = console()
+    show_results(screen, completed.tables)
+    rows = sum(uploaded.rows.values())
+    report = "" if options.report is None else f"; report in {options.report}"
+    screen.print(
+        f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; "
+        f"results in {output}{report}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def summary(
+    uploaded: Uploaded, completed: Completed, files: list[Path], seconds: float
+) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    rows = sum(uploaded.rows.values())
+    return {
+        "state": "completed",
+        "rows": uploaded.rows,
+        "rows_rejected": len(uploaded.rejected),
+        "seconds": round(seconds, 3),
+        "rows_per_second": round(rows / seconds),
+        "results": {name: table.num_rows for name, table in completed.tables.items()},
+        "files": [str(file) for file in files],
+        "warnings": list(completed.warnings),
+    }

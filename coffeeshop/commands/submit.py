@@ -1,0 +1,123 @@
+"""`coffeeshop submit`. Imports of the system are inside, as in `coffeeshop.cli`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from coffeeshop.commands.access import credentials, credentials_options
+from coffeeshop.commands.help import Command
+from coffeeshop.commands.tracing import set_up_tracing, tracing_option
+from coffeeshop.commands.types import FORMATS, PLANS, Choice, DataFolder, SessionId, report_option
+from coffeeshop.settings import Settings, set_up_logging
+
+
+@click.command(
+    cls=Command,
+    examples=(
+        (
+            "here; .data/example, or any path; writes results/example/*.csv",
+            "coffeeshop submit --data-folder example",
+        ),
+        (
+            "Parquet files in a folder of their own",
+            "coffeeshop submit --data-folder example --format parquet --output-dir out",
+        ),
+        (
+            "by a gateway, without waiting for it",
+            "coffeeshop submit --data-folder example --gateway http://127.0.0.1:9000 --detach",
+        ),
+    ),
+)
+@click.option(
+    "--data-folder",
+    "folder",
+    type=DataFolder(),
+    help="A path, or a name under the data root; the root itself if absent.",
+)
+@click.option("--data-root", type=click.Path(path_type=Path), help="[COFFEESHOP_DATA_ROOT, .data]")
+@click.option(
+    "--output-dir",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the five files go.  [results/<folder name>]",
+)
+@click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
+@report_option
+@click.option("--plan", type=Choice(PLANS), default="fused", show_default=True)
+@click.option("--partitions", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--on-bad-row",
+    type=Choice(["fail", "skip"]),
+    default="fail",
+    show_default=True,
+    help="skip: write bad rows with their reason to rejected.csv and go on.",
+)
+@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the results.")
+@click.option(
+    "--gateway", help="A gateway's URL; without one all of it runs here.  [COFFEESHOP_GATEWAY]"
+)
+@click.option(
+    "--gateway-patience",
+    type=click.FloatRange(min=0),
+    help="Seconds in which an unanswered request is repeated.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
+)
+@click.option("--detach", is_flag=True, help="Send the data, print the session's id, do not wait.")
+@credentials_options
+@click.option(
+    "--session",
+    type=SessionId("open"),
+    help="The id (a UUID) of a session that several clients feed.",
+)
+@click.option("--producer", default="0/1", help="i/N: send the i-th of N shares.  [0/1]")
+@tracing_option
+@click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
+@click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors and ids only.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON summary and nothing else.")
+def submit(
+    folder: str | None,
+    data_root: Path | None,
+    output_dir: Path | None,
+    file_format: str,
+    report: Path | None,
+    plan: str,
+    partitions: int,
+    on_bad_row: str,
+    timeout: float | None,
+    gateway: str | None,
+    gateway_patience: float | None,
+    detach: bool,
+    session: str | None,
+    producer: str,
+    tracing: bool,
+    verbosity: str | None,
+    as_json: bool,
+) -> None:
+    """Analyse a data folder and write the five result files."""
+    settings = Settings.read()
+    set_up_logging(settings, verbosity)
+    set_up_tracing(settings, tracing)
+    from coffeeshop.commands.submission import Submission
+    from coffeeshop.commands.submission import submit as run
+
+    run(
+        Submission(
+            folder,
+            data_root or settings.data_root,
+            output_dir,
+            file_format,
+            plan,
+            partitions,
+            on_bad_row == "skip",
+            timeout,
+            verbosity or "normal",
+            as_json,
+            gateway or settings.gateway,
+            detach,
+            session,
+            producer,
+            settings.gateway_patience if gateway_patience is None else gateway_patience,
+            credentials(settings),
+            report,
+        )
+    )

@@ -1,0 +1,88 @@
+"""The commands for trying it. Imports of the system are inside, as in `coffeeshop.cli`."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import click
+
+from coffeeshop.commands.access import credentials, credentials_options
+from coffeeshop.commands.help import Command
+from coffeeshop.commands.types import Choice
+from coffeeshop.settings import Settings, set_up_logging
+from coffeeshop.terminal import hint
+
+
+@click.command(
+    cls=Command,
+    short_help="Write an example data folder into OUT.",
+    examples=(
+        ("100,000 transactions", "coffeeshop generate .data/example"),
+        (
+            "other rows, in one file a table",
+            "coffeeshop generate my/folder --transactions 5000 --seed 7 --layout flat",
+        ),
+    ),
+)
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--transactions", type=click.IntRange(min=0), default=100_000, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--dialect", type=Choice(["kaggle", "export"]), default="kaggle")
+@click.option("--layout", type=Choice(["dirs", "flat"]), default="dirs")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the numbers of rows as JSON.")
+def generate(
+    out: Path,
+    transactions: int,
+    seed: int,
+    dialect: str,
+    layout: str,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Write a data folder of the real schema, oddities included, into OUT.
+
+    The same arguments write the same bytes.
+    """
+    from coffeeshop.errors import UsageError
+    from coffeeshop.generate import generate as run
+
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty; name a folder that is, or that is not there yet")
+    try:
+        rows = run(out, transactions=transactions, seed=seed, dialect=dialect, layout=layout)
+    except OSError as error:
+        raise UsageError(f"cannot write to {out}: {error.strerror}") from error
+    if as_json:
+        print(json.dumps(rows))
+    elif not quiet:
+        for table, number in rows.items():
+            print(f"{number:>12,} {table}")
+        hint(f"coffeeshop submit --data-folder {shlex.quote(str(out))}")
+
+
+@click.command(
+    cls=Command,
+    short_help="Three clients at once, while tasks are killed.",
+    examples=(
+        ("here, while tasks are killed", "coffeeshop demo"),
+        ("by a gateway", "coffeeshop demo --gateway http://127.0.0.1:9000"),
+    ),
+)
+@click.option("--transactions", type=click.IntRange(1, 200_000), default=20_000, show_default=True)
+@click.option("--gateway", help="Let a gateway's system do it.  [COFFEESHOP_GATEWAY]")
+@credentials_options
+@click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
+@click.option("--json", "as_json", is_flag=True, help="Print each client's answers as JSON only.")
+def demo(transactions: int, gateway: str | None, verbosity: str | None, as_json: bool) -> None:
+    """Three clients at once, each with its own data and its own answers.
+
+    Without a gateway everything runs here, no broker needed, and tasks are killed meanwhile.
+    """
+    settings = Settings.read()
+    set_up_logging(settings, verbosity or "quiet")
+    from coffeeshop.commands.demo import demo as run
+
+    run(transactions, gateway or settings.gateway, credentials(settings), as_json=as_json)

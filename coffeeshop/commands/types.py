@@ -1,0 +1,115 @@
+"""Types of the command line's values: what completes them, and what was meant by a wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from coffeeshop.commands.access import credentials
+from coffeeshop.errors import CoffeeshopError
+from coffeeshop.settings import Settings
+from coffeeshop.suggestions import did_you_mean
+
+DEFAULT_GATEWAY = "http://127.0.0.1:9000"
+# Written out, since their places import the columnar library; a test compares them.
+NODE_TYPES = (
+    "gateway",
+    "filters",
+    "filter_year",
+    "filter_hour",
+    "filter_amount",
+    "aggregator_query1",
+    "aggregator_query2",
+    "aggregator_query3",
+    "aggregator_query4",
+    "worker",
+    "all",
+)
+QUERIES = ("query1", "query2_best_selling", "query2_most_profitable", "query3", "query4")
+STATES = ("open", "completed", "failed", "cancelled", "aborted")
+FORMATS = ("csv", "json", "parquet")
+PLANS = ("fused", "staged")
+report_option = click.option(
+    "--report",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Also write a report: one HTML file with tables, charts and downloads.",
+)
+
+
+class Choice(click.Choice[str]):
+    """A choice that says which one was probably meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """The message for a value that is none of the choices."""
+        message = super().get_invalid_choice_message(value, ctx).rstrip(".")
+        return message + (did_you_mean(str(value), self.choices) or ".")
+
+
+class DataFolder(click.ParamType[str]):
+    """A path, or a name under the data root."""
+
+    name = "folder"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """The folders under the data root; where none fits, the shell's own folders."""
+        # bash forgets what came before the request for its own folders: that goes first.
+        return [CompletionItem(incomplete, type="dir")] + [
+            CompletionItem(name)
+            for name in _folders(ctx.params.get("data_root"))
+            if name.startswith(incomplete)
+        ]
+
+
+class SessionId(click.ParamType[str]):
+    """A session's id; the gateway says whether there is one."""
+
+    name = "session"
+
+    def __init__(self, *states: str) -> None:
+        """``states``: those of the sessions that it makes sense to offer; all of them if none."""
+        self._states = states
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """The newest sessions of the gateway, if it answers at once."""
+        return [
+            CompletionItem(each["id"], help=f"{each['state']} {each['name']}".strip())
+            for each in _sessions(ctx)
+            if each["id"].startswith(incomplete)
+            and (not self._states or each["state"] in self._states)
+        ]
+
+
+def _folders(data_root: Path | str | None) -> list[str]:
+    root = Path(data_root) if data_root else _settings().data_root
+    try:
+        return sorted(f.name for f in root.iterdir() if f.is_dir() and not f.name.startswith("."))
+    except OSError:
+        return []  # no such root: nothing to offer
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.read()
+    except CoffeeshopError:
+        return Settings()  # the command itself will say what is wrong with the environment
+
+
+def _sessions(ctx: click.Context) -> Iterable[dict[str, Any]]:
+    from coffeeshop.client.glance import newest_sessions
+
+    settings = _settings()
+    url = ctx.params.get("gateway") or settings.gateway or DEFAULT_GATEWAY
+    try:
+        shown = credentials(settings, ctx)
+    except CoffeeshopError:
+        return ()  # a token file that cannot be read: the command itself will say so
+    return newest_sessions(url, shown.token, shown.ca_file)

@@ -1,0 +1,105 @@
+"""`coffeeshop watch`: a session's events, redrawn on a terminal, a line each anywhere else."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from coffeeshop.client.gateway import ENDS, Event, GatewayClient
+from coffeeshop.commands.remote import COLOURS, QUERIES, raise_unless_completed
+from coffeeshop.terminal import console, hint, is_redrawn
+
+SHOWN_EVENTS = 5
+"""Other events than results that the picture keeps, the newest of them."""
+
+
+class Picture:
+    """What is known of a session, as a terminal shows it. Fed by one thread, drawn by another."""
+
+    def __init__(self, session: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._session = session
+        self._now = now
+        self._began = now()
+        self._seconds: float | None = None
+        self._state = "open"
+        self._answered: dict[str, float] = {}
+        self._others: tuple[str, ...] = ()
+
+    def feed(self, event: Event) -> None:
+        """Take an event."""
+        seconds = self._now() - self._began
+        if event.name == "result":
+            self._answered[str(event.data["query"])] = seconds
+        elif event.name in ENDS:
+            self._state, self._seconds = event.name, seconds
+        else:
+            self._others = (*self._others, words_of(event))[-SHOWN_EVENTS:]
+
+    def __rich__(self) -> Group:
+        """The picture as of now."""
+        seconds = self._now() - self._began if self._seconds is None else self._seconds
+        state = (self._state, COLOURS.get(self._state, "yellow"))
+        head = Text.assemble((self._session, "bold"), "  ", state, f"  {seconds:.1f} s")
+        table = Table(box=None, show_header=False, pad_edge=False)
+        for query in QUERIES:
+            answered = self._answered.get(query)
+            known = answered is not None
+            when = Text(f"{answered:.1f} s" if known else "waiting", "" if known else "dim")
+            table.add_row(Text("✓" if known else "·", "green" if known else "dim"), query, when)
+        return Group(head, table, *(Text(line) for line in self._others))
+
+
+def watch(client: GatewayClient, session: str, mode: str) -> None:
+    """Follow a session to its end. ``mode``: table, json or ids. Raises what it ended in."""
+    screen = console()
+    if mode == "table" and is_redrawn(sys.stdout):
+        last = _drawn(client.events(session), session, screen)
+    else:
+        last = _told(client.events(session), _teller(mode, screen))
+    raise_unless_completed(last.name, str(last.data.get("reason", "")))
+    if mode == "ids":
+        print(session)
+    elif mode == "table":
+        hint(f"coffeeshop results {session}")
+
+
+def words_of(event: Event) -> str:
+    """An event on one line."""
+    words = " ".join(f"{key}={value}" for key, value in event.data.items())
+    return f"{event.name:<14} {words}"
+
+
+def _drawn(events: Iterator[Event], session: str, screen: Console) -> Event:
+    picture = Picture(session)
+    with Live(picture, console=screen, refresh_per_second=4):
+        return _told(events, picture.feed)
+
+
+def _told(events: Iterator[Event], tell: Callable[[Event], None]) -> Event:
+    last: Event | None = None
+    for last in events:
+        tell(last)
+    assert last is not None  # the client's events go on to an end, or it raises
+    return last
+
+
+def _teller(mode: str, screen: Console) -> Callable[[Event], None]:
+    def as_json(event: Event) -> None:
+        print(json.dumps({"event": event.name, "id": event.offset, **event.data}), flush=True)
+
+    def as_line(event: Event) -> None:
+        line = Text(words_of(event))
+        line.stylize("bold", 0, len(event.name))
+        screen.print(line, soft_wrap=True)
+
+    def nothing(event: Event) -> None:
+        pass
+
+    return {"json": as_json, "ids": nothing}.get(mode, as_line)

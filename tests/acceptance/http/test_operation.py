@@ -1,0 +1,185 @@
+"""The gateway's API in operation: limits, health, its own description, bugs, shutdown."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx2 as httpx
+import pytest
+
+from coffeeshop.codec import encode
+from coffeeshop.formats import MEDIA_TYPES
+from coffeeshop.gateway.admission import Limits
+from tests.acceptance.http.requests import events_of, listening, opened, problem, put
+from tests.running import PATIENCE, Running, eventually, http, readers_of, running
+from tests.unit.helpers import USERS
+
+# Limits.
+
+
+def test_too_much_at_once_is_refused_for_now() -> None:
+    limits = Limits(in_memory=2700, session_window=1600, open_sessions=3)
+    with running(node=False, limits=limits) as system, http(system) as api:
+        first, second, third = (opened(api) for _ in range(3))
+        with Stuck(system, first, 1500), Stuck(system, second, 1000):
+            answer = put(api, first, "users", 0, encode(USERS))
+            problem(answer, 429)
+            assert answer.headers["retry-after"] == "1"
+            answer = put(api, third, "users", 0, encode(USERS))
+            problem(answer, 503)
+            assert answer.headers["retry-after"] == "1"
+            assert api.get("/v1/status").json()["bytes_in_memory"] == 2500
+        eventually(lambda: api.get("/v1/status").json()["bytes_in_memory"] == 0, "room is made")
+        assert put(api, first, "users", 0, encode(USERS)).status_code == 204
+        answer = api.post("/v1/sessions")
+        problem(answer, 422)
+        answer = api.post("/v1/sessions", json={})
+        assert problem(answer, 503)["detail"] == "3 sessions are open"
+        assert answer.headers["retry-after"] == "1"
+        assert api.get("/v1/status").json()["requests_refused_total"] == 3
+
+
+class Stuck:
+    """A client that announces a body and does not send it."""
+
+    def __init__(self, system: Running, session: str, size: int) -> None:
+        self._system = system
+        self._size = size
+        self._text = (
+            f"PUT /v1/sessions/{session}/tables/users/batches/9 HTTP/1.1\r\nHost: localhost\r\n"
+            f"Content-Type: text/csv\r\nContent-Length: {size}\r\n\r\n"
+        )
+
+    def __enter__(self) -> None:
+        admission = self._system.gateways[0].gateway.admission
+        before = admission.in_memory
+        self._socket = socket.create_connection(("127.0.0.1", self._system.gateways[0].port))
+        self._socket.sendall(self._text.encode())
+        eventually(lambda: admission.in_memory == before + self._size, "it is waited for")
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+
+def test_empty_bodies_at_once_are_client_errors(api: httpx.Client) -> None:
+    session = opened(api)
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda n: put(api, session, "users", n, b"").status_code, range(40))
+    assert set(found) == {422}
+
+
+# Operation.
+
+
+def test_health_readiness_figures_and_nodes(system: Running, api: httpx.Client) -> None:
+    assert api.get("/healthz").json() == {"status": "ok"}
+    assert api.get("/readyz").json() == {"status": "ready"}
+    eventually(lambda: api.get("/v1/nodes").json()["nodes"], "a node is listed")
+    (node,) = api.get("/v1/nodes").json()["nodes"]
+    assert node["types"] == ["worker"]
+    status = api.get("/v1/status").json()
+    assert status["nodes"] == 1
+    assert status["gateway"] == system.gateways[0].sessions.name
+    metrics = api.get("/metrics")
+    assert metrics.headers["content-type"].startswith("text/plain")
+    for name in ("sessions_by_state{", "journal_bytes ", "requests_refused_total{", "threads "):
+        assert f"\ncoffeeshop_{name}" in metrics.text
+
+
+def test_a_gateway_that_is_not_ready_says_so() -> None:
+    with running(node=False, ready=lambda: False) as system, http(system) as api:
+        answer = api.get("/readyz")
+        problem(answer, 503)
+        assert answer.headers["retry-after"] == "1"
+        assert api.get("/healthz").status_code == 200
+        assert not system.client().ready()
+
+
+def test_the_api_describes_itself(api: httpx.Client) -> None:
+    document = api.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    names = [
+        (path, method, operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+    assert {(path, method) for path, method, _ in names} == {
+        ("/v1/sessions", "post"),
+        ("/v1/sessions", "get"),
+        ("/v1/sessions/{session}", "get"),
+        ("/v1/sessions/{session}", "delete"),
+        ("/v1/sessions/{session}/heartbeat", "post"),
+        ("/v1/sessions/{session}/cancel", "post"),
+        ("/v1/sessions/{session}/events", "get"),
+        ("/v1/sessions/{session}/results/{query}", "get"),
+        ("/v1/sessions/{session}/tables/{table}/batches/{number}", "put"),
+        ("/v1/sessions/{session}/tables/{table}/eof", "put"),
+        ("/v1/leftovers", "get"),
+        ("/v1/nodes", "get"),
+        ("/v1/status", "get"),
+        ("/healthz", "get"),
+        ("/readyz", "get"),
+        ("/metrics", "get"),
+    }
+    ids = [operation["operationId"] for _, _, operation in names]
+    assert len(set(ids)) == len(ids)
+    for path, _, operation in names:
+        declared = {p["name"] for p in operation.get("parameters", []) if p["in"] == "path"}
+        assert declared == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        assert "application/problem+json" in operation["responses"]["4XX"]["content"]
+        assert operation["summary"]
+    for reference in references(document):
+        found: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    body = document["paths"]["/v1/sessions/{session}/tables/{table}/batches/{number}"]["put"]
+    assert set(body["requestBody"]["content"]) == {MEDIA_TYPES["arrow"], MEDIA_TYPES["csv"]}
+
+
+def references(document: Any) -> Iterator[str]:
+    if isinstance(document, dict):
+        for key, value in document.items():
+            if key == "$ref":
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from references(value)
+
+
+def test_a_bug_is_a_problem_document_too(
+    monkeypatch: pytest.MonkeyPatch, system: Running, api: httpx.Client
+) -> None:
+    def broken() -> list[dict[str, Any]]:
+        raise ZeroDivisionError("the secret is 42")
+
+    monkeypatch.setattr(system.gateways[0].nodes, "all", broken)
+    found = problem(api.get("/v1/nodes"), 500)
+    assert "42" not in json.dumps(found)
+
+
+def test_a_shutdown_is_prompt_though_somebody_listens() -> None:
+    with running(node=False) as system, http(system) as api:
+        session = opened(api)
+        with ThreadPoolExecutor(1) as pool:
+            heard = pool.submit(events_of, api, session)
+            listening(system, session)
+            began = time.monotonic()
+            system.gateways[0].close()
+            assert time.monotonic() - began < 2.0
+            assert heard.result(PATIENCE) == "retry: 1000\n\n"
+        assert readers_of(system.transport, "") == 0
+
+
+def test_a_taken_port_is_an_error_at_once(system: Running) -> None:
+    from coffeeshop.client.part import csv_batch
+    from coffeeshop.gateway.server import GatewayServer
+
+    with pytest.raises(OSError, match="in use"):
+        GatewayServer(system.transport, "127.0.0.1", system.gateways[0].port, csv_batch)

@@ -1,0 +1,123 @@
+"""Assignments that a node gets late, twice or garbled."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from coffeeshop.actors import node as node_module
+from coffeeshop.messages import Assignment, SessionSpec, TaskId
+from coffeeshop.plan import plan_named
+from tests.unit.actors import Cluster, answers, tasks
+from tests.unit.helpers import ANSWER, PATIENCE, drain, eof
+from tests.unit.spies import Tap
+
+
+def test_a_settled_task_is_not_started_again_by_a_late_assignment(cluster: Cluster) -> None:
+    spec, other = SessionSpec("s", "fused", 1, 1), SessionSpec("other", "fused", 1, 1)
+    node = cluster.node()
+    follower = cluster.open(spec)
+    cluster.feed(spec)
+    assert answers(follower) == ANSWER
+    cluster.wait_acked(tasks(spec))
+    reads = drain(cluster.transport.reads, tasks(spec))
+    out = Tap(cluster.transport, "out.s")
+    for task in plan_named(spec.plan).tasks(spec):
+        cluster.transport.assign(spec, task)
+    cluster.wait_acked(tasks(spec))
+    cluster.wait_idle(node)
+    assert len(reads) == len(set(reads))
+    assert cluster.transport.reads.empty()
+    assert len([out.next() for _ in range(10)]) == 10  # five results and their ends, once
+    assert out.empty()
+    following = cluster.open(other)
+    cluster.feed(other)
+    assert answers(following) == ANSWER  # the supervisor is alive
+
+
+def test_a_late_assignment_after_the_clean_up_starts_nothing_on_a_fresh_node(
+    cluster: Cluster,
+) -> None:
+    spec = SessionSpec("s", "fused", 1, 1)
+    node = cluster.node()
+    for task in plan_named(spec.plan).tasks(spec):
+        cluster.transport.assign(spec, task)
+    cluster.wait_acked(tasks(spec))
+    cluster.wait_idle(node)
+    assert not [name for name in cluster.transport.inner.names() if name.startswith("in.")]
+
+
+def test_only_the_last_tombstones_are_kept(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(node_module, "TOMBSTONES", 2)
+    node = cluster.node()
+    gone = [(SessionSpec(name), TaskId(name, "filters", 0)) for name in "abc"]
+    for spec, task in gone:
+        cluster.transport.assign(spec, task)
+        cluster.wait_acked(1)
+    drain(cluster.transport.reads, 3)
+    for spec, task in reversed(gone):
+        cluster.transport.assign(spec, task)
+        cluster.wait_acked(1)
+    cluster.wait_idle(node)
+    assert drain(cluster.transport.reads, 1) == ["in.a.filters.0"]
+    assert cluster.transport.reads.empty()
+
+
+def test_a_repeated_assignment_of_a_running_task_is_acked_with_it(cluster: Cluster) -> None:
+    spec, task = SessionSpec("s", "fused", 1, 1), TaskId("s", "filters", 0)
+    cluster.transport.declare(spec)
+    node = cluster.node()
+    for _ in range(3):
+        cluster.transport.assign(spec, task)
+    cluster.transport.reads.get(timeout=PATIENCE)
+    cluster.transport.put(task.journal, eof("transactions", 0), eof("transaction_items", 0))
+    cluster.wait_acked(3)
+    cluster.wait_idle(node)
+    assert cluster.transport.reads.empty()
+
+
+GOOD = json.loads(Assignment(SessionSpec("s"), TaskId("s", "filters", 0)).to_bytes())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xfe",
+        b"null",
+        b"[" * 100_000,
+        json.dumps({**GOOD, "id": ["s"]}).encode(),
+        json.dumps({**GOOD, "partition": float("inf")}).encode(),
+        json.dumps({**GOOD, "producers": 0}).encode(),
+    ],
+)
+def test_an_assignment_nobody_can_read_is_logged_and_acked(
+    cluster: Cluster, body: bytes, logged: list[dict[str, Any]]
+) -> None:
+    node = cluster.node()
+    cluster.transport.assign_bytes("filters", body)
+    cluster.wait_acked(1)
+    assert [e["stage"] for e in logged if e["event"] == "node.bad_assignment"] == ["filters"]
+    cluster.wait_idle(node)
+    assert cluster.failures.empty()
+
+
+def test_an_assignment_of_a_plan_this_release_does_not_know_fails_that_session_only(
+    cluster: Cluster,
+) -> None:
+    known, unknown = SessionSpec("s", "fused", 1, 1), SessionSpec("new", "of tomorrow")
+    task = TaskId("new", "filters", 0)
+    cluster.transport.declare_journal("out.new")
+    node = cluster.node()
+    cluster.transport.assign(unknown, task)
+    out = Tap(cluster.transport, "out.new")
+    assert "no plan 'of tomorrow'" in out.next().body.decode()
+    cluster.wait_acked(1)
+    cluster.wait_idle(node)
+    follower = cluster.open(known)
+    cluster.feed(known)
+    assert answers(follower) == ANSWER

@@ -1,0 +1,175 @@
+"""What goes wrong around sessions: lost journals, senseless facts, a broker that is away."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import asdict
+
+import pytest
+
+from coffeeshop.errors import CoffeeshopError, Unreachable
+from coffeeshop.gateway import chronicle as chronicle_module
+from coffeeshop.gateway.registry import SESSIONS, Fact, Session
+from coffeeshop.gateway.sessions import Sessions
+from coffeeshop.messages import out_journal
+from coffeeshop.transport import Message, Outcome
+from coffeeshop.transport.memory import MemoryTransport
+from tests.running import PATIENCE, eventually
+from tests.unit.world import (
+    World,
+    in_background,
+    looked,
+    reaches,
+    released,
+    spec_of,
+    state,
+)
+
+
+def test_a_broker_that_lost_a_sessions_end_fails_it(world: World) -> None:
+    sessions = world.replica("g1")
+    spec = spec_of()
+    sessions.open(spec)
+    world.transport.delete_journal(out_journal(spec.id))
+    known = reaches(sessions, spec, "failed")
+    assert known is not None
+    assert known.reason == "the broker lost its journal"
+
+
+def test_ending_a_session_whose_journal_is_gone_ends_it_all_the_same(world: World) -> None:
+    sessions = world.replica("g1", period=3600)
+    spec = spec_of()
+    known = sessions.open(spec)
+    sessions._heard(Fact("ended", spec.id, "g1", 0.0, {}))  # nobody watches
+    world.transport.delete_journal(out_journal(spec.id))
+    sessions.end(known, "aborted", "why")
+    reaches(sessions, spec, "aborted")
+
+
+def test_facts_that_make_no_sense_are_passed_over(world: World) -> None:
+    sessions = world.replica("g1")
+    for body in (b"", b"[]", b'{"kind": "alive"}', b"[" * 100_000):
+        world.transport.append(SESSIONS, Message({}, body), lambda outcome: None)
+    spec = spec_of()
+    assert sessions.open(spec).declared
+
+
+def test_a_session_that_cannot_be_looked_at_does_not_hide_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = world.replica("g1")
+    bad, good = spec_of(), spec_of()
+    sessions.open(bad)
+    sessions.open(good)
+    before = sessions._end_what_nobody_wants
+
+    def broken(session: Session) -> None:
+        if session.spec.id == bad.id:
+            raise ZeroDivisionError
+        before(session)
+
+    monkeypatch.setattr(sessions, "_end_what_nobody_wants", broken)
+    world.time.seconds += 61
+    reaches(sessions, good, "aborted")
+    assert state(sessions, bad) == "open"
+
+
+@pytest.mark.parametrize("error", [Unreachable("away"), ZeroDivisionError()])
+def test_what_fails_once_is_done_at_the_next_look_around(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    sessions = world.replica("g1")
+    spec = spec_of()
+    sessions.open(spec)
+    delete, failures = world.transport.delete_journal, [error]
+
+    def fails_once(name: str) -> None:
+        if failures:
+            raise failures.pop()
+        delete(name)
+
+    monkeypatch.setattr(world.transport, "delete_journal", fails_once)
+    known = sessions.chronicle.get(spec.id)
+    assert known is not None
+    sessions.end(known, "cancelled", "")
+    eventually(lambda: released(sessions, spec), "its input is released")
+    assert failures == []
+
+
+class Away(MemoryTransport):
+    """A broker that stops answering."""
+
+    away = False
+
+    def append(self, name: str, message: Message, on_outcome: Callable[[Outcome], None]) -> None:
+        if not self.away:
+            super().append(name, message, on_outcome)
+
+
+def test_closing_does_not_wait_for_a_broker_that_is_away() -> None:
+    transport = Away()
+    world = World(transport)
+    sessions = world.replica("g1")
+    spec = spec_of()
+    sessions.open(spec)
+    transport.away = True
+    found: list[CoffeeshopError] = []
+
+    def opens() -> None:
+        try:
+            sessions.open(spec_of())
+        except CoffeeshopError as error:
+            found.append(error)
+
+    opening = in_background(opens)
+    world.time.seconds += 61
+    eventually(lambda: sessions._errands._busy, "it tries to abort the session")
+    world.close()
+    opening.join(PATIENCE)
+    assert [type(error) for error in found] == [Unreachable]
+
+
+def test_closing_wakes_whoever_waits_for_word_of_a_session(world: World) -> None:
+    sessions = world.replica("g1")
+    asked = threading.Event()
+    found: list[Session | None] = []
+
+    def never(session: Session | None) -> bool:
+        asked.set()
+        return False
+
+    waiting = in_background(
+        lambda: found.append(sessions.chronicle.wait_until("nobody", never, 3600))
+    )
+    assert asked.wait(PATIENCE)
+    world.stop(sessions)
+    waiting.join(PATIENCE)
+    assert found == [None]
+
+
+def test_a_gateway_does_not_begin_before_it_knows_the_past(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chronicle_module, "STORED_TIMEOUT", 0.01)
+    monkeypatch.setattr(chronicle_module.Chronicle.stored, "__defaults__", (0.01,))
+    transport = Away()
+    transport.away = True
+    sessions = Sessions(transport)
+    with pytest.raises(Unreachable):
+        sessions.start()
+    sessions.close()
+    transport.close()
+
+
+def test_replicas_that_never_began_can_be_closed() -> None:
+    Sessions(MemoryTransport()).close()
+
+
+def test_opened_by_a_release_with_other_plans_is_left_alone(world: World) -> None:
+    sessions = world.replica("g1")
+    spec = {**asdict(spec_of()), "plan": "a plan of next year"}
+    fact = Fact("opened", spec["id"], "g9", 0.0, {"spec": spec})
+    world.transport.append(SESSIONS, fact.message(), lambda outcome: None)
+    looked(world)
+    assert sessions.chronicle.all() == []

@@ -1,0 +1,149 @@
+"""Openings of sessions that are cut short, and what happens while one is under way."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from coffeeshop.errors import Unreachable
+from coffeeshop.messages import out_journal
+from coffeeshop.transport.memory import MemoryTransport
+from tests.running import PATIENCE, eventually
+from tests.unit.helpers import ANSWER
+from tests.unit.world import (
+    LIFETIMES,
+    World,
+    feed,
+    in_background,
+    looked,
+    reaches,
+    released,
+    results,
+    spec_of,
+)
+
+
+class Breaking(MemoryTransport):
+    """Fails at declaring journals when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_to_declare = 1 << 30
+
+    def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
+        if not name.startswith("ctl."):
+            if self.left_to_declare <= 0:
+                raise Unreachable("the broker does not answer")
+            self.left_to_declare -= 1
+        super().declare_journal(name, max_bytes)
+
+
+@pytest.fixture
+def breaking() -> Iterator[World]:
+    made = World(Breaking())
+    yield made
+    made.close()
+
+
+def broken_after(world: World, journals: int) -> None:
+    assert isinstance(world.transport, Breaking)
+    world.transport.left_to_declare = journals
+
+
+@pytest.mark.parametrize("journals", [0, 1, 3])
+def test_an_opening_that_was_cut_short_is_cleaned_up(breaking: World, journals: int) -> None:
+    sessions = breaking.replica("g1")
+    spec = spec_of()
+    broken_after(breaking, journals)
+    with pytest.raises(Unreachable):
+        sessions.open(spec)
+    assert len(breaking.left()) == journals
+    breaking.time.seconds += 61
+    reaches(sessions, spec, "aborted")
+    breaking.time.seconds += LIFETIMES.result_ttl + 1
+    reaches(sessions, spec, "expired")
+    assert breaking.left() == []
+
+
+@pytest.mark.parametrize("journals", [0, 1, 3])
+def test_an_opening_that_was_cut_short_goes_on_when_asked_again(
+    breaking: World, journals: int
+) -> None:
+    breaking.work()
+    first, second = breaking.replica("g1"), breaking.replica("g2")
+    spec = spec_of()
+    broken_after(breaking, journals)
+    with pytest.raises(Unreachable):
+        first.open(spec)
+    looked(breaking, first)
+    broken_after(breaking, 1 << 30)
+    assert second.open(spec).declared
+    feed(second, spec)
+    reaches(second, spec, "completed")
+    assert results(breaking, spec) == ANSWER
+
+
+@pytest.mark.parametrize("journals", [0, 2])
+def test_an_opening_that_was_cut_short_can_be_cancelled(breaking: World, journals: int) -> None:
+    sessions = breaking.replica("g1")
+    spec = spec_of()
+    broken_after(breaking, journals)
+    with pytest.raises(Unreachable):
+        sessions.open(spec)
+    known = sessions.chronicle.get(spec.id)
+    assert known is not None
+    sessions.end(known, "cancelled", "never mind")
+    reaches(sessions, spec, "cancelled")
+    eventually(lambda: released(sessions, spec), "its input is released")
+
+
+class Slow(MemoryTransport):
+    """Declares a session's out journal only when told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Event()
+        self.go_on = threading.Event()
+
+    def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
+        if name.startswith("out."):
+            self.asked.set()
+            assert self.go_on.wait(PATIENCE)
+        super().declare_journal(name, max_bytes)
+
+
+def test_looking_around_while_a_session_is_opened_does_not_lose_its_end() -> None:
+    transport = Slow()
+    world = World(transport)
+    sessions = world.replica("g1")
+    spec = spec_of()
+    opening = in_background(lambda: sessions.open(spec))
+    assert transport.asked.wait(PATIENCE)
+    looked(world)
+    transport.go_on.set()
+    opening.join(PATIENCE)
+    known = sessions.chronicle.get(spec.id)
+    assert known is not None
+    sessions.end(known, "cancelled", "")
+    reaches(sessions, spec, "cancelled")
+    world.close()
+
+
+def test_a_session_that_ends_while_it_is_opened_leaves_no_input_behind() -> None:
+    transport = Slow()
+    world = World(transport)
+    sessions, other = world.replica("g1"), world.replica("g2")
+    spec = spec_of()
+    opening = in_background(lambda: sessions.open(spec))
+    assert transport.asked.wait(PATIENCE)
+    known = other.chronicle.wait_until(spec.id, lambda s: s is not None, PATIENCE)
+    assert known is not None
+    other.end(known, "cancelled", "")
+    reaches(sessions, spec, "cancelled")
+    eventually(lambda: released(sessions, spec), "its input is released")
+    transport.go_on.set()
+    opening.join(PATIENCE)
+    assert world.left() == [out_journal(spec.id)]
+    world.close()
