@@ -135,7 +135,7 @@ class Control:
 
         When several may have done it, each is asked alone from then on.
         """
-        named = [call for call in interrupted if f"'{call.act.name}'" in words]
+        named = [c for c in interrupted if c.act.name and f"'{c.act.name}'" in words]
         guilty = named or (interrupted if len(interrupted) == 1 else [])
         for call in guilty:
             call.fail(_broken(call.act.name, words))
@@ -173,8 +173,8 @@ class Control:
         self._busy[channel] = None
 
     def _run(self, channel: Channel) -> None:
-        call = self._next_call()
-        if call is None or not channel.is_open:
+        call = self._next_call() if channel.is_open else None
+        if call is None:
             self._rest(channel)
             return
         self._busy[channel] = call
