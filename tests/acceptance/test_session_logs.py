@@ -37,10 +37,17 @@ LIFE = [
 ]
 
 
+@pytest.fixture(scope="module")
+def own(broker: PrivateBroker) -> Iterator[PrivateBroker]:
+    """A broker of these tests' own: they leave sessions behind that nobody ends."""
+    with PrivateBroker() as private:
+        yield private
+
+
 @pytest.fixture
-def cluster(broker: PrivateBroker) -> Iterator[Cluster]:
+def cluster(own: PrivateBroker) -> Iterator[Cluster]:
     """No processes yet; ended after the test."""
-    with Cluster(broker.url) as made:
+    with Cluster(own.url) as made:
         yield made
 
 
