@@ -36,6 +36,13 @@ def make_data(path: Path, transactions: int, seed: int) -> Data:
 
 
 @pytest.fixture(scope="session")
+def broker(broker: PrivateBroker) -> Iterator[PrivateBroker]:
+    """A broker of these tests' own: other tests leave something behind, and here nothing may be."""
+    with PrivateBroker() as private:
+        yield private
+
+
+@pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Data:
     """A batch or so a table."""
     return make_data(tmp_path_factory.mktemp("chaos") / "small", 3_000, 5)
