@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from rich.text import Text
 
@@ -32,9 +33,9 @@ def examine(client: GatewayClient) -> list[Finding]:
     """All checks, in the order in which they depend on each other."""
     findings = [_ready(client)]
     if findings[0].ok:
-        findings += [
-            check(client) for check in (_stages, _unreleased, _leftovers, _broken, _unfinished)
-        ]
+        findings += [_stages(client), _unreleased(client)]
+        found = client.leftovers()  # once: the gateway asks the broker for hundreds of journals
+        findings += [_leftovers(found), _broken(found), _unfinished(client)]
     return findings
 
 
@@ -71,8 +72,7 @@ def _unreleased(client: GatewayClient) -> Finding:
     )
 
 
-def _leftovers(client: GatewayClient) -> Finding:
-    found = client.leftovers()
+def _leftovers(found: dict[str, Any]) -> Finding:
     journals = found["journals"]
     return Finding(
         "nothing left on the broker",
@@ -82,8 +82,8 @@ def _leftovers(client: GatewayClient) -> Finding:
     )
 
 
-def _broken(client: GatewayClient) -> Finding:
-    broken = client.leftovers()["broken"]
+def _broken(found: dict[str, Any]) -> Finding:
+    broken = found["broken"]
     return Finding(
         "no names without a stream on the broker",
         not broken,

@@ -69,12 +69,13 @@ def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -
     """
     journals = [task.journal for task in plan_named(spec.plan).tasks(spec)]
     journals += [out_journal(spec.id)] if results else []
-    broken = tuple(journal for journal in journals if not _deleted(transport, journal))
+    broken = tuple(journal for journal in journals if not deleted(transport, journal))
     log.info("eof_protocol.session_released", session=spec.id, results=results)
     return broken
 
 
-def _deleted(transport: Transport, journal: str) -> bool:
+def deleted(transport: Transport, journal: str) -> bool:
+    """Delete a journal; whether the broker let go of its name too. Raises `Unreachable`."""
     try:
         transport.delete_journal(journal)
     except JournalBroken as error:

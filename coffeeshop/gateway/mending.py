@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import structlog
 
-from coffeeshop.errors import JournalBroken
 from coffeeshop.gateway.chronicle import Chronicle
+from coffeeshop.gateway.ingest import deleted
 from coffeeshop.transport import Transport
 
 log = structlog.get_logger()
@@ -39,10 +39,7 @@ class Mending:
             self._next = self._now() + PERIOD
 
     def _try(self, journal: str, session: str) -> None:
-        try:
-            self._transport.delete_journal(journal)
-        except JournalBroken as error:
-            log.warning("journal.broken", session=session, journal=journal, reason=str(error))
+        if not deleted(self._transport, journal):
             return
         log.info("journal.mended", session=session, journal=journal)
         self._chronicle.stored(self._chronicle.say("mended", session, journal=journal))

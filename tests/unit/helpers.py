@@ -128,3 +128,14 @@ def drain(queue: SimpleQueue[Any], number: int) -> list[Any]:
 def names(records: Iterable[Record]) -> list[str]:
     """The ids of records."""
     return [record.id for record in records]
+
+
+def stream(*batches: pa.RecordBatch, compression: str | None = None) -> bytes:
+    """An Arrow IPC stream of some batches."""
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_stream(sink, batches[0].schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+    body: bytes = sink.getvalue().to_pybytes()
+    return body

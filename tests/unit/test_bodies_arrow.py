@@ -11,7 +11,7 @@ from coffeeshop.codec import decode, encode
 from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.bodies import ARROW, Batch, batch_of
 from coffeeshop.schema import TABLES
-from tests.unit.helpers import DATA, MENU, STORES, TRANSACTIONS, USERS
+from tests.unit.helpers import DATA, MENU, STORES, TRANSACTIONS, USERS, stream
 
 
 def arrow(table: str, body: bytes) -> Batch:
@@ -63,16 +63,6 @@ def test_any_one_byte_changed_is_refused_or_still_a_batch_of_the_table() -> None
 def test_other_columns_are_refused(batch: pa.RecordBatch) -> None:
     with pytest.raises(CodecError, match="the batch has"):
         arrow("users", encode(batch))
-
-
-def stream(*batches: pa.RecordBatch, compression: str | None = None) -> bytes:
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
-    with pa.ipc.new_stream(sink, batches[0].schema, options=options) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    body: bytes = sink.getvalue().to_pybytes()
-    return body
 
 
 def test_a_second_batch_is_not_lost_in_silence() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from coffeeshop.codec import MAX_BODY, decode, digest, encode, split
 from coffeeshop.errors import CodecError
-from tests.unit.helpers import MENU, STORES, TRANSACTIONS
+from tests.unit.helpers import MENU, STORES, TRANSACTIONS, stream
 
 
 @pytest.mark.parametrize("batch", [*TRANSACTIONS, MENU, MENU.slice(0, 0)])
@@ -64,7 +64,7 @@ def test_a_column_travels_in_the_least_width_that_holds_it(
 
 
 def test_a_batch_that_nobody_narrowed_is_accepted() -> None:
-    assert decode(_stream([MENU]), MENU.schema).equals(MENU)
+    assert decode(stream(MENU), MENU.schema).equals(MENU)
 
 
 @pytest.mark.parametrize(
@@ -80,9 +80,9 @@ def test_a_batch_that_nobody_narrowed_is_accepted() -> None:
 def test_only_narrowed_whole_numbers_are_widened(kind: pa.DataType, told: str | None) -> None:
     field = pa.field("a", kind, metadata=None if told is None else {"wide": told})
     batch = pa.record_batch([pa.nulls(2, kind)], schema=pa.schema([field]))
-    assert decode(_stream([batch])).equals(batch)
+    assert decode(stream(batch)).equals(batch)
     with pytest.raises(CodecError, match="not \\['a'\\]"):
-        decode(_stream([batch]), pa.schema([("a", pa.int64())]))
+        decode(stream(batch), pa.schema([("a", pa.int64())]))
 
 
 def test_other_columns_than_announced_are_refused() -> None:
@@ -158,24 +158,14 @@ def test_the_digest_tells_contents_apart() -> None:
     assert len(digest(b"")) == 32
 
 
-def _stream(batches: list[pa.RecordBatch], compression: str | None = None) -> bytes:
-    sink = pa.BufferOutputStream()
-    options = pa.ipc.IpcWriteOptions(compression=compression)
-    with pa.ipc.new_stream(sink, batches[0].schema, options=options) as writer:
-        for batch in batches:
-            writer.write_batch(batch)
-    body: bytes = sink.getvalue().to_pybytes()
-    return body
-
-
 def test_a_stream_of_two_batches_is_refused() -> None:
     with pytest.raises(CodecError, match="one batch is wanted, not 2"):
-        decode(_stream([MENU, MENU]))
+        decode(stream(MENU, MENU))
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
 @pytest.mark.parametrize("batch", [MENU, _wide(1_000, 20)])
 def test_a_compressed_batch_is_refused(batch: pa.RecordBatch, compression: str) -> None:
     with pytest.raises(CodecError, match="compressed"):
-        decode(_stream([batch], compression))
-    assert decode(_stream([batch])).equals(batch)
+        decode(stream(batch, compression=compression))
+    assert decode(stream(batch)).equals(batch)
