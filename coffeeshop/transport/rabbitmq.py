@@ -27,7 +27,15 @@ from coffeeshop.transport.base import (
     OnHanded,
     OnOutcome,
 )
-from coffeeshop.transport.rabbitmq_acts import Act, declare, delete, exists, look
+from coffeeshop.transport.rabbitmq_acts import (
+    Act,
+    attach,
+    declare,
+    delete,
+    exists,
+    look,
+    then,
+)
 from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
 from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_link import Link, LinkPool
@@ -134,11 +142,12 @@ class RabbitTransport:
     def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
         """Make the stream unless it exists; the oldest segments go beyond ``max_bytes``.
 
-        Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses,
+        A declaration that is repeated after a crash of the broker may succeed and mean nothing, so
+        the stream is read, too. Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses,
         `JournalBroken` when it stumbles over the name.
         """
         self._wait_settled()
-        self._declare(name, _stream_arguments(max_bytes))
+        self._declare(name, _stream_arguments(max_bytes), attach(name))
 
     def delete_journal(self, name: str) -> None:
         """Delete the stream if it exists. Raises as `declare_journal` does."""
@@ -173,7 +182,7 @@ class RabbitTransport:
 
     def declare_queue(self, name: str) -> None:
         """Make the queue unless it exists. Raises as `declare_journal` does."""
-        self._declare(name, {})
+        self._declare(name, {}, look())
 
     def delete_queue(self, name: str) -> None:
         """Delete the queue if it exists. Raises as `declare_journal` does."""
@@ -233,14 +242,15 @@ class RabbitTransport:
     def _call(self, act: Act) -> Any:
         return self._control.call(act, self._call_timeout)
 
-    def _declare(self, name: str, arguments: dict[str, Any]) -> None:
+    def _declare(self, name: str, arguments: dict[str, Any], trial: Act) -> None:
         try:
-            self._call(declare(name, arguments))
+            self._call(then(declare(name, arguments), trial))
         except ChannelClosedByBroker as error:
             if error.reply_code != DIFFERENT or "'x-queue-type'" in error.reply_text:
                 raise UsageError(f"the broker refuses {name}: {error.reply_text}") from error
             # It exists with other limits, of another release perhaps: it serves all the same.
             _log.warning("transport.declared_otherwise", name=name, detail=error.reply_text)
+            self._call(trial)
 
     def _shut(self) -> None:
         if self._closing:

@@ -33,6 +33,33 @@ def declare(name: str, arguments: dict[str, Any]) -> Act:
     )
 
 
+def attach(name: str) -> Act:
+    """Begin to read a stream and stop at once. Answers None: there is more than a name."""
+
+    def send(channel: Channel, done: Callable[[Any], None]) -> None:
+        def leave(attached: Any) -> None:
+            channel.basic_cancel(attached.method.consumer_tag, lambda _frame: done(None))
+
+        channel.basic_qos(prefetch_count=1)  # the broker asks for one
+        channel.basic_consume(
+            name, _ignore, arguments={"x-stream-offset": "next"}, callback=leave
+        )
+
+    return Act(send, name)
+
+
+def then(first: Act, second: Act) -> Act:
+    """Both, about the same name; the answer is that of the second."""
+    return Act(
+        lambda channel, done: first.send(channel, lambda _answer: second.send(channel, done)),
+        first.name,
+    )
+
+
+def _ignore(*_delivery: Any) -> None:
+    """What is appended at this very moment is not for us; a stream keeps it."""
+
+
 def exists(name: str) -> Act:
     """Answers None when a queue or stream is there; refused as missing otherwise."""
     return Act(

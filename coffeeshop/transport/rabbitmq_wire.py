@@ -44,7 +44,9 @@ __all__ = [
 ]
 
 NOT_FOUND = 404
+PRECONDITION_FAILED = 406
 INTERNAL_ERROR = 541
+_ABSENCES = ((NOT_FOUND, "inaccessible"), (PRECONDITION_FAILED, "replica on the local node"))
 _RECEIVE = 256 << 10
 _CONSUME = 1 << 20
 _JOINED = 64 << 10
@@ -191,9 +193,14 @@ def is_missing(error: BaseException) -> bool:
 def is_absent(error: BaseException) -> bool:
     """Whether the broker knows the queue or stream but does not have it at the moment.
 
-    So it answers for streams in the first second after its start, with the code of a missing one.
+    So it answers for streams in the first second after its start: to most requests with the code of
+    a missing one, to a reader that there is no replica of it.
     """
-    return _is_not_found(error) and "inaccessible" in str(error)
+    if not isinstance(error, ChannelClosedByBroker):
+        return False
+    return any(
+        error.reply_code == code and words in str(error) for code, words in _ABSENCES
+    )
 
 
 def _is_not_found(error: BaseException) -> bool:

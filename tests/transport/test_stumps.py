@@ -67,6 +67,19 @@ def test_a_name_without_a_stream_exists(transport: RabbitTransport) -> None:
         assert all(pool.map(transport.exists, NAMES, timeout=PATIENCE))
 
 
+def test_a_declaration_that_the_broker_repeats_without_a_stream_is_not_believed(
+    stumps: PrivateBroker, transport: RabbitTransport
+) -> None:
+    """RabbitMQ itself answers it with success."""
+    transport.declare_journal("repeated")
+    lose_stream(stumps, "repeated")
+    with pytest.raises(JournalBroken, match="holds repeated without"):
+        transport.declare_journal("repeated")
+    remove(stumps, "repeated")
+    transport.declare_journal("repeated")
+    transport.delete_journal("repeated")
+
+
 @pytest.mark.long
 def test_a_broker_that_loses_a_stream_and_runs_on_is_asked_until_it_says_so(
     stumps: PrivateBroker, transport: RabbitTransport

@@ -11,11 +11,14 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, StreamLostError
 
 from coffeeshop.errors import JournalBroken
-from coffeeshop.transport.rabbitmq_acts import delete, exists
+from coffeeshop.transport.rabbitmq_acts import attach, declare, delete, exists, then
 from coffeeshop.transport.rabbitmq_control import ABSENT_PATIENCE, SUSPICION, Control
 from tests.unit.fake_loop import FakeLoop
 
 ABSENT = ChannelClosedByBroker(404, "NOT_FOUND - home node of queue 'a' is down or inaccessible")
+HERE = "PRECONDITION_FAILED - queue 'a' in vhost '/' does not have a replica on the local node"
+NO_REPLICA = ChannelClosedByBroker(406, HERE)
+OTHERWISE = ChannelClosedByBroker(406, "PRECONDITION_FAILED - inequivalent arg 'x-max-age'")
 NAMELESS = ConnectionClosedByBroker(541, "INTERNAL_ERROR")
 
 
@@ -168,14 +171,23 @@ def test_what_the_broker_does_not_have_is_asked_again_ever_more_slowly(bench: Be
     assert bench.ended["a"].exception(0) is None
 
 
-def test_what_the_broker_does_not_have_for_long_is_broken(bench: Bench) -> None:
+@pytest.mark.parametrize("words", [ABSENT, NO_REPLICA])
+def test_what_the_broker_does_not_have_for_long_is_broken(
+    bench: Bench, words: BaseException
+) -> None:
     bench.ask("a")
-    bench.refuse("a", ABSENT)
+    bench.refuse("a", words)
     bench.loop.run()
     bench._turn()
     bench.now = ABSENT_PATIENCE + 1
-    bench.refuse("a", ABSENT)
+    bench.refuse("a", words)
     assert bench.broken("a")
+
+
+def test_another_refusal_is_an_answer(bench: Bench) -> None:
+    bench.ask("a")
+    bench.refuse("a", OTHERWISE)
+    assert bench.ended["a"].exception(0) is OTHERWISE
 
 
 def test_a_broker_that_has_restarted_gets_all_the_time_again(bench: Bench) -> None:
@@ -191,3 +203,42 @@ def test_a_broker_that_has_restarted_gets_all_the_time_again(bench: Bench) -> No
 
 def test_the_question_whether_something_exists_has_its_name_too() -> None:
     assert exists("a").name == delete("a").name == "a"
+
+
+class Recorded:
+    """A channel that answers nothing by itself."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+        self.callbacks: list[Callable[[Any], None]] = []
+
+    def basic_qos(self, prefetch_count: int) -> None:
+        self.calls.append(("qos", prefetch_count))
+
+    def basic_consume(self, name: str, _on: Any, arguments: Any, callback: Any) -> None:
+        self.calls.append((name, arguments))
+        self.callbacks.append(callback)
+
+    def basic_cancel(self, tag: str, callback: Any) -> None:
+        self.calls.append(("cancel", tag))
+        self.callbacks.append(callback)
+
+    def queue_declare(self, name: str, *, callback: Any, **_: Any) -> None:
+        self.calls.append(("declare", name))
+        self.callbacks.append(callback)
+
+
+def test_a_declared_stream_is_read_and_left_before_it_is_believed() -> None:
+    channel = Recorded()
+    answers: list[Any] = []
+    act = then(declare("a", {}), attach("a"))
+    assert act.name == "a"
+    act.send(channel, answers.append)  # type: ignore[arg-type]
+    assert channel.calls == [("declare", "a")]
+    channel.callbacks.pop()(None)
+    assert channel.calls[1:] == [("qos", 1), ("a", {"x-stream-offset": "next"})]
+    channel.callbacks.pop()(SimpleNamespace(method=SimpleNamespace(consumer_tag="t")))
+    assert channel.calls[3:] == [("cancel", "t")]
+    assert answers == []
+    channel.callbacks.pop()(None)
+    assert answers == [None]
