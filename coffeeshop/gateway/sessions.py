@@ -26,7 +26,7 @@ from coffeeshop.errors import (
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.endings import Endings
 from coffeeshop.gateway.errands import Errands
-from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session, release_session
+from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session
 from coffeeshop.gateway.last_calls import LastCalls
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.mending import Mending
@@ -122,10 +122,20 @@ class Sessions:
             self._declare(known)
             stored(say("declared", spec.id))
             crash_point("gateway.declared_written")
-            known = self._hear(spec, lambda session: session is None or session.declared)
-            if known.state != "open":  # somebody ended it meanwhile, and released too early
-                release_session(self._transport, spec, results=False)
+            known = self._hear_declared(known)
         self._watch(known)
+        return known
+
+    def _hear_declared(self, opened: Session) -> Session:
+        """Whoever ended or deleted it meanwhile may have been too early to remove all of it."""
+        known = self.chronicle.wait_until(
+            opened.spec.id, lambda session: session is None or session.declared, WORD_TIMEOUT
+        )
+        if known is None:
+            self._endings.expire(opened)
+            raise JournalGone(f"the session {opened.spec.id} is over")
+        if known.state != "open":
+            self._endings.release(known)
         return known
 
     def _declare(self, session: Session) -> None:

@@ -142,8 +142,8 @@ class RabbitTransport:
     def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
         """Make the stream unless it exists; the oldest segments go beyond ``max_bytes``.
 
-        A declaration that is repeated after a crash of the broker may succeed and mean nothing, so
-        the stream is read, too. Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses,
+        After a crash a broker may say that it made a stream and have none: so it is read, too.
+        Raises `Unreachable` when the broker does not answer in time, `Forbidden` when it refuses,
         `JournalBroken` when it stumbles over the name.
         """
         self._wait_settled()

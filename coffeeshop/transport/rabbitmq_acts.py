@@ -41,9 +41,7 @@ def attach(name: str) -> Act:
             channel.basic_cancel(attached.method.consumer_tag, lambda _frame: done(None))
 
         channel.basic_qos(prefetch_count=1)  # the broker asks for one
-        channel.basic_consume(
-            name, _ignore, arguments={"x-stream-offset": "next"}, callback=leave
-        )
+        channel.basic_consume(name, _ignore, arguments={"x-stream-offset": "next"}, callback=leave)
 
     return Act(send, name)
 

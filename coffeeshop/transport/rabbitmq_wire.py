@@ -198,9 +198,7 @@ def is_absent(error: BaseException) -> bool:
     """
     if not isinstance(error, ChannelClosedByBroker):
         return False
-    return any(
-        error.reply_code == code and words in str(error) for code, words in _ABSENCES
-    )
+    return any(error.reply_code == code and words in str(error) for code, words in _ABSENCES)
 
 
 def _is_not_found(error: BaseException) -> bool:

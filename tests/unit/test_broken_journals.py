@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,11 +27,16 @@ class Stubborn(MemoryTransport):
     def __init__(self) -> None:
         super().__init__()
         self.broken: set[str] = set()
+        self.kept: set[str] = set()
+        """Names that are kept only once there has been a journal."""
         self.tries: list[str] = []
+        self.on_declare: Callable[[str], None] = lambda _name: None
 
     def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
         self._check(name)
+        self.on_declare(name)
         super().declare_journal(name, max_bytes)
+        self.broken |= self.kept & {name}
 
     def delete_journal(self, name: str) -> None:
         super().delete_journal(name)  # what it held is gone all the same
@@ -91,6 +96,26 @@ def test_a_session_is_released_though_the_broker_keeps_a_name(
     for replica in (gateway, other):
         names = dict.fromkeys(broker.broken, spec.id)
         eventually(lambda r=replica, n=names: r.chronicle.broken() == n, "the names are known")  # type: ignore[misc]
+
+
+def test_a_name_that_is_kept_when_a_session_ends_while_it_is_opened_is_known(
+    world: World, broker: Stubborn
+) -> None:
+    gateway, spec = world.replica("g"), spec_of()
+    last = inputs(spec)[-1]
+
+    def end_it(name: str) -> None:
+        """The session ends, and is released, before its last journal is made."""
+        known = gateway.chronicle.get(spec.id)
+        if name == last and known is not None:
+            broker.on_declare = lambda _name: None
+            gateway.end(known, "cancelled", "")
+            eventually(lambda: released(gateway, spec), "its input is released")
+
+    broker.on_declare = end_it
+    broker.kept = {last}
+    gateway.open(spec)
+    eventually(lambda: gateway.chronicle.broken() == {last: spec.id}, "the name is known")
 
 
 def test_a_name_is_tried_again_now_and_then_until_it_is_gone(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from coffeeshop.errors import Unreachable
+from coffeeshop.errors import JournalGone, Unreachable
 from coffeeshop.messages import out_journal
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
@@ -146,4 +147,23 @@ def test_a_session_that_ends_while_it_is_opened_leaves_no_input_behind() -> None
     transport.go_on.set()
     opening.join(PATIENCE)
     assert world.left() == [out_journal(spec.id)]
+    world.close()
+
+
+def test_a_session_that_is_deleted_while_it_is_opened_leaves_nothing_behind() -> None:
+    transport = Slow()
+    world = World(transport)
+    sessions, other = world.replica("g1"), world.replica("g2")
+    spec = spec_of()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(sessions.open, spec)
+        assert transport.asked.wait(PATIENCE)
+        known = other.chronicle.wait_until(spec.id, lambda s: s is not None, PATIENCE)
+        assert known is not None
+        other.delete(known)
+        reaches(sessions, spec, "expired")
+        transport.go_on.set()
+        with pytest.raises(JournalGone):
+            opening.result(PATIENCE)
+    assert world.left() == []
     world.close()
