@@ -22,6 +22,7 @@ from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
 from coffeeshop.gateway.small_bodies import SmallBodies
 from coffeeshop.gateway.state import Gateway
+from coffeeshop.gateway.stopping import SentAway
 from coffeeshop.gateway.traced import Traced
 
 log = structlog.get_logger()
@@ -52,7 +53,8 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
     if tracing.is_on():
         app.add_middleware(Traced)
     app.add_middleware(SmallBodies)
-    app.add_middleware(Guard, access=access)  # the outermost: nothing is read for who may not
+    app.add_middleware(Guard, access=access)  # outside of these: nothing is read for who may not
+    app.add_middleware(SentAway)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(CoffeeshopError, _own_error)
     app.add_exception_handler(HTTPException, _http_error)
