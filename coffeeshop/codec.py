@@ -56,6 +56,8 @@ def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
                 raise CodecError(f"the batch has {found}, not {schema.names}")
             _check_messages(body)
             batch = reader.read_next_batch()
+            if batch.nbytes > len(body):
+                raise CodecError("several columns share their bytes")
             batch.validate()
             batch = _widened(batch, wide)
     except (pa.ArrowException, StopIteration, OSError, ValueError, struct.error) as error:

@@ -10,6 +10,7 @@ replicas, without a barrier or a leader.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -22,13 +23,15 @@ class IntervalSet:
     def __init__(self) -> None:
         self._end_of: dict[int, int] = {}  # start of a run -> its end
         self._start_of: dict[int, int] = {}  # end of a run -> its start
+        self._starts: list[int] = []  # sorted
         self._size = 0
 
     def __len__(self) -> int:
         return self._size
 
     def __contains__(self, number: int) -> bool:
-        return any(start <= number < end for start, end in self._end_of.items())
+        place = bisect_right(self._starts, number)
+        return place > 0 and number < self._end_of[self._starts[place - 1]]
 
     def add(self, number: int) -> bool:
         """Add one number; False when it was a member before."""
@@ -36,6 +39,10 @@ class IntervalSet:
             return False
         start = self._start_of.pop(number, number)
         end = self._end_of.pop(number + 1, number + 1)
+        if end > number + 1:
+            del self._starts[bisect_left(self._starts, number + 1)]
+        if start == number:
+            insort(self._starts, number)
         self._end_of[start] = end
         self._start_of[end] = start
         self._size += 1

@@ -88,7 +88,7 @@ def results(client: GatewayClient, session: str, wish: Wish) -> None:
         sys.stdout.buffer.write(client.result(session, wanted[0], wish.file_format))
         return
     # The name is what some client said: it must not lead out of here.
-    directory = wish.output or Path("results") / (Path(known["name"]).name or session)
+    directory = wish.output or Path("results") / _directory_name(known["name"], session)
     if wish.report is not None:
         check_place(wish.report, directory)
     tables = {name: from_arrow(client.result(session, name, "arrow")) for name in wanted}
@@ -100,6 +100,12 @@ def results(client: GatewayClient, session: str, wish: Wish) -> None:
         print(json.dumps({"session": session, "files": files}, indent=1))
     elif wish.mode == "table":
         print("".join(f"{file}\n" for file in files), end="")
+
+
+def _directory_name(name: str, session: str) -> str:
+    """What a client called its session may be anything."""
+    last = Path(name).name
+    return session if last in ("", ".", "..") else last
 
 
 def _refuse_stdout(wish: Wish) -> None:

@@ -47,6 +47,9 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
         version=__version__,
         description="Analyses of a coffee-shop chain's sales. Errors are RFC 9457 documents.",
         responses={"4XX": _PROBLEM, "5XX": _PROBLEM},
+        # Pages that would load scripts from elsewhere into this origin.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.gateway = gateway
     app.state.access = access

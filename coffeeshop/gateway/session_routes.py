@@ -20,7 +20,8 @@ from coffeeshop.telemetry import about
 HEARTBEATS = 4
 """In the time after which a client counts as gone."""
 CURSOR = r"^\d+(\.\d+)?(e[+-]?\d+)?_[0-9a-f-]{36}$"
-NAME = r"^[^\x00-\x1f\x7f/\\]*$"
+NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]*$"
+TAKEN = "there is a session of this id with other wishes"
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
@@ -45,7 +46,7 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
     if known is None:
         _admit(gateway, spec)
     elif known.spec != spec or not sees(known.owner):
-        raise Problem(409, "there is a session of this id with other wishes")
+        raise Problem(409, TAKEN)
     elif known.declared or known.state != "open":
         response.status_code = 200
         return _shown(gateway, known)
@@ -59,7 +60,10 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
 
 
 def _admit(gateway: Gateway, spec: SessionSpec) -> None:
-    if gateway.chronicle.is_expired(spec.id):
+    owner = gateway.chronicle.expired_owner(spec.id)
+    if owner is not None and not sees(owner):
+        raise Problem(409, TAKEN)
+    if owner is not None:
         raise Problem(410, "a session of this id was removed; take another id", state="expired")
     is_open = [each for each in gateway.chronicle.all() if each.state == "open"]
     gateway.admission.session(len(is_open), gateway.chronicle.journal_bytes())

@@ -10,7 +10,7 @@ import pytest
 from coffeeshop.codec import encode
 from coffeeshop.gateway import protocol
 from coffeeshop.service import resident_bytes
-from tests.running import PATIENCE, Running, http, new_id, running
+from tests.running import PATIENCE, Running, eventually, http, new_id, running
 from tests.unit.helpers import USERS
 
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
@@ -102,6 +102,49 @@ def test_many_requests_on_one_connection_are_no_endless_head(client: socket.sock
         client.sendall(HEALTH + b"X: " + b"a" * 1_000 + b"\r\n\r\n")
     client.sendall(HEALTH + b"Connection: close\r\n\r\n")
     assert all_of(client).count(b"HTTP/1.1 200 ") == 201
+
+
+def connections(system: Running) -> int:
+    return len(system.gateways[0]._server.server_state.connections)
+
+
+def test_requests_without_end_do_not_wait_for_their_turn(
+    system: Running, client: socket.socket
+) -> None:
+    assert flood(client, (HEALTH + b"\r\n") * 2_000, 2_000) < 50 << 20
+    eventually(lambda: connections(system) == 0, "the connection is given up")
+    assert alive(system)
+
+
+def test_a_body_that_goes_on_after_its_answer_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, client: socket.socket
+) -> None:
+    monkeypatch.setattr(protocol, "UNWANTED_BYTES", 1 << 20)
+    client.sendall(
+        b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n\r\n"
+    )
+    assert client.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+    assert flood(client, bytes(1 << 16), 2_000) < 50 << 20
+
+
+def test_bytes_after_an_answer_that_lead_to_nothing_are_given_up(
+    monkeypatch: pytest.MonkeyPatch, client: socket.socket
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
+    client.sendall(HEALTH + b"\r\n")
+    assert client.recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    client.sendall(b"\r\n")
+    all_of(client)  # ends
+
+
+def test_who_does_not_read_the_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, system: Running, client: socket.socket
+) -> None:
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS", 0.2)
+    chart = b"GET /static/vendor/chartjs/chart.umd.min.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    client.sendall(chart * 200)
+    eventually(lambda: connections(system) == 0, "the connection is given up")
+    assert all_of(client).count(b"HTTP/1.1 200 ") < 200
 
 
 @pytest.mark.parametrize("beginning", [b"", b"GET / HT", HEALTH, HEALTH + b"\r\n" + HEALTH])

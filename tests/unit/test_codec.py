@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -168,4 +170,22 @@ def test_a_stream_of_two_batches_is_refused() -> None:
 def test_a_compressed_batch_is_refused(batch: pa.RecordBatch, compression: str) -> None:
     with pytest.raises(CodecError, match="compressed"):
         decode(stream(batch, compression=compression))
+    assert decode(stream(batch)).equals(batch)
+
+
+def test_columns_that_share_their_bytes_are_refused() -> None:
+    """A few bytes could stand for many columns."""
+    numbers = pa.array(range(1_000), pa.int64())
+    batch = pa.record_batch({"a": numbers, "b": numbers})
+    body = bytearray(stream(batch))
+    size = struct.pack("<q", 8_000)
+    where = body.rindex(2 * size)  # where the last column's bytes begin, and how many they are
+    body[where : where + 8] = bytes(8)
+    both = struct.pack("<q", 16_000)
+    assert body.count(both) == 1
+    whole = body.index(both)
+    body[whole : whole + 8] = size
+    del body[-8_008:-8]  # before the mark at the end
+    with pytest.raises(CodecError, match="share"):
+        decode(bytes(body))
     assert decode(stream(batch)).equals(batch)

@@ -52,6 +52,13 @@ def test_what_describes_the_api_needs_a_token_too(system: Running, path: str) ->
         refused(api.get(path), 401)
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_no_page_loads_scripts_from_elsewhere(system: Running, path: str) -> None:
+    with http(system, token=ALICE) as api:
+        assert api.get(path).status_code == 404
+        assert api.get("/openapi.json").status_code == 200
+
+
 @pytest.mark.parametrize(
     "value",
     ["", "Bearer", f"bearer  {BOB}x", f"Basic {BOB}", BOB, f"Bearer {BOB} {BOB}", "Bearer \xff"],

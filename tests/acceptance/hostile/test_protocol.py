@@ -9,7 +9,7 @@ import pytest
 from coffeeshop.codec import encode
 from coffeeshop.schema import TABLES
 from tests.acceptance.hostile.refusals import ARROW, refused
-from tests.running import new_id
+from tests.running import Running, eventually, new_id
 from tests.unit.helpers import MENU, USERS
 
 
@@ -96,3 +96,26 @@ def test_a_gap_in_the_numbers_is_waited_for_and_never_answered_without(api: http
     assert fed(api, session, "menu_items", 0, MENU.slice(0, 0)) == 204
     events = api.get(f"/v1/sessions/{session}/events").text
     assert events.count("event: completed") == 1
+
+
+def test_an_end_that_is_said_again_is_not_stored_again(system: Running, api: httpx.Client) -> None:
+    session = api.post("/v1/sessions", json={}).json()["id"]
+
+    inputs = f"in.{session}."
+
+    def stored() -> int:
+        with system.transport.lock:
+            journals = system.transport.journals.items()
+            return sum(len(each.entries) for name, each in journals if name.startswith(inputs))
+
+    assert ended(api, session, "menu_items", 0) == 204
+    eventually(lambda: gateway_knows(api, session), "the gateway has heard its own word")
+    before = stored()
+    assert before > 0
+    for _ in range(5):
+        assert ended(api, session, "menu_items", 0) == 204
+    assert stored() == before
+
+
+def gateway_knows(api: httpx.Client, session: str) -> bool:
+    return bool(api.get(f"/v1/sessions/{session}").json()["tables"]["menu_items"])
