@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from coffeeshop.messages import Record
 from coffeeshop.progress import IntervalSet
+from coffeeshop.transport import Delivery
 
 
 class Departure:
@@ -20,16 +21,19 @@ class Departure:
         self._left_at: int | None = None
         self._certain = False
 
-    def took(self, offset: int, record: Record) -> bool:
+    def took(self, delivery: Delivery, record: Record) -> bool:
         """Note an entry; true once: when the clients left, and all entries before that were taken.
 
-        Deliveries may come in any order and repeatedly.
+        Deliveries may come in any order and repeatedly. Offsets of which the reader says that
+        nothing is there count as taken: a stream takes one for each of its segments.
         """
         if self._certain:
             return False
-        self._taken.add(offset)
+        since = delivery.offset if delivery.since is None else delivery.since
+        for offset in range(since, delivery.offset + 1):
+            self._taken.add(offset)
         if record.kind == "left" and self._left_at is None:
-            self._left_at = offset
+            self._left_at = delivery.offset
         self._certain = self._left_at is not None and self._left_at < self._all_below()
         return self._certain
 

@@ -187,7 +187,7 @@ class TaskActor(SupervisedActor):
         self._care.feeding[self._task] = record.id, self._clock.now()
         crash_point("task.before_feed")
         outputs = self._feed(record)
-        if self._departure.took(delivery.offset, record):
+        if self._departure.took(delivery, record):
             outputs.extend(self._core.without_its_clients())
         crash_point("task.after_feed")
         del self._care.feeding[self._task]

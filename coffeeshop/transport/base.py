@@ -49,6 +49,9 @@ class Delivery:
 
     offset: int
     message: Message
+    since: int | None = field(default=None, compare=False)
+    """The first offset of which the reader knows that nothing else is there: a stream has gaps.
+    None: this one's own."""
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,8 @@ class RabbitReader(Subscription):
         if offset < self._expected:
             window.drop()
         else:
-            self._expected = offset + 1
-            self._surplus.append(Delivery(int(offset), message(properties, body)))
+            since, self._expected = self._expected, int(offset) + 1
+            self._surplus.append(Delivery(int(offset), message(properties, body), since))
             self._hand_over()
         self._flush_soon()
 

@@ -6,6 +6,7 @@ import pytest
 
 from coffeeshop.errors import UsageError
 from coffeeshop.transport import Message, Outcome
+from coffeeshop.transport.rabbitmq import SMALLEST_SEGMENT
 from tests.transport.fragile import FEW_CHANNELS, LARGEST, Events, transport_of
 from tests.transport.heard import CONFIRMED, Bench, Heard
 
@@ -23,6 +24,21 @@ def test_hundreds_of_readers_share_a_few_connections(rabbit: Bench) -> None:
     assert 300 // FEW_CHANNELS + 2 <= counts.connections < 20
     for _, reading in readings:
         reading.reader.close()
+
+
+def test_offsets_without_a_message_are_told_from_messages_that_are_not_there_yet(
+    rabbit: Bench,
+) -> None:
+    """A stream takes an offset for each of its segments; these have 4 MiB."""
+    journal = rabbit.journal(max_bytes=SMALLEST_SEGMENT * 4)
+    size = LARGEST // 2
+    messages = 3 * SMALLEST_SEGMENT // size
+    for _ in range(messages):
+        rabbit.append(journal, bytes(size))
+    deliveries = rabbit.read(journal).deliveries.first(messages)
+    assert [d.offset for d in deliveries] != list(range(messages))  # there are such offsets
+    covered = [n for d in deliveries for n in range(d.since or 0, d.offset + 1)]
+    assert covered == list(range(deliveries[-1].offset + 1))
 
 
 def test_a_blocking_call_from_a_callback_is_refused(rabbit: Bench) -> None:

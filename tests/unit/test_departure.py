@@ -12,6 +12,7 @@ from coffeeshop.departure import Departure
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.plan import PLANS
 from coffeeshop.task import TaskCore
+from coffeeshop.transport import Delivery
 from tests.unit.helpers import STORES, TRANSACTIONS, batch, eof
 
 LEFT = Record("left", "clients", "g1", 0)
@@ -19,6 +20,10 @@ OTHER = eof("stores", 0)
 SPEC = SessionSpec("s", "fused", 1, 1)
 QUERY3 = TaskId("s", "aggregator_query3", 0)
 FILTERS = TaskId("s", "filters", 0)
+
+
+def took(departure: Departure, offset: int, record: Record, since: int | None = None) -> bool:
+    return departure.took(Delivery(offset, record.message(), since), record)
 
 
 @settings(deadline=None)
@@ -29,19 +34,27 @@ def test_it_is_certain_once_when_all_before_the_word_was_taken_in_any_order(
     entries = dict.fromkeys(range(before + after + 1), OTHER) | {before: LEFT}
     order = chance.sample(sorted(entries), len(entries))
     departure = Departure()
-    told = [departure.took(offset, entries[offset]) for offset in [*order, *order]]
+    told = [took(departure, offset, entries[offset]) for offset in [*order, *order]]
     needed = max(order.index(offset) for offset in range(before + 1))
     assert told == [place == needed for place in range(2 * len(order))]
 
 
 def test_a_second_word_changes_nothing() -> None:
     departure = Departure()
-    assert [departure.took(n, LEFT) for n in (0, 1)] == [True, False]
+    assert [took(departure, n, LEFT) for n in (0, 1)] == [True, False]
 
 
 def test_an_entry_that_was_never_taken_makes_nothing_certain() -> None:
     departure = Departure()
-    assert not any(departure.took(offset, LEFT) for offset in (1, 2, 3))
+    assert not any(took(departure, offset, LEFT) for offset in (1, 2, 3))
+
+
+def test_an_offset_that_no_message_has_is_not_waited_for() -> None:
+    departure = Departure()
+    assert not took(departure, 0, OTHER)
+    assert not took(departure, 3, OTHER, since=1)
+    assert not took(departure, 6, LEFT, since=5)
+    assert took(departure, 4, OTHER)
 
 
 def test_a_task_that_misses_a_batch_ends_the_session_with_its_name() -> None:
