@@ -54,7 +54,7 @@ class IntervalSet:
 
     def runs(self) -> list[tuple[int, int]]:
         """The members as sorted half-open runs."""
-        return sorted(self._end_of.items())
+        return [(start, self._end_of[start]) for start in self._starts]
 
 
 @dataclass

@@ -100,11 +100,6 @@ class Chronicle:
         with self._changed:
             return self._registry.sessions.get(session)
 
-    def is_expired(self, session: str) -> bool:
-        """Whether that session was removed, lately."""
-        with self._changed:
-            return self._registry.is_expired(session)
-
     def expired_owner(self, session: str) -> str | None:
         """Whose that session was, if it was removed, lately."""
         with self._changed:

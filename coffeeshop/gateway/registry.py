@@ -245,10 +245,6 @@ class Registry:
                 self._expire(fact.session)
         return session
 
-    def is_expired(self, session: str) -> bool:
-        """Whether there was a session of that id, lately."""
-        return session in self._expired
-
     def expired_owner(self, session: str) -> str | None:
         """Whose the session was; None when there was none of that id, lately."""
         return self._expired.get(session)

@@ -128,12 +128,11 @@ class Sessions:
 
     def _hear_declared(self, opened: Session) -> Session:
         """Whoever ended or deleted it meanwhile may have been too early to remove all of it."""
-        known = self.chronicle.wait_until(
-            opened.spec.id, lambda session: session is None or session.declared, WORD_TIMEOUT
-        )
-        if known is None:
+        try:
+            known = self._hear(opened.spec, lambda session: session is None or session.declared)
+        except JournalGone:
             self._endings.expire(opened)
-            raise JournalGone(f"the session {opened.spec.id} is over")
+            raise
         if known.state != "open":
             self._endings.release(known)
         return known

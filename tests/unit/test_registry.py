@@ -63,7 +63,7 @@ def test_of_two_ends_the_first_counts() -> None:
 def test_facts_of_sessions_nobody_opened_change_nothing() -> None:
     registry = folded(ended("failed"), fact("released"), fact("expired"), fact("declared"))
     assert registry.sessions == {}
-    assert not registry.is_expired("s1")
+    assert registry.expired_owner("s1") is None
 
 
 def test_a_gateways_start_is_about_no_session() -> None:
@@ -86,7 +86,7 @@ def test_sessions_of_another_release_are_left_alone(spec: object) -> None:
 def test_an_expired_session_is_forgotten_and_its_id_is_not_used_again() -> None:
     registry = folded(fact("opened"), ended("completed"), fact("expired"), fact("opened"))
     assert registry.sessions == {}
-    assert registry.is_expired("s1")
+    assert registry.expired_owner("s1") is not None
 
 
 def test_only_so_many_expired_ids_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +95,8 @@ def test_only_so_many_expired_ids_are_remembered(monkeypatch: pytest.MonkeyPatch
     for name in ("a", "b", "c"):
         registry.feed(fact("opened", session=name, spec={**asdict(SPEC), "id": name}), 1.0)
         registry.feed(fact("expired", session=name), 1.0)
-    assert [registry.is_expired(name) for name in ("a", "b", "c")] == [False, True, True]
+    expired = [registry.expired_owner(name) is not None for name in ("a", "b", "c")]
+    assert expired == [False, True, True]
 
 
 def test_bytes_are_added_over_gateways_and_gone_with_the_release() -> None:

@@ -40,7 +40,7 @@ def test_a_session_is_fed_completed_released_and_expires(world: World, plan: str
     world.time.seconds += LIFETIMES.result_ttl + 1
     reaches(sessions, spec, "expired")
     assert world.left() == []
-    assert sessions.chronicle.is_expired(spec.id)
+    assert sessions.chronicle.expired_owner(spec.id) is not None
     assert [fact.fields["state"] for fact in world.said("ended")] == ["completed"]
     eventually(lambda: readers_of(world.transport, "") == 1, "only ctl.sessions is read")
 

@@ -72,7 +72,7 @@ def test_a_gateway_that_starts_again_knows_everything(world: World) -> None:
     again = world.replica("g1b")  # knows all of it as soon as it has started
     assert (state(again, done), state(again, underway)) == ("completed", "open")
     assert state(again, gone) == "expired"
-    assert again.chronicle.is_expired(gone.id)
+    assert again.chronicle.expired_owner(gone.id) is not None
     assert results(world, done) == ANSWER
     feed(again, underway)
     eventually(lambda: again._terminals, "its end is heard")
