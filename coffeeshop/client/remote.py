@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any
@@ -36,7 +36,8 @@ SENDERS = 3
 """Batches under way to the gateway at once."""
 HEARTBEAT = 10.0
 """Seconds between two signs of life, unless the gateway wants them sooner."""
-REASON_TIMEOUT = 5.0
+REASON_TIMEOUT = 30.0
+"""Seconds in which the events are to tell the end of a session that takes no input any more."""
 CANCEL_PATIENCE = 5.0
 OPENINGS = 3
 """Ids tried for a session whose id nobody chose."""
@@ -45,9 +46,11 @@ OPENINGS = 3
 class HttpSink:
     """`upload.Sink` over HTTP: a few threads send, each until its batch is stored."""
 
-    def __init__(self, client: GatewayClient, session: str) -> None:
+    def __init__(self, client: GatewayClient, session: str, follower: RemoteFollower) -> None:
+        """``follower`` hears how the session ends."""
         self._client = client
         self._session = session
+        self._follower = follower
         self._pool = ThreadPoolExecutor(SENDERS, "send")
         self._stop = threading.Event()
 
@@ -64,12 +67,29 @@ class HttpSink:
         return self._pool.submit(copy_context().run, work, *args)
 
     def _batch(self, table: str, producer: str, number: int, body: bytes) -> None:
-        self._client.put_batch(self._session, table, producer, number, body, self._stop)
+        with self._unless_completed():
+            self._client.put_batch(self._session, table, producer, number, body, self._stop)
         crash_point("client.batch_answered")
 
     def _end(self, table: str, producer: str, count: int) -> None:
-        self._client.end_table(self._session, table, producer, count, self._stop)
+        with self._unless_completed():
+            self._client.end_table(self._session, table, producer, count, self._stop)
         crash_point("client.table_answered")
+
+    @contextmanager
+    def _unless_completed(self) -> Iterator[None]:
+        """Take a refusal because the session is over as the events tell of its end.
+
+        A session that completed had everything: a call was answered, the answer lost, and the call
+        repeated too late. Of every other end the events know the reason.
+        """
+        try:
+            yield
+        except (Cancelled, SessionFailed) as refusal:
+            try:
+                self._follower.result(REASON_TIMEOUT)
+            except SessionTimeout:
+                raise refusal from None
 
     def close(self) -> None:
         """Wait for the answers to what is under way; send nothing more, and nothing again."""
@@ -195,7 +215,7 @@ def analyse(
         deadline = None if timeout is None else time.monotonic() + timeout
         heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
         follower = RemoteFollower(client, spec.id, on_event, heartbeat)
-        sink = HttpSink(client, spec.id)
+        sink = HttpSink(client, spec.id, follower)
         try:
             uploaded = upload(
                 folder,
@@ -211,10 +231,7 @@ def analyse(
                 return uploaded, {}, ()
             follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except (Cancelled, SessionFailed):
-            # It has ended already. A refused batch tells less of the reason than the events do.
-            with suppress(SessionTimeout):
-                follower.result(REASON_TIMEOUT)
-            raise
+            raise  # it has ended already
         except BaseException as error:
             if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
                 _cancel(client, spec.id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ class Gateway:
         self.beats = threading.Semaphore(0)
         self.beat: Callable[[], None] = lambda: None
         self.waiting = threading.Event()
+        self.refusal: Exception | None = None
 
     def events(self, session: str) -> Iterator[Event]:
         yield Event("progress", {}, 0)
@@ -46,6 +48,8 @@ class Gateway:
 
     def put_batch(self, *batch: Any) -> None:
         self.waiting.set()
+        if self.refusal is not None:
+            raise self.refusal
         assert batch[-1].wait(PATIENCE)
         raise Unreachable("stopped")
 
@@ -144,8 +148,61 @@ def test_a_session_that_is_over_needs_no_heartbeat(gateway: Gateway) -> None:
     assert not gateway.beats.acquire(blocking=False)
 
 
+def sink_of(gateway: Gateway) -> HttpSink:
+    return HttpSink(gateway, "s", follow(gateway))  # type: ignore[arg-type]
+
+
+def sent(sink: HttpSink, what: str) -> Future[None]:
+    return sink.batch("users", "0", 1, b"") if what == "batch" else sink.end("users", "0", 2)
+
+
+SENT = pytest.mark.parametrize("what", ["batch", "end"])
+OVER = SessionFailed("the session is over")
+
+
+@SENT
+@pytest.mark.parametrize("refusal", [OVER, SessionFailed("the session is completed")])
+def test_a_session_that_completed_had_what_was_sent_once_more(
+    gateway: Gateway, what: str, refusal: SessionFailed
+) -> None:
+    """The answer was lost; the call repeated came after the session's end."""
+    gateway.refusal = refusal
+    sink = sink_of(gateway)
+    future = sent(sink, what)
+    assert gateway.waiting.wait(PATIENCE)
+    assert not future.done()  # nobody knows yet
+    gateway.end.set()
+    assert future.result(PATIENCE) is None
+    sink.close()
+
+
+@SENT
+@pytest.mark.parametrize("refusal", [OVER, Cancelled("the session is cancelled")])
+def test_of_a_session_that_failed_the_events_tell_the_reason(
+    gateway: Gateway, what: str, refusal: CoffeeshopError
+) -> None:
+    gateway.refusal = refusal
+    gateway.last = Event("failed", {"reason": "the node burned"}, 1)
+    gateway.end.set()
+    sink = sink_of(gateway)
+    with pytest.raises(SessionFailed, match="the node burned"):
+        sent(sink, what).result(PATIENCE)
+    sink.close()
+
+
+def test_a_refusal_counts_when_no_event_explains_it(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REASON_TIMEOUT", 0.01)
+    gateway.refusal = OVER
+    sink = sink_of(gateway)
+    with pytest.raises(SessionFailed, match="the session is over"):
+        sent(sink, "batch").result(PATIENCE)
+    sink.close()
+
+
 def test_closing_a_sink_ends_what_it_would_repeat(gateway: Gateway) -> None:
-    sink = HttpSink(gateway, "s")  # type: ignore[arg-type]
+    sink = sink_of(gateway)
     futures = [sink.batch("users", "0", number, b"") for number in range(2)]
     futures.append(sink.end("users", "0", 2))
     assert gateway.waiting.wait(PATIENCE)
