@@ -20,6 +20,7 @@ import random
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -115,9 +116,11 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def on_stop(self) -> None:
         """pykka's hook; see `stopped`."""
-        self._guarded(self.stopped)
-        if self.parent is not None:
-            self.parent.ended.set()
+        try:
+            self._guarded(self.stopped)
+        finally:
+            if self.parent is not None:
+                self.parent.ended.set()
 
     def tell_parent(self, message: object) -> None:
         """Say something to the supervisor."""
@@ -131,10 +134,12 @@ class SupervisedActor(pykka.ThreadingActor):
             if self._failed:
                 return
             self._failed = True
-            name = self.parent.name if self.parent else type(self).__name__
-            self._report(_reason(name, error))
-            if self.actor_ref.is_alive():  # not when it was `stopped` that failed
-                self.stop()
+            try:
+                _log(self.parent.name if self.parent else type(self).__name__, error)
+                self._report(_reason(error))
+            finally:
+                if self.actor_ref.is_alive():  # not when it was `stopped` that failed
+                    self.stop()
 
     def _report(self, reason: str) -> None:
         if self.parent is not None:
@@ -145,11 +150,19 @@ class SupervisedActor(pykka.ThreadingActor):
             self._on_root_failure(reason)
 
 
-def _reason(actor: str, error: BaseException, field: str = "actor") -> str:
-    reason = f"{type(error).__name__}: {error}"
-    trace = "".join(traceback.format_exception(error, limit=-4))
-    log.warning("actor.failed", **{"actor": actor, field: actor}, reason=reason, trace=trace)
-    return reason
+def _reason(error: BaseException) -> str:
+    try:
+        return f"{type(error).__name__}: {error}"
+    except BaseException:  # noqa: BLE001 - an error that cannot say what it is
+        return type(error).__name__
+
+
+def _log(actor: str, error: BaseException, field: str = "actor") -> None:
+    # Never a failure: who has no memory or no space left to log must be heard all the same.
+    with suppress(BaseException):
+        trace = "".join(traceback.format_exception(error, limit=-4))
+        told = {"actor": actor, field: actor, "reason": _reason(error), "trace": trace}
+        log.warning("actor.failed", **told)
 
 
 StartChild = Callable[[Parent], Ref]
@@ -257,8 +270,8 @@ class Supervisor(SupervisedActor):
         try:
             child.ref = child.start(parent)
         except BaseException as error:  # noqa: BLE001 - the child's failure, not this actor's
-            reason = _reason(name, error, self.child_field)
-            tell(self.actor_ref, ChildFailed(name, child.incarnation, reason))
+            _log(name, error, self.child_field)
+            tell(self.actor_ref, ChildFailed(name, child.incarnation, _reason(error)))
 
     def _end(self, name: str, child: _Child) -> None:
         ref, child.ref = child.ref, None

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from coffeeshop.errors import CodecError, Unreachable
+from coffeeshop.gateway.facts import SESSIONS, Fact, FactKind
+from coffeeshop.gateway.hearing import Hearing
 from coffeeshop.gateway.ingest import append_until_confirmed
-from coffeeshop.gateway.registry import SESSIONS, Fact, FactKind, Registry, Session
+from coffeeshop.gateway.registry import Registry, Session
 from coffeeshop.gateway.restating import Restating
-from coffeeshop.transport import Delivery, Following, Transport
+from coffeeshop.transport import Delivery, Following, Message, Transport
 
 log = structlog.get_logger()
 CREDIT = 64
 SESSIONS_BYTES = 256 << 20
 """What ``ctl.sessions`` keeps at most."""
 STORED_TIMEOUT = 30.0
+WORD = "word"
+"""The header by which a replica knows what it waits to read."""
 HISTORY_TIMEOUT = 60.0
 """Seconds to read what happened before this replica began."""
 
@@ -36,12 +42,14 @@ class Chronicle:
         on_fact: Callable[[Fact], None],
         *,
         alive_period: float,
+        word_period: float,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         """``on_fact`` is called from the transport's thread, after the fact was taken in.
 
-        The others hear at most every ``alive_period`` seconds that a client is there.
+        The others hear at most every ``alive_period`` seconds that a client is there, and this
+        replica every ``word_period`` seconds, while a session is open, that it hears.
         """
         self.name = name
         self._transport = transport
@@ -49,12 +57,13 @@ class Chronicle:
         self._alive_period = alive_period
         self._now = now
         self._wall = wall
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._registry = Registry()
         self._restating = Restating(name, SESSIONS_BYTES)
+        self._hearing = Hearing(word_period, now())
         self._taken: dict[str, int] = {}
         self._told: dict[str, float] = {}
-        self._caught_up: Future[None] = Future()
+        self._awaited: dict[str, Future[None]] = {}
         self._closing: Future[None] = Future()
         self.ended: Counter[str] = Counter()
         """The sessions whose end this replica wrote before any other, by state."""
@@ -66,16 +75,13 @@ class Chronicle:
         self._following = Following(
             self._transport, SESSIONS, self._deliver, self._gone, window=CREDIT
         )
-        # Whoever reads its own word has read everything before it.
-        self.stored(self.say("started", ""))
-        self.stored(self._caught_up, HISTORY_TIMEOUT)
+        self.tell("started", "", HISTORY_TIMEOUT)
 
     def give_up(self) -> None:
         """Let whoever waits for the broker wait no longer."""
-        with self._changed:
+        with self._lock:
             if not self._closing.done():
                 self._closing.set_result(None)
-            self._changed.notify_all()
 
     def close(self) -> None:
         """Stop reading."""
@@ -85,8 +91,31 @@ class Chronicle:
 
     def say(self, kind: FactKind, session: str, **fields: Any) -> Future[None]:
         """Write a fact; done when it is confirmed."""
-        fact = Fact(kind, session, self.name, self._wall(), fields)
-        return append_until_confirmed(self._transport, SESSIONS, fact.message())
+        return self._append(self._message(kind, session, fields))
+
+    def tell(
+        self, kind: FactKind, session: str, timeout: float = STORED_TIMEOUT, **fields: Any
+    ) -> None:
+        """Write a fact, and wait until this replica has read it: and so everything before it.
+
+        Raises `Unreachable`, also when it is not read within ``timeout`` seconds.
+        """
+        message, word = self._message(kind, session, fields), uuid.uuid4().hex
+        read: Future[None] = Future()
+        with self._lock:
+            self._awaited[word] = read
+        try:
+            self.stored(self._append(replace(message, headers={**message.headers, WORD: word})))
+            self.stored(read, timeout)
+        finally:
+            with self._lock:
+                del self._awaited[word]
+
+    def _message(self, kind: FactKind, session: str, fields: dict[str, Any]) -> Message:
+        return Fact(kind, session, self.name, self._wall(), fields).message()
+
+    def _append(self, message: Message) -> Future[None]:
+        return append_until_confirmed(self._transport, SESSIONS, message)
 
     def stored(self, future: Future[None], timeout: float = STORED_TIMEOUT) -> None:
         """Wait for it. Raises `Unreachable` in the end, or when the gateway closes meanwhile."""
@@ -97,44 +126,38 @@ class Chronicle:
 
     def get(self, session: str) -> Session | None:
         """A session that is not expired."""
-        with self._changed:
+        with self._lock:
             return self._registry.sessions.get(session)
 
     def expired_owner(self, session: str) -> str | None:
         """Whose that session was, if it was removed, lately."""
-        with self._changed:
+        with self._lock:
             return self._registry.expired_owner(session)
 
     def all(self) -> list[Session]:
         """Every session that is not expired, the oldest first."""
-        with self._changed:
+        with self._lock:
             return list(self._registry.sessions.values())
+
+    def doubtful(self, age: float) -> list[Session]:
+        """Sessions removed before they were whole, ``age`` seconds ago or more."""
+        with self._lock:
+            now = self._now()
+            return [session for session, at in self._registry.doubtful.values() if now - at >= age]
 
     def broken(self) -> dict[str, str]:
         """Journals that the broker could not let go of, and their sessions."""
-        with self._changed:
+        with self._lock:
             return dict(self._registry.broken)
 
     def journal_bytes(self) -> int:
         """Bytes of input the broker keeps."""
-        with self._changed:
+        with self._lock:
             return self._registry.journal_bytes()
-
-    def wait_until(
-        self, session: str, holds: Callable[[Session | None], bool], timeout: float
-    ) -> Session | None:
-        """The session (None: not known, or expired) once ``holds``, or after the timeout."""
-
-        def met() -> bool:
-            return self._closing.done() or holds(self._registry.sessions.get(session))
-
-        with self._changed:
-            self._changed.wait_for(met, timeout)
-            return self._registry.sessions.get(session)
 
     def seen(self, session: str, size: int = 0) -> None:
         """The client is there, and sent that many bytes. Told to the others now and then."""
-        with self._changed:
+        with self._lock:
             now = self._now()
             known = self._registry.sessions.get(session)
             if known is None or known.state != "open":
@@ -148,9 +171,22 @@ class Chronicle:
         if due:
             self.say("alive", session, bytes=taken)
 
+    def listen(self) -> None:
+        """Say a word now and then while a session is open, to hear whether it comes back."""
+        with self._lock:
+            is_open = any(each.state == "open" for each in self._registry.sessions.values())
+            due = is_open and self._hearing.wants_a_word(self._now())
+        if due:
+            self.say("alive", "", bytes=0)
+
+    def deaf(self) -> bool:
+        """Whether this replica does not hear what is said, and so cannot tell who is silent."""
+        with self._lock:
+            return self._hearing.deaf(self._now())
+
     def restate(self) -> None:
         """State anew the sessions whose beginning the journal is about to drop."""
-        with self._changed:
+        with self._lock:
             due = self._restating.due(self._registry.sessions)
             statements = {session.spec.id: session.statement() for session in due}
         for session, fields in statements.items():
@@ -162,19 +198,23 @@ class Chronicle:
         except CodecError as error:
             log.warning("sessions.unreadable", offset=delivery.offset, reason=str(error))
             return True
-        with self._changed:
-            known = self._registry.feed(fact, self._now())
+        with self._lock:
+            now = self._now()
+            if fact.gateway == self.name:
+                self._registry.forgive(self._hearing.heard(now), now)
+            known = self._registry.feed(fact, now)
             self._restating.heard(fact, len(delivery.message.body))
             if fact.kind == "ended" and known is not None and known.ended == fact.at:
                 self.ended[known.state] += fact.gateway == self.name
             if known is not None and known.state != "open":
                 self._taken.pop(fact.session, None)
                 self._told.pop(fact.session, None)
-            self._changed.notify_all()
         if known is not None:
             self._on_fact(fact)
-        elif fact.kind == "started" and fact.gateway == self.name and not self._caught_up.done():
-            self._caught_up.set_result(None)
+        with self._lock:
+            awaited = self._awaited.get(str(delivery.message.headers.get(WORD)))
+        if awaited is not None and not awaited.done():  # a word may be stored twice
+            awaited.set_result(None)
         return True
 
     def _gone(self) -> None:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import structlog
+
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.chronicle import Chronicle
-from coffeeshop.gateway.ingest import release_session
-from coffeeshop.gateway.registry import FactKind, Session
+from coffeeshop.gateway.facts import FactKind
+from coffeeshop.gateway.ingest import deleted, release_session
+from coffeeshop.gateway.registry import Session
 from coffeeshop.transport import Transport
+
+log = structlog.get_logger()
 
 
 class Endings:
@@ -16,12 +23,19 @@ class Endings:
         self._transport = transport
         self._chronicle = chronicle
 
-    def say_ended(self, session: Session, state: str, reason: str) -> None:
+    def say_ended(self, session: Session, state: str, reason: str, **more: Any) -> None:
         """Write down how it ended; of two words the first counts."""
-        self._chronicle.stored(
-            self._chronicle.say("ended", session.spec.id, state=state, reason=reason)
-        )
+        self._chronicle.tell("ended", session.spec.id, state=state, reason=reason, **more)
         crash_point("gateway.ended_written")
+
+    def end_undeclared(self, session: Session, state: str, reason: str) -> bool:
+        """End it if its journals are not known to exist; whether it is over now.
+
+        If they are, and others were told so before, its out journal must tell of its end.
+        """
+        if not session.declared:
+            self.say_ended(session, state, reason, undeclared=True)
+        return session.state != "open"
 
     def release(self, session: Session) -> None:
         """Delete its input, and say so."""
@@ -30,13 +44,24 @@ class Endings:
         self._say_gone("released", session, broken)
         crash_point("gateway.released_written")
 
-    def expire(self, session: Session) -> None:
-        """Delete all of it, results included, and say so."""
+    def expire(self, session: Session, **more: Any) -> None:
+        """Delete all of it, results included, and say so.
+
+        With ``settled`` nobody can be opening it any more.
+        """
         broken = release_session(self._transport, session.spec, results=True)
         crash_point("gateway.results_released")
-        self._say_gone("expired", session, broken)
+        self._say_gone("expired", session, broken, **more)
         crash_point("gateway.expired_written")
 
-    def _say_gone(self, kind: FactKind, session: Session, broken: tuple[str, ...]) -> None:
-        fields = {"broken": " ".join(broken)} if broken else {}
-        self._chronicle.stored(self._chronicle.say(kind, session.spec.id, **fields))
+    def mend(self, journal: str, session: str) -> None:
+        """Delete a journal of which there was but the name, and say so if that is gone too."""
+        if deleted(self._transport, journal):
+            log.info("journal.mended", session=session, journal=journal)
+            self._chronicle.tell("mended", session, journal=journal)
+
+    def _say_gone(
+        self, kind: FactKind, session: Session, broken: tuple[str, ...], **more: Any
+    ) -> None:
+        fields = {"broken": " ".join(broken), **more} if broken else more
+        self._chronicle.tell(kind, session.spec.id, **fields)

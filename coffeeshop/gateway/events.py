@@ -120,6 +120,11 @@ async def event_stream(
         reader.close()
 
 
+async def only_event(last_word: Callable[[], Awaitable[Event]]) -> AsyncGenerator[bytes, None]:
+    """The one event of a session of which no journal tells."""
+    yield sse([await last_word()], None)
+
+
 def sse(events: list[Event], offset: int | None) -> bytes:
     """The events of one record as text."""
     # Only the last event of a record has its id: whoever resumes after it has seen them all.

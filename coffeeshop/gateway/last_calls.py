@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import structlog
 
 from coffeeshop.errors import JournalGone
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.ingest import append_until_confirmed
-from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.registry import Session
 from coffeeshop.messages import Record
 from coffeeshop.plan import destinations, plan_named
@@ -22,27 +19,14 @@ log = structlog.get_logger()
 class LastCalls:
     """Writes ``left`` to a session's journals, once; see `coffeeshop.departure`."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        chronicle: Chronicle,
-        lifetimes: Lifetimes,
-        now: Callable[[], float],
-    ) -> None:
-        """``now`` is the clock of `Session.last_seen`."""
+    def __init__(self, transport: Transport, chronicle: Chronicle) -> None:
         self._transport = transport
         self._chronicle = chronicle
-        self._lifetimes = lifetimes
-        self._now = now
         self._made: set[str] = set()
 
     def due(self, session: Session) -> bool:
-        """Whether this replica is to tell the tasks of an open session."""
-        if not session.uploaded or not session.declared or session.spec.id in self._made:
-            return False
-        mine = session.gateway == self._chronicle.name
-        patience = self._lifetimes.client_timeout + (0.0 if mine else OTHERS_PATIENCE)
-        return self._now() - session.last_seen > patience
+        """Whether the tasks of an open session whose client is silent are to be told."""
+        return session.uploaded and session.declared and session.spec.id not in self._made
 
     def make(self, session: Session) -> None:
         """Tell them; blocks. Raises `Unreachable`. What is all there comes to no harm by it."""

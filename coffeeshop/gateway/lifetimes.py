@@ -21,12 +21,20 @@ class Lifetimes:
     session_ttl: float = 86_400.0
     """After its beginning: aborted, whatever it waits for."""
 
-    def overdue(self, session: Session, now: float, wall: float) -> str:
+    def silent(self, session: Session, replica: str, now: float) -> bool:
+        """Whether its client was not heard of for so long that ``replica`` is to do something.
+
+        ``now`` is on the clock of ``last_seen``.
+        """
+        patience = 0.0 if session.gateway == replica else OTHERS_PATIENCE
+        return now - session.last_seen > self.client_timeout + patience
+
+    def overdue(self, session: Session, silent: bool, wall: float) -> str:
         """Why an open session is to be aborted; empty when it is not.
 
-        ``now`` is on the clock of ``last_seen``, ``wall`` on that of ``created``.
+        ``silent`` as its client is, ``wall`` on the clock of ``created``.
         """
-        if not session.uploaded and now - session.last_seen > self.client_timeout:
+        if silent and not session.uploaded:
             return f"no word of its client for {self.client_timeout:g} s"
         if wall - session.created > self.session_ttl:
             return f"not completed within {self.session_ttl:g} s"

@@ -1,26 +1,26 @@
-"""Journals of which the broker keeps nothing but the name: tried again, slowly, for ever."""
+"""What the broker may still hold of sessions that are removed: tried again, slowly, for ever."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from coffeeshop.gateway.chronicle import Chronicle
-from coffeeshop.gateway.ingest import deleted
-from coffeeshop.transport import Transport
+from coffeeshop.gateway.endings import Endings
 
-log = structlog.get_logger()
 PERIOD = 60.0
+LONGEST_OPENING = 600.0
+"""Seconds after which nobody is opening a session any more that was removed meanwhile."""
 
 
 class Mending:
-    """Deletes what could not be deleted. Every replica does; twice is harmless."""
+    """Deletes what could not be deleted, and what was made too late. Twice is harmless.
 
-    def __init__(
-        self, transport: Transport, chronicle: Chronicle, now: Callable[[], float]
-    ) -> None:
-        self._transport = transport
+    The first are journals of which the broker keeps nothing but the name. The second are journals
+    of a session that was deleted while somebody, who then died, was opening it.
+    """
+
+    def __init__(self, endings: Endings, chronicle: Chronicle, now: Callable[[], float]) -> None:
+        self._endings = endings
         self._chronicle = chronicle
         self._now = now
         self._next = float("-inf")
@@ -28,18 +28,16 @@ class Mending:
     @property
     def due(self) -> bool:
         """Whether there is something to try, and the last time is long ago."""
-        return self._now() >= self._next and bool(self._chronicle.broken())
+        if self._now() < self._next:
+            return False
+        return bool(self._chronicle.broken() or self._chronicle.doubtful(LONGEST_OPENING))
 
     def try_again(self) -> None:
         """Try each of them. Blocks, for most of a minute when a broker is stubborn."""
         try:
-            for journal, session in self._chronicle.broken().items():
-                self._try(journal, session)
+            for session in self._chronicle.doubtful(LONGEST_OPENING):
+                self._endings.expire(session, settled=True)
+            for journal, session_id in self._chronicle.broken().items():
+                self._endings.mend(journal, session_id)
         finally:
             self._next = self._now() + PERIOD
-
-    def _try(self, journal: str, session: str) -> None:
-        if not deleted(self._transport, journal):
-            return
-        log.info("journal.mended", session=session, journal=journal)
-        self._chronicle.stored(self._chronicle.say("mended", session, journal=journal))

@@ -7,113 +7,23 @@ session the first in the journal's order counts.
 
 from __future__ import annotations
 
-import json
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any
 
-from coffeeshop.errors import CodecError, ProtocolError, UsageError
+from coffeeshop.errors import ProtocolError, UsageError
+from coffeeshop.gateway.facts import Fact, State
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
 from coffeeshop.schema import TABLES
-from coffeeshop.transport import Message
 
-SESSIONS = "ctl.sessions"
-FactKind = Literal[
-    "started",
-    "opened",
-    "declared",
-    "alive",
-    "table_ended",
-    "ended",
-    "released",
-    "expired",
-    "mended",
-    "restated",
-]
-"""``started`` is of a gateway (and of no session), the others are of a session. ``released`` and
-``expired`` name the journals the broker could not let go of, ``mended`` one that it since has.
-``restated`` repeats what is known of a session, for who begins to read when older facts are gone.
-"""
-State = Literal["open", "completed", "failed", "cancelled", "aborted"]
-_KINDS = get_args(FactKind)
-_ENDS = get_args(State)[1:]
 EXPIRED = 20_000
 """Expired sessions whose ids are remembered: an id is never used twice."""
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One record of ``ctl.sessions``. ``at`` is in seconds since 1970, ``fields`` is flat."""
-
-    kind: FactKind
-    session: str
-    gateway: str
-    at: float
-    fields: dict[str, Any] = field(default_factory=dict)
-
-    def message(self) -> Message:
-        """The fact as a transport carries it."""
-        return Message({"kind": self.kind}, json.dumps(asdict(self), sort_keys=True).encode())
-
-    @classmethod
-    def of(cls, message: Message) -> Fact:
-        """The inverse of `message`; raises `CodecError` for anything else."""
-        try:
-            fact = cls(**json.loads(message.body))
-        except (ValueError, TypeError, RecursionError) as error:
-            raise CodecError(f"not a fact about a session: {error}") from error
-        typed = isinstance(fact.session, str) and isinstance(fact.gateway, str)
-        if not typed or not isinstance(fact.at, int | float) or not isinstance(fact.fields, dict):
-            raise CodecError(f"not a fact about a session: {message.body[:200]!r}")
-        if fact.kind not in _KINDS or not _makes_sense(fact):
-            raise CodecError(f"not a kind of fact: {fact.kind} {fact.fields}")
-        return fact
-
-
-def _makes_sense(fact: Fact) -> bool:
-    match fact.kind:
-        case "alive":
-            return isinstance(fact.fields.get("bytes"), int)
-        case "table_ended":
-            return fact.fields.get("table") in TABLES and isinstance(
-                fact.fields.get("batches"), int
-            )
-        case "ended":
-            return fact.fields.get("state") in _ENDS
-        case "mended":
-            return isinstance(fact.fields.get("journal"), str)
-        case "restated":
-            return _is_statement(fact.fields)
-    return True
-
-
-def _is_statement(fields: dict[str, Any]) -> bool:
-    match fields:
-        case {
-            "gateway": str(),
-            "created": int() | float(),
-            "declared": bool(),
-            "released": bool(),
-            "state": str(state),
-            "reason": str(),
-            "ended": None | int() | float(),
-            "tables": list(tables),
-            "taken": dict(taken),
-        }:
-            return (
-                state in get_args(State)
-                and all(_is_end(each) for each in tables)
-                and all(isinstance(size, int) for size in taken.values())
-            )
-    return False
-
-
-def _is_end(each: object) -> bool:
-    match each:
-        case [str(table), str(), int()]:
-            return table in TABLES
-    return False
+def _holds(ended: Fact, session: Session) -> bool:
+    """Whether an end counts: not when who wrote it thought wrongly that nobody could hear of it."""
+    return not (session.declared and ended.fields.get("undeclared"))
 
 
 @dataclass
@@ -208,6 +118,10 @@ class Registry:
         self.sessions: dict[str, Session] = {}
         self.broken: dict[str, str] = {}
         """Journals of which the broker keeps nothing but the name, and their sessions."""
+        self.doubtful: OrderedDict[str, tuple[Session, float]] = OrderedDict()
+        """Sessions removed before they were whole, and when that was heard: whoever was opening one
+        may have made journals since. Until a fact says that it is ``settled``.
+        """
         self._expired: OrderedDict[str, str] = OrderedDict()
 
     def feed(self, fact: Fact, now: float) -> Session | None:
@@ -217,13 +131,15 @@ class Registry:
         """
         if fact.kind in ("opened", "restated"):
             self._opened(fact, now)
-        self._mind_broken(fact)
+        self._mind_what_is_left(fact, now)
         session = self.sessions.get(fact.session)
         if session is None:
             return None
         match fact.kind:
             case "declared":
-                session.declared = True
+                # A session that ended before counts as never declared: nothing tells of its end
+                # but this journal.
+                session.declared |= session.state == "open"
             case "alive":
                 session.last_seen = now
                 before = session.taken.get(fact.gateway, 0)
@@ -233,7 +149,7 @@ class Registry:
                 session.last_seen = now
                 key = fact.fields["table"], str(fact.fields.get("producer"))
                 session.tables.setdefault(key, fact.fields["batches"])
-            case "ended" if session.state == "open":
+            case "ended" if session.state == "open" and _holds(fact, session):
                 session.state = fact.fields["state"]
                 session.reason = str(fact.fields.get("reason", ""))
                 session.ended = fact.at
@@ -244,6 +160,12 @@ class Registry:
             case "expired":
                 self._expire(fact.session)
         return session
+
+    def forgive(self, seconds: float, now: float) -> None:
+        """Whoever folds heard nothing for ``seconds``: they are nobody's silence."""
+        if seconds:
+            for session in self.sessions.values():
+                session.last_seen = min(now, session.last_seen + seconds)
 
     def expired_owner(self, session: str) -> str | None:
         """Whose the session was; None when there was none of that id, lately."""
@@ -258,7 +180,13 @@ class Registry:
         while len(self._expired) > EXPIRED:
             self._expired.popitem(last=False)
 
-    def _mind_broken(self, fact: Fact) -> None:
+    def _mind_what_is_left(self, fact: Fact, now: float) -> None:
+        if fact.kind == "expired":
+            session = self.sessions.get(fact.session)
+            if fact.fields.get("settled"):
+                self.doubtful.pop(fact.session, None)
+            elif session is not None and not session.declared:
+                self.doubtful[fact.session] = session, now
         match fact.kind:
             case "released" | "expired":
                 for journal in str(fact.fields.get("broken", "")).split():

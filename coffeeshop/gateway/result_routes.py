@@ -17,7 +17,7 @@ from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
 from coffeeshop.gateway.access import NO_TOKEN, StillAllowed
 from coffeeshop.gateway.answers import read_result
-from coffeeshop.gateway.events import event_stream, sse
+from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
@@ -63,7 +63,10 @@ async def events(
         return gateway.stopping or not allowed()
 
     allowed = StillAllowed(request, request.app.state.access)
-    stream = event_stream(gateway.transport, known.spec, last_event_id, stopping, last_word)
+    if known.declared:
+        stream = event_stream(gateway.transport, known.spec, last_event_id, stopping, last_word)
+    else:  # it ended before it had a journal that tells of it
+        stream = only_event(last_word)
     return EventResponse(
         _told_why(stream, allowed),
         media_type="text/event-stream",

@@ -26,20 +26,19 @@ from coffeeshop.errors import (
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.endings import Endings
 from coffeeshop.gateway.errands import Errands
+from coffeeshop.gateway.facts import Fact
 from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session
 from coffeeshop.gateway.last_calls import LastCalls
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.mending import Mending
-from coffeeshop.gateway.registry import Fact, Session
+from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Transport
 
 log = structlog.get_logger()
-WORD_TIMEOUT = 30.0  # until this replica hears what it has said itself
-ASKED_AGAIN = 30.0
-"""Seconds until an end that did not come is asked for again."""
+ASKED_AGAIN = 30.0  # until an end that did not come is asked for again
 
 
 class Sessions:
@@ -63,12 +62,13 @@ class Sessions:
             self.name,
             self._heard,
             alive_period=self.lifetimes.client_timeout / 4,
+            word_period=max(self.lifetimes.client_timeout / 12, 2 * period),
             now=now,
             wall=wall,
         )
         self._endings = Endings(transport, self.chronicle)
-        self._mending = Mending(transport, self.chronicle, now)
-        self._last_calls = LastCalls(transport, self.chronicle, self.lifetimes, now)
+        self._mending = Mending(self._endings, self.chronicle, now)
+        self._last_calls = LastCalls(transport, self.chronicle)
         self._transport = transport
         self._now = now
         self._wall = wall
@@ -112,30 +112,28 @@ class Sessions:
         session of that id with another specification or of another owner, and `SessionFailed` when
         the broker holds a broken journal of that name.
         """
-        say, stored = self.chronicle.say, self.chronicle.stored
-        stored(say("opened", spec.id, spec=asdict(spec), name=name, owner=owner))
+        self.chronicle.tell("opened", spec.id, spec=asdict(spec), name=name, owner=owner)
         crash_point("gateway.opened_written")
-        known = self._hear(spec, lambda session: session is not None)
+        known = self.chronicle.get(spec.id)
+        if known is None:
+            raise JournalGone(f"the session {spec.id} is over")
         if known.spec != spec or known.owner != owner:
             raise ProtocolError("there is a session of this id with other wishes")
         if not known.declared and known.state == "open":
             self._declare(known)
-            stored(say("declared", spec.id))
+            self.chronicle.tell("declared", spec.id)
             crash_point("gateway.declared_written")
-            known = self._hear_declared(known)
+            self._clear_up(known)
         self._watch(known)
         return known
 
-    def _hear_declared(self, opened: Session) -> Session:
+    def _clear_up(self, opened: Session) -> None:
         """Whoever ended or deleted it meanwhile may have been too early to remove all of it."""
-        try:
-            known = self._hear(opened.spec, lambda session: session is None or session.declared)
-        except JournalGone:
-            self._endings.expire(opened)
-            raise
-        if known.state != "open":
-            self._endings.release(known)
-        return known
+        if self.chronicle.get(opened.spec.id) is None:
+            self._endings.expire(opened, settled=True)
+            raise JournalGone(f"the session {opened.spec.id} is over")
+        if opened.state != "open":
+            self._endings.release(opened)
 
     def _declare(self, session: Session) -> None:
         """Raises `SessionFailed` when the broker will never have the session's journals."""
@@ -143,8 +141,8 @@ class Sessions:
             open_session(self._transport, session.spec)
         except JournalBroken as error:
             reason = f"it could not be opened, open another: {error}"
-            self._endings.say_ended(session, "failed", reason)
-            raise SessionFailed(reason) from error
+            if self._endings.end_undeclared(session, "failed", reason):
+                raise SessionFailed(reason) from error
 
     def complete(self, session: Session) -> list[str]:
         """The queries of a session whose results are all there."""
@@ -166,31 +164,21 @@ class Sessions:
     def end(self, session: Session, state: str, reason: str) -> None:
         """Write one ``failed`` record, which ends it unless another end was first. Blocks."""
         log.info(f"session.{state}", session=session.spec.id, reason=reason)
+        if self._endings.end_undeclared(session, state, reason):
+            return
         record = Record("failed", state, self.name, 0, reason.encode())
         out = out_journal(session.spec.id)
         try:
-            if session.declared:
-                self.chronicle.stored(
-                    append_until_confirmed(self._transport, out, record.message())
-                )
-                return
-        except JournalGone:
+            self.chronicle.stored(append_until_confirmed(self._transport, out, record.message()))
+        except JournalGone:  # nobody will ever read a terminal event of it
             log.warning("session.out_journal_gone", session=session.spec.id)
-        # Nobody will ever read a terminal event of it.
-        self._endings.say_ended(session, state, reason)
+            self._endings.say_ended(session, state, reason)
 
     def delete(self, session: Session) -> None:
         """End it if need be and remove all of it, results included. Blocks."""
         if session.state == "open":
             self._endings.say_ended(session, "cancelled", "deleted")
-            self._hear(session.spec, lambda known: known is None or known.state != "open")
         self._endings.expire(session)
-
-    def _hear(self, spec: SessionSpec, holds: Callable[[Session | None], bool]) -> Session:
-        known = self.chronicle.wait_until(spec.id, holds, WORD_TIMEOUT)
-        if known is None:
-            raise JournalGone(f"the session {spec.id} is over")
-        return known
 
     # What is heard.
 
@@ -241,6 +229,7 @@ class Sessions:
     def _look_around(self) -> None:
         while not self._stop.wait(self._period):
             self.chronicle.restate()
+            self.chronicle.listen()
             for session in self.chronicle.all():
                 try:
                     self._look_at(session)
@@ -261,19 +250,30 @@ class Sessions:
             if session.declared:
                 self._watch(session)
             self._end_what_nobody_wants(session)
-            if self._last_calls.due(session):
-                self._errands.begin(name, lambda: self._last_calls.make(session))
         elif not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
             self._errands.begin(name, lambda: self._endings.release(session))
         elif wall - session.ended > self.lifetimes.result_ttl:
             self._errands.begin(name, lambda: self._endings.expire(session))
 
     def _end_what_nobody_wants(self, session: Session) -> None:
-        now = self._now()
-        reason = self.lifetimes.overdue(session, now, self._wall())
-        if reason and now - self._asked.get(session.spec.id, float("-inf")) > ASKED_AGAIN:
-            self._asked[session.spec.id] = now
-            self._errands.begin(session.spec.id, lambda: self.end(session, "aborted", reason))
+        now, name = self._now(), session.spec.id
+        if self._overdue(session) and now - self._asked.get(name, float("-inf")) > ASKED_AGAIN:
+            self._asked[name] = now
+            self._errands.begin(name, lambda: self._abort(session))
+        elif self._silent(session) and self._last_calls.due(session):
+            self._errands.begin(name, lambda: self._last_calls.make(session))
+
+    def _abort(self, session: Session) -> None:
+        if reason := self._overdue(session):  # asked again: an errand may have to wait for its turn
+            self.end(session, "aborted", reason)
+
+    def _overdue(self, session: Session) -> str:
+        return self.lifetimes.overdue(session, self._silent(session), self._wall())
+
+    def _silent(self, session: Session) -> bool:
+        if self.chronicle.deaf():
+            return False  # who cannot hear cannot tell
+        return self.lifetimes.silent(session, self.name, self._now())
 
     def _conclude(self, session: Session) -> None:
         with self._lock:

@@ -138,8 +138,7 @@ class Faults:
         return self._cluster.start("worker", ready=False)
 
     def _gateway(self, port: str) -> NodeProcess:
-        ttl = f"{self._result_ttl:g}"
-        options = ("--port", port, "--result-ttl", ttl, "--client-timeout", "120")
+        options = ("--port", port, "--result-ttl", f"{self._result_ttl:g}")
         return self._cluster.start("gateway", options=options, ready=False)
 
 

@@ -20,6 +20,7 @@ from coffeeshop.transport import Message, Transport, connect
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id
 from tests.unit.helpers import ANSWER, input_records, tuples
+from tests.unit.world import pass_time
 
 TIMEOUT = 60.0
 LIFETIMES = Lifetimes(client_timeout=TIMEOUT)
@@ -57,6 +58,9 @@ class Place:
         """How often the tasks were told that their clients have left, in one of the journals."""
         records = [Record.of(each) for each in entries(self.transport, spec)]
         return sum(record.kind == "left" for record in records)
+
+    def passes(self, seconds: float) -> None:
+        pass_time(self, self.gateways, seconds)
 
     def close(self) -> None:
         for gateway in self.gateways:
@@ -128,7 +132,7 @@ def test_a_session_whose_batches_never_come_is_aborted_after_the_clients_time(
     place.work()
     _, known = send(place.gateway("g1"), all_but_stores, plan)
     assert known.state == "open"
-    place.seconds += TIMEOUT + 1
+    place.passes(TIMEOUT + 1)
     eventually(lambda: known.state == "aborted", "it is aborted")
     assert "of stores from producer 0, batches missing: 1" in known.reason
     is_over(place, known, "aborted")
@@ -138,7 +142,7 @@ def test_a_session_that_waits_for_its_first_node_loses_nothing(place: Place) -> 
     gateway = place.gateway("g1")
     whole, known = send(gateway)
     _, short = send(gateway, all_but_stores)
-    place.seconds += 2 * TIMEOUT
+    place.passes(2 * TIMEOUT)
     eventually(lambda: place.words(whole) == 1, "the tasks are told")
     place.work()
     eventually(lambda: known.state == "completed", "it is completed")
@@ -151,7 +155,7 @@ def test_a_client_that_is_heard_of_has_all_the_time(place: Place) -> None:
     gateway = place.gateway("g1")
     spec, known = send(gateway, all_but_stores)
     for _ in range(5):
-        place.seconds += TIMEOUT / 2
+        place.passes(TIMEOUT / 2)
         gateway.chronicle.seen(spec.id)
         looked = threading.Event()
         gateway._errands._pool.submit(looked.set)
@@ -172,7 +176,7 @@ def test_another_gateway_does_it_for_one_that_is_gone(place: Place) -> None:
     known = other.chronicle.get(spec.id)
     assert known is not None
     eventually(lambda: known.uploaded, "the other has heard of it")
-    place.seconds += TIMEOUT + OTHERS_PATIENCE + 1
+    place.passes(TIMEOUT + OTHERS_PATIENCE + 1)
     eventually(lambda: other._terminals, "its end is there")
     place.seconds += OTHERS_PATIENCE + 1
     is_over(place, known, "aborted")

@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coffeeshop.client.gateway import ENDS, GatewayClient
+import httpx2 as httpx
+
+from coffeeshop.client.gateway import ENDS, GatewayClient, parse_events
 from coffeeshop.client.remote import fetch
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
@@ -87,8 +89,14 @@ def objects(spec: SessionSpec) -> list[str]:
 
 
 def ends(client: GatewayClient, session: str) -> list[str]:
-    """The terminal events that somebody hears who listens from the beginning."""
-    return [event.name for event in client.events(session) if event.name in ENDS]
+    """The terminal events that somebody hears who listens from the beginning and to the last byte.
+
+    Not with `GatewayClient.events`, which stops at the first one.
+    """
+    url = f"{client.url}/v1/sessions/{session}/events"
+    with httpx.stream("GET", url, timeout=PATIENCE) as answer:
+        assert answer.status_code == 200
+        return [event.name for event in parse_events(answer.iter_lines()) if event.name in ENDS]
 
 
 def results(client: GatewayClient, spec: SessionSpec) -> dict[str, str]:

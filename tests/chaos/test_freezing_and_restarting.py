@@ -12,6 +12,7 @@ import pytest
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
+from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE
 from coffeeshop.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
@@ -23,6 +24,8 @@ from tests.running import new_id
 pytestmark = pytest.mark.timeout(300)
 HEARTBEAT = "?heartbeat=2"
 CLIENTS = 3
+CLIENT_TIMEOUT = 4.0
+IMPATIENT = ("--client-timeout", f"{CLIENT_TIMEOUT:g}")
 
 
 @contextmanager
@@ -145,19 +148,24 @@ def test_an_alarm_of_the_broker_pauses_a_session_and_loses_nothing(
     raised: tuple[str, ...],
     lifted: tuple[str, ...],
 ) -> None:
-    gateway, url = cluster.gateway()
+    gateway, url = cluster.gateway(*IMPATIENT)
+    other, _ = cluster.gateway(*IMPATIENT)
     cluster.start("worker")
-    client, spec = GatewayClient(url), SessionSpec(new_id())
-    broker.rabbitmqctl(*raised)
-    try:
-        with ThreadPoolExecutor(1) as pool:
-            done = pool.submit(analyse, client, large.folder, spec)
+    client, spec = GatewayClient(url), SessionSpec(new_id(), producers=2)
+    analyse(client, large.folder, spec, producer=0, wait=False)
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            broker.rabbitmqctl(*raised)
+            done = pool.submit(analyse, client, large.folder, spec, producer=1)
             gateway.wait_for("transport.blocked")
+            other.wait_for("transport.blocked")
+            # The other gateway hears nothing of the client for longer than it would bear.
+            threading.Event().wait(2 * CLIENT_TIMEOUT + OTHERS_PATIENCE)
+            assert client.session(spec.id)["state"] == "open"
+        finally:
             broker.rabbitmqctl(*lifted)
-            gateway.wait_for("transport.unblocked")
-            done.result(150)
-    finally:
-        broker.rabbitmqctl(*lifted)
+        other.wait_for("transport.unblocked")
+        done.result(150)
     check_completed(client, transport, spec, large.answers)
     client.delete(spec.id)
     client.close()

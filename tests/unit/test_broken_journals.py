@@ -12,8 +12,9 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import OPENINGS, open_somehow
 from coffeeshop.commands.doctor import Finding, examine
 from coffeeshop.errors import JournalBroken, SessionFailed, Unreachable
+from coffeeshop.gateway.facts import Fact
 from coffeeshop.gateway.mending import PERIOD
-from coffeeshop.gateway.registry import Fact, Registry
+from coffeeshop.gateway.registry import Registry
 from coffeeshop.messages import SessionSpec, out_journal
 from coffeeshop.plan import plan_named
 from coffeeshop.transport.memory import MemoryTransport

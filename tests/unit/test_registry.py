@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from coffeeshop.errors import CodecError
 from coffeeshop.gateway import registry as module
-from coffeeshop.gateway.registry import Fact, FactKind, Registry
+from coffeeshop.gateway.facts import Fact, FactKind
+from coffeeshop.gateway.registry import Registry
 from coffeeshop.messages import SessionSpec
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Message

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from coffeeshop.errors import CodecError
 from coffeeshop.gateway import chronicle as chronicle_module
+from coffeeshop.gateway.facts import SESSIONS, Fact
 from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.gateway.registry import SESSIONS, Fact, Registry, Session
+from coffeeshop.gateway.registry import Registry, Session
 from coffeeshop.gateway.restating import OVERHEAD, Restating
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.messages import SessionSpec

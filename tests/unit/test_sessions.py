@@ -7,7 +7,6 @@ import threading
 import pytest
 
 from coffeeshop.errors import CoffeeshopError, JournalGone, ProtocolError
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.plan import PLANS
 from coffeeshop.transport import Message
@@ -162,14 +161,6 @@ def test_the_id_of_a_removed_session_opens_nothing(world: World) -> None:
     spec = spec_of()
     sessions.delete(sessions.open(spec))
     reaches(sessions, spec, "expired")
-    sessions_module_timeout(sessions)
     with pytest.raises(JournalGone):
         sessions.open(spec)
     assert world.left() == []
-
-
-def sessions_module_timeout(sessions: Sessions) -> None:
-    """What does not come is not waited for."""
-    sessions.chronicle.wait_until = (  # type: ignore[method-assign]
-        lambda session, holds, timeout: sessions.chronicle.get(session)
-    )

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
 import pytest
 
 from coffeeshop.errors import CoffeeshopError, Unreachable
 from coffeeshop.gateway import chronicle as chronicle_module
-from coffeeshop.gateway.registry import SESSIONS, Fact, Session
+from coffeeshop.gateway.facts import SESSIONS, Fact
+from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.messages import out_journal
-from coffeeshop.transport import Message, Outcome
+from coffeeshop.transport import Delivery, Message, Outcome, Reader
+from coffeeshop.transport.base import OnDelivery, OnGone
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
 from tests.unit.world import (
+    LIFETIMES,
     World,
     in_background,
     looked,
@@ -70,7 +74,7 @@ def test_a_session_that_cannot_be_looked_at_does_not_hide_the_others(
         before(session)
 
     monkeypatch.setattr(sessions, "_end_what_nobody_wants", broken)
-    world.time.seconds += 61
+    world.passes(61)
     reaches(sessions, good, "aborted")
     assert state(sessions, bad) == "open"
 
@@ -123,29 +127,44 @@ def test_closing_does_not_wait_for_a_broker_that_is_away() -> None:
             found.append(error)
 
     opening = in_background(opens)
-    world.time.seconds += 61
+    world.time.seconds += LIFETIMES.session_ttl + 1
     eventually(lambda: sessions._errands._busy, "it tries to abort the session")
     world.close()
     opening.join(PATIENCE)
     assert [type(error) for error in found] == [Unreachable]
 
 
-def test_closing_wakes_whoever_waits_for_word_of_a_session(world: World) -> None:
+class Mute(MemoryTransport):
+    """A broker that stores, and does not say what."""
+
+    def read(
+        self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
+    ) -> Reader:
+        def told(delivery: Delivery) -> None:
+            if not self.mute.is_set():
+                on_delivery(delivery)
+            elif b'"opened"' in delivery.message.body:
+                self.waited_for.set()
+
+        return super().read(name, offset, credit, told, on_gone)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mute, self.waited_for = threading.Event(), threading.Event()
+
+
+def test_closing_wakes_whoever_waits_for_its_own_word() -> None:
+    transport = Mute()
+    world = World(transport)
     sessions = world.replica("g1")
-    asked = threading.Event()
-    found: list[Session | None] = []
-
-    def never(session: Session | None) -> bool:
-        asked.set()
-        return False
-
-    waiting = in_background(
-        lambda: found.append(sessions.chronicle.wait_until("nobody", never, 3600))
-    )
-    assert asked.wait(PATIENCE)
-    world.stop(sessions)
-    waiting.join(PATIENCE)
-    assert found == [None]
+    transport.mute.set()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(sessions.open, spec_of())
+        assert transport.waited_for.wait(PATIENCE)
+        world.stop(sessions)
+        with pytest.raises(Unreachable):
+            opening.result(PATIENCE)
+    world.close()
 
 
 def test_a_gateway_does_not_begin_before_it_knows_the_past(

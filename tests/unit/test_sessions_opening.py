@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from coffeeshop.errors import JournalGone, Unreachable
-from coffeeshop.messages import out_journal
+from coffeeshop.gateway.mending import LONGEST_OPENING
+from coffeeshop.messages import Record, out_journal
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
 from tests.unit.helpers import ANSWER
@@ -61,7 +63,7 @@ def test_an_opening_that_was_cut_short_is_cleaned_up(breaking: World, journals: 
     with pytest.raises(Unreachable):
         sessions.open(spec)
     assert len(breaking.left()) == journals
-    breaking.time.seconds += 61
+    breaking.passes(61)
     reaches(sessions, spec, "aborted")
     breaking.time.seconds += LIFETIMES.result_ttl + 1
     reaches(sessions, spec, "expired")
@@ -139,7 +141,7 @@ def test_a_session_that_ends_while_it_is_opened_leaves_no_input_behind() -> None
     spec = spec_of()
     opening = in_background(lambda: sessions.open(spec))
     assert transport.asked.wait(PATIENCE)
-    known = other.chronicle.wait_until(spec.id, lambda s: s is not None, PATIENCE)
+    known = reaches(other, spec, "open")
     assert known is not None
     other.end(known, "cancelled", "")
     reaches(sessions, spec, "cancelled")
@@ -158,7 +160,7 @@ def test_a_session_that_is_deleted_while_it_is_opened_leaves_nothing_behind() ->
     with ThreadPoolExecutor(1) as pool:
         opening = pool.submit(sessions.open, spec)
         assert transport.asked.wait(PATIENCE)
-        known = other.chronicle.wait_until(spec.id, lambda s: s is not None, PATIENCE)
+        known = reaches(other, spec, "open")
         assert known is not None
         other.delete(known)
         reaches(sessions, spec, "expired")
@@ -166,4 +168,80 @@ def test_a_session_that_is_deleted_while_it_is_opened_leaves_nothing_behind() ->
         with pytest.raises(JournalGone):
             opening.result(PATIENCE)
     assert world.left() == []
+    world.close()
+
+
+def test_a_session_that_ends_while_it_is_opened_was_never_declared() -> None:
+    """So everybody is told of its end by ``ctl.sessions``: no other journal has it."""
+    transport = Slow()
+    world = World(transport)
+    sessions, other = world.replica("g1"), world.replica("g2")
+    spec = spec_of()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(sessions.open, spec)
+        assert transport.asked.wait(PATIENCE)
+        known = reaches(other, spec, "open")
+        assert known is not None
+        other.end(known, "cancelled", "enough")
+        transport.go_on.set()
+        opened = opening.result(PATIENCE)
+    assert world.said("declared")
+    assert (opened.state, opened.reason, opened.declared) == ("cancelled", "enough", False)
+    assert (known.state, known.declared) == ("cancelled", False)
+    world.close()
+
+
+def test_whoever_missed_that_a_session_is_declared_ends_it_for_those_who_did_not(
+    world: World,
+) -> None:
+    sessions = world.replica("g1")
+    spec = spec_of()
+    known = sessions.open(spec)
+    sessions.end(replace(known, declared=False), "cancelled", "enough")
+    reaches(sessions, spec, "cancelled")
+    assert known.reason == "enough"
+    assert [fact.fields.get("undeclared") for fact in world.said("ended")] == [True, None]
+    (told,) = [Record.of(delivery.message) for delivery in world.journal(out_journal(spec.id))]
+    assert (told.kind, told.body) == ("failed", b"enough")
+
+
+class Fatal(Slow):
+    """Makes one journal more, then whoever makes them is gone."""
+
+    def declare_journal(self, name: str, max_bytes: int | None = None) -> None:
+        super().declare_journal(name, max_bytes)
+        if name.startswith("out."):
+            raise Unreachable("the connection is lost")
+
+
+@pytest.mark.parametrize("opener_lives", [True, False])
+def test_what_a_dying_opener_made_of_a_deleted_session_is_removed_later(
+    opener_lives: bool,
+) -> None:
+    transport = Fatal()
+    world = World(transport)
+    sessions, other = world.replica("g1"), world.replica("g2")
+    spec = spec_of()
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(sessions.open, spec)
+        assert transport.asked.wait(PATIENCE)
+        known = reaches(other, spec, "open")
+        assert known is not None
+        other.delete(known)
+        transport.go_on.set()
+        with pytest.raises(Unreachable):
+            opening.result(PATIENCE)
+    assert world.left() == [out_journal(spec.id)]
+    if not opener_lives:
+        world.stop(sessions)
+    world.time.seconds += LONGEST_OPENING - 1
+    looked(world)
+    assert world.left() == [out_journal(spec.id)]  # somebody might still be opening it
+    world.time.seconds += 2
+    eventually(lambda: world.left() == [], "it is removed")
+    eventually(lambda: not other.chronicle.doubtful(0), "nobody looks again")
+    words = len(world.facts())
+    world.time.seconds += LONGEST_OPENING
+    looked(world)
+    assert len(world.facts()) == words
     world.close()

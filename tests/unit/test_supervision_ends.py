@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import threading
 from queue import SimpleQueue
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from coffeeshop.actors import supervision
 from coffeeshop.actors.restarts import Intensity
-from coffeeshop.actors.supervision import (
-    Parent,
-    Ref,
-    tell,
-)
+from coffeeshop.actors.supervision import ChildFailed, Parent, Ref, SupervisedActor, tell
 from coffeeshop.testing.clock import VirtualClock
+from tests.unit.actors import Actors
 from tests.unit.helpers import PATIENCE, drain
 from tests.unit.keepers import DEADLY, Events, Keepers, Poison, Worker
+from tests.unit.spies import Listener
 
 
 def test_too_many_failures_end_the_root_and_are_told_outside(
@@ -145,3 +144,71 @@ def test_a_child_that_does_not_stop_is_left_behind_and_logged(
     assert [entry["actor"] for entry in logged if entry["level"] == "error"] == ["a"]
     assert keepers.do(keeper, lambda k: k.children) == ["b"]
     gate.set()
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise MemoryError
+
+
+@pytest.mark.parametrize("end", [MemoryError(), OSError(28, "no space left"), SystemExit(1)])
+def test_a_failure_that_cannot_be_logged_is_heard_all_the_same(
+    actors: Actors, monkeypatch: pytest.MonkeyPatch, end: BaseException
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise end
+
+    monkeypatch.setattr(supervision, "log", SimpleNamespace(warning=full))
+    heard: SimpleQueue[Any] = SimpleQueue()
+    events: Events = SimpleQueue()
+    actors.append(listener := Listener.start(heard))
+    parent = Parent(listener, "a", 1)
+    tell(Worker.start(parent, events), ValueError("first"))
+    assert heard.get(timeout=PATIENCE) == ChildFailed("a", 1, "ValueError: first", None)
+    assert parent.ended.wait(PATIENCE)
+    assert drain(events, 2) == [("started", "a", 1), ("stopped", "a", 1)]
+
+
+def test_a_failure_that_cannot_say_what_it_is_is_heard_all_the_same(actors: Actors) -> None:
+    heard: SimpleQueue[Any] = SimpleQueue()
+    actors.append(listener := Listener.start(heard))
+    tell(Worker.start(Parent(listener, "a", 1), SimpleQueue()), Unspeakable())
+    assert heard.get(timeout=PATIENCE) == ChildFailed("a", 1, "Unspeakable", None)
+
+
+def test_a_child_that_cannot_be_started_nor_logged_is_restarted(
+    keepers: Keepers, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+
+    def full(*_: object, **__: object) -> None:
+        said.append("warning")
+        raise MemoryError
+
+    quiet = SimpleNamespace(warning=full, info=lambda *_, **__: None, error=full)
+    monkeypatch.setattr(supervision, "log", quiet)
+
+    def start(parent: Parent) -> Any:
+        if parent.restarts == 0:
+            raise MemoryError
+        return keepers.child()(parent)
+
+    keeper = keepers.start()
+    keepers.do(keeper, lambda k: k.start_child("a", start))
+    clock.next(PATIENCE)
+    keepers.expect(("started", "a", 2))
+    assert said == ["warning"]
+
+
+def test_who_cannot_tell_its_end_is_known_to_have_ended(
+    actors: Actors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    actors.append(listener := Listener.start(SimpleQueue()))
+    parent = Parent(listener, "a", 1)
+    worker = Worker.start(parent, SimpleQueue())
+    monkeypatch.setattr(SupervisedActor, "_guarded", no_memory)
+    worker.stop(block=False)
+    assert parent.ended.wait(PATIENCE)

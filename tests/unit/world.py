@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
 
 import pyarrow as pa
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.gateway.answers import read_result
+from coffeeshop.gateway.facts import SESSIONS, Fact
 from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.gateway.registry import SESSIONS, Fact, Session
+from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import PLANS, STAGES
@@ -21,6 +22,10 @@ from tests.running import PATIENCE, eventually, new_id
 from tests.unit.helpers import input_records, tuples
 
 LIFETIMES = Lifetimes(client_timeout=60.0, result_ttl=3600.0, session_ttl=10_000.0)
+
+
+WORDS = LIFETIMES.client_timeout / 12
+"""Seconds between words that a replica says to hear itself."""
 
 
 class Time:
@@ -63,6 +68,10 @@ class World:
             self.node.close(0.0)
         self.transport.close()
 
+    def passes(self, seconds: float) -> None:
+        """Time in which every replica hears its own words."""
+        pass_time(self.time, self.replicas, seconds)
+
     def left(self) -> list[str]:
         return [name for name in self.transport.names() if not name.startswith("ctl.")]
 
@@ -81,6 +90,28 @@ class World:
         assert done.wait(PATIENCE)
         reader.close()
         return found
+
+
+class Clock(Protocol):
+    """Seconds that a test sets."""
+
+    seconds: float
+
+
+def pass_time(clock: Clock, replicas: Iterable[Sessions], seconds: float) -> None:
+    """Time in which every replica hears its own words."""
+    while seconds > 0:
+        step = min(WORDS, seconds)
+        clock.seconds += step
+        seconds -= step
+        for replica in replicas:
+            eventually(lambda replica=replica: hears(clock, replica), "a replica hears itself")
+
+
+def hears(clock: Clock, replica: Sessions) -> bool:
+    """Whether it heard a word of its own just now; with no session open there is none."""
+    is_open = any(session.state == "open" for session in replica.chronicle.all())
+    return not is_open or clock.seconds - replica.chronicle._hearing._last < WORDS
 
 
 def spec_of(**how: Any) -> SessionSpec:

@@ -11,7 +11,8 @@ import pytest
 from coffeeshop.codec import MAX_BODY, encode
 from coffeeshop.gateway import state
 from coffeeshop.gateway.bodies import MAX_JSON
-from coffeeshop.messages import SessionSpec
+from coffeeshop.gateway.ingest import open_session
+from coffeeshop.messages import SessionSpec, out_journal
 from coffeeshop.schema import TABLES
 from tests.acceptance.http.requests import CSV, end, events_of, opened, problem, put, state_of
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
@@ -140,7 +141,7 @@ def half_opened(system: Running) -> SessionSpec:
     spec = SessionSpec(new_id())
     chronicle = system.gateways[0].sessions.chronicle
     chronicle.say("opened", spec.id, spec=asdict(spec), name="").result(PATIENCE)
-    assert chronicle.wait_until(spec.id, lambda known: known is not None, PATIENCE)
+    eventually(lambda: chronicle.get(spec.id), "it is known")
     return spec
 
 
@@ -161,10 +162,17 @@ def test_a_session_that_is_being_opened_asks_to_come_back(
     assert put(api, session, "users", 0, encode(USERS)).status_code == 204
 
 
+@pytest.mark.parametrize("journals", ["none", "out", "all"])
 def test_a_session_that_is_being_opened_can_be_cancelled(
-    system: Running, api: httpx.Client
+    system: Running, api: httpx.Client, journals: str
 ) -> None:
-    session = half_opened(system).id
+    """And who listens hears of it, though no journal but that of all sessions tells so."""
+    spec = half_opened(system)
+    session = spec.id
+    if journals == "out":
+        system.transport.declare_journal(out_journal(session))
+    elif journals == "all":
+        open_session(system.transport, spec)
     assert api.post(f"/v1/sessions/{session}/cancel").status_code == 202
     eventually(lambda: state_of(api, session) == "cancelled", "the session is cancelled")
     assert "event: cancelled" in events_of(api, session)
