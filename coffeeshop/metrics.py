@@ -116,6 +116,8 @@ HELP = {
     "blocked": "1 while the broker has an alarm and takes no messages.",
     "broker_connected": "1 while the broker lets this process in.",
     "bytes_in_memory": "Bodies that this gateway received and the broker has not confirmed.",
+    "answer_bytes_in_memory": "Results that this gateway built and their clients have not read.",
+    "listeners": "Streams of events that clients hear now.",
     "event_loop_delay_seconds": "What one turn of the gateway's event loop took just now.",
     "journal_bytes": "Input of sessions that the broker keeps.",
     "longest_record_seconds": "How long the slowest task has been at its record.",

@@ -110,6 +110,13 @@ from coffeeshop.settings import Settings, set_up_logging
     show_default=True,
     help="Input of one name's sessions that the broker may keep.",
 )
+@click.option(
+    "--max-results-per-token",
+    type=click.IntRange(min=1),
+    default=2000,
+    show_default=True,
+    help="Sessions of one name, those that ended and have results included.",
+)
 @tracing_option
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Log errors only.")
@@ -129,6 +136,7 @@ def run_node(
     max_journal_mib: int,
     max_sessions_per_token: int,
     max_journal_mib_per_token: int,
+    max_results_per_token: int,
     tracing: bool,
     verbosity: str | None,
 ) -> None:
@@ -160,6 +168,7 @@ def run_node(
                 journals=max_journal_mib << 20,
                 client_sessions=max_sessions_per_token,
                 client_journals=max_journal_mib_per_token << 20,
+                client_results=max_results_per_token,
             ),
             Lifetimes(client_timeout, result_ttl, session_ttl),
             allowed,

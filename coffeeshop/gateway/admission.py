@@ -1,9 +1,11 @@
-"""How much a gateway takes at once: bytes in its memory, sessions, input; of each and of all."""
+"""How much a gateway takes and gives at once, of each client and of all: bytes in its memory,
+sessions, input, answers, listeners.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +21,11 @@ REASONS = (
     "journals",
     "client_sessions",
     "client_journals",
+    "client_results",
+    "answers",
+    "client_answers",
+    "listeners",
+    "client_listeners",
 )
 """Why a request is refused: the limit that it would exceed."""
 
@@ -38,6 +45,16 @@ class Limits:
     """Open sessions of one name in the tokens file. Without tokens nobody has a name."""
     client_journals: int = 16 << 30
     """Input kept by the broker for one name above which no batch and no session is taken of it."""
+    client_results: int = 2000
+    """Sessions of one name, open or with results: each of them has at least one stream."""
+    answers: int = 256 << 20
+    """Answers in memory, not yet sent, above which none is built."""
+    client_answers: int = 64 << 20
+    """The same, of one name."""
+    listeners: int = 2000
+    """Streams of events at once."""
+    client_listeners: int = 500
+    """The same, of one name."""
 
 
 class Admission:
@@ -48,6 +65,8 @@ class Admission:
         self.in_memory = 0
         self._by_session: dict[str, int] = {}
         self._opening: dict[str, Counter[str]] = {}
+        self._answers: Counter[str] = Counter()
+        self._listeners: Counter[str] = Counter()
         self.refusals = dict.fromkeys(REASONS, 0)
 
     @property
@@ -97,6 +116,12 @@ class Admission:
                 "wait until one ends, or cancel one"
             )
             self._refuse("client_sessions", 429, detail, QUOTA_RETRY)
+        if owner and len(theirs) >= self.limits.client_results:
+            detail = (
+                f"{owner} has {len(theirs)} sessions, those with results included, and may have "
+                "no more: wait until results expire, or delete some"
+            )
+            self._refuse("client_results", 429, detail, QUOTA_RETRY)
         self.client_input(owner, theirs)
         self._opening[owner] = under_way + Counter((session,))
         try:
@@ -117,6 +142,54 @@ class Admission:
                 f"{self.limits.client_journals} are allowed: wait until one ends, or cancel one"
             )
             self._refuse("client_journals", 429, detail, QUOTA_RETRY)
+
+    @contextmanager
+    def answer(self, client: str) -> Iterator[Callable[[int], None]]:
+        """Room to build an answer for that name, and to hold it while inside; `Problem` 429 or 503.
+
+        What it gives is to be told of the answer's bytes. Who reads slowly, or not, holds them.
+        """
+        if self.answers >= self.limits.answers:
+            self._refuse("answers", 503, "this gateway has too many answers under way")
+        if client and self._answers[client] >= self.limits.client_answers:
+            self._refuse("client_answers", 429, f"{client} has too many answers under way")
+        sizes: list[int] = []
+
+        def hold(size: int) -> None:
+            sizes.append(size)
+            self._answers[client] += size
+
+        try:
+            yield hold
+        finally:
+            self._answers[client] -= sum(sizes)
+            if not self._answers[client]:
+                del self._answers[client]
+
+    @property
+    def answers(self) -> int:
+        """Bytes of answers in memory, not yet sent."""
+        return self._answers.total()
+
+    @property
+    def listeners(self) -> int:
+        """Streams of events at this moment."""
+        return self._listeners.total()
+
+    @contextmanager
+    def listening(self, client: str) -> Iterator[None]:
+        """Room for one stream of events more; `Problem` 429 or 503."""
+        if self.listeners >= self.limits.listeners:
+            self._refuse("listeners", 503, "this gateway has too many listeners")
+        if client and self._listeners[client] >= self.limits.client_listeners:
+            self._refuse("client_listeners", 429, f"{client} has too many listeners")
+        self._listeners[client] += 1
+        try:
+            yield
+        finally:
+            self._listeners[client] -= 1
+            if not self._listeners[client]:
+                del self._listeners[client]
 
     def _refuse(
         self, reason: str, status: int, detail: str, retry_after: int = RETRY_SECONDS

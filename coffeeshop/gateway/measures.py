@@ -25,6 +25,8 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
         ),
         "requests_refused_total": By("reason", dict(gateway.admission.refusals)),
         "bytes_in_memory": gateway.admission.in_memory,
+        "answer_bytes_in_memory": gateway.admission.answers,
+        "listeners": gateway.admission.listeners,
         "nodes": len(gateway.nodes.all()),
         "ready": int(not gateway.stopping and gateway.ready()),
         "event_loop_delay_seconds": await _loop_delay(),

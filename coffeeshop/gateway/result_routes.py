@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Annotated, Any
 
 import pyarrow as pa
 from fastapi import APIRouter, Header, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
-from coffeeshop.gateway.access import NO_TOKEN, StillAllowed
+from coffeeshop.gateway.access import NO_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document
 from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.responses import HoldingResponse, in_pieces
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
 
 RESULT_TIMEOUT = 60.0
@@ -28,18 +28,9 @@ router = APIRouter(prefix="/v1/sessions/{session}", tags=["results"])
 _FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in MEDIA_TYPES.values()}
 
 
-class EventResponse(StreamingResponse):
-    """A streaming response that closes its stream at once when the client goes."""
-
-    async def stream_response(self, send: Send) -> None:
-        """As its base class does."""
-        async with aclosing(self.body_iterator):  # type: ignore[type-var]
-            await super().stream_response(send)
-
-
 @router.get(
     "/events",
-    response_class=EventResponse,
+    response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def events(
@@ -47,7 +38,7 @@ async def events(
     gateway: The,
     session: SessionId,
     last_event_id: Annotated[int, Header(ge=-1, lt=1 << 62)] = -1,
-) -> EventResponse:
+) -> StreamingResponse:
     """The session's life as server-sent events, up to its end; resumes by Last-Event-ID.
 
     Ends with an event ``error``, a problem document, when the token of who hears it is taken away.
@@ -67,8 +58,11 @@ async def events(
         stream = event_stream(gateway.transport, known.spec, last_event_id, stopping, last_word)
     else:  # it ended before it had a journal that tells of it
         stream = only_event(last_word)
-    return EventResponse(
+    held = ExitStack()
+    held.enter_context(gateway.admission.listening(caller().name))
+    return HoldingResponse(
         _told_why(stream, allowed),
+        held,
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -109,15 +103,22 @@ async def result(
         raise over(known)
     if query not in gateway.complete(known):
         raise Problem(409, f"{query} is not complete yet", retry_after=1)
-    async with gateway.reading:
-        table: pa.Table = await run_in_threadpool(
-            read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
-        )
-        body = await run_in_threadpool(WRITERS[chosen], table)
-    crash_point("gateway.result_read")
-    gateway.flow.gave(query, len(body))
-    name = f'attachment; filename="{query}.{chosen}"'
-    return Response(body, media_type=MEDIA_TYPES[chosen], headers={"Content-Disposition": name})
+    with ExitStack() as held:
+        async with gateway.reading:
+            hold = held.enter_context(gateway.admission.answer(caller().name))
+            table: pa.Table = await run_in_threadpool(
+                read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
+            )
+            body = await run_in_threadpool(WRITERS[chosen], table)
+            hold(len(body))
+        crash_point("gateway.result_read")
+        gateway.flow.gave(query, len(body))
+        headers = {
+            "Content-Disposition": f'attachment; filename="{query}.{chosen}"',
+            "Content-Length": str(len(body)),
+        }
+        how = {"media_type": MEDIA_TYPES[chosen], "headers": headers}
+        return HoldingResponse(in_pieces(body), held.pop_all(), **how)
 
 
 def chosen_format(accept: str) -> str:

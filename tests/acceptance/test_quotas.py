@@ -151,6 +151,45 @@ def test_many_that_open_one_session_at_once_count_as_one() -> None:
         pass
 
 
+def test_sessions_that_have_results_count_until_they_are_removed(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("\n".join([line_of("alice", ALICE), line_of("bob", BOB)]))
+    limits = Limits(client_results=2)
+    with (
+        running(node=False, limits=limits, access=Access(Tokens(file))) as made,
+        http(made, token=ALICE) as api,
+        http(made, token=BOB) as other,
+    ):
+        for _ in range(2):
+            session = opened(api).json()["id"]
+            assert api.post(f"/v1/sessions/{session}/cancel").status_code == 202
+        answer = opened(api)
+        assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+        assert "alice has 2 sessions, those with results included" in answer.json()["detail"]
+        assert opened(other).status_code == 201
+        assert api.delete(f"/v1/sessions/{session}").status_code == 204
+        assert opened(api).status_code == 201
+
+
+def test_a_client_listens_to_so_many_sessions_only(tmp_path: Path) -> None:
+    file = tmp_path / "tokens"
+    file.write_text("\n".join([line_of("alice", ALICE), line_of("bob", BOB)]))
+    with (
+        running(node=False, limits=Limits(client_listeners=1), access=Access(Tokens(file))) as made,
+        http(made, token=ALICE) as api,
+        http(made, token=BOB) as other,
+    ):
+        mine, others = (f"/v1/sessions/{opened(who).json()['id']}/events" for who in (api, other))
+        admission = made.gateways[0].gateway.admission
+        for _ in range(2):
+            with api.stream("GET", mine) as first:
+                assert first.status_code == 200
+                assert api.get(mine).status_code == 429
+                with other.stream("GET", others) as second:
+                    assert second.status_code == 200
+            eventually(lambda: admission.listeners == 0, "who left listens no more")
+
+
 def test_what_was_released_is_held_no_more() -> None:
     admission = Admission(Limits(client_journals=10))
     known = [session_of("alice", 9), session_of("alice", 1), session_of("bob", 99)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 
 import pytest
 
@@ -76,3 +76,49 @@ def test_no_session_is_opened_beyond_the_limits(sessions: int, journals: int) ->
 def test_a_session_is_opened_within_the_limits() -> None:
     Admission(LIMITS).session(1, 999)
     Admission().session(999, 0)
+
+
+def refused(inside: AbstractContextManager[object], status: int) -> None:
+    with pytest.raises(Problem) as problem, inside:
+        pass
+    assert problem.value.status == status
+
+
+def test_answers_that_wait_for_their_readers_are_bounded_for_each_and_all() -> None:
+    admission = Admission(Limits(answers=100, client_answers=50))
+    with admission.answer("alice") as hold:
+        hold(60)  # how large it is nobody knew before
+        refused(admission.answer("alice"), 429)
+        with admission.answer("bob") as hold_too, admission.answer("") as nobodys:
+            hold_too(30)
+            nobodys(10)
+            assert admission.answers == 100
+            refused(admission.answer("carol"), 503)
+            refused(admission.answer(""), 503)
+        with admission.answer("bob"):
+            pass
+    assert admission.answers == 0
+    with admission.answer("alice"):
+        pass
+    assert (admission.refusals["client_answers"], admission.refusals["answers"]) == (1, 2)
+
+
+def test_an_answer_that_fails_holds_nothing() -> None:
+    admission = Admission(Limits(answers=1))
+    for _ in range(2):
+        with suppress(ZeroDivisionError), admission.answer("a") as hold:
+            hold(5)
+            raise ZeroDivisionError
+        assert admission.answers == 0
+
+
+def test_listeners_are_bounded_for_each_and_all() -> None:
+    admission = Admission(Limits(listeners=3, client_listeners=2))
+    for _ in range(2):
+        with ExitStack() as stack:
+            for name in ("alice", "alice", ""):
+                stack.enter_context(admission.listening(name))
+            refused(admission.listening("bob"), 503)
+        with admission.listening("alice"), admission.listening("alice"):
+            refused(admission.listening("alice"), 429)
+    assert admission.refused == 4
