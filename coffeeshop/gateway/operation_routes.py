@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
-from coffeeshop.gateway.access import require_admin
+from coffeeshop.gateway.access import caller, require_admin
 from coffeeshop.gateway.measures import STATES, measures
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.state import Gateway, The
@@ -76,14 +76,19 @@ async def metrics(gateway: The) -> Response:
 
 
 def figures(gateway: Gateway) -> dict[str, Any]:
-    """What `status` and the metrics show, flat; of the sessions that who asks may know of."""
+    """What `status` shows, flat: of the sessions that who asks may know of.
+
+    What tells of everybody's is for admins.
+    """
     sessions = gateway.visible_sessions()
-    return {
+    shown: dict[str, Any] = {
         "version": __version__,
         "gateway": gateway.sessions.name,
         **{f"sessions_{s}": sum(1 for each in sessions if each.state == s) for s in STATES},
         "journal_bytes": sum(each.journal_bytes for each in sessions),
-        "bytes_in_memory": gateway.admission.in_memory,
-        "requests_refused_total": gateway.admission.refused,
         "nodes": len(gateway.visible_nodes()),
     }
+    if caller().admin:
+        shown["bytes_in_memory"] = gateway.admission.in_memory
+        shown["requests_refused_total"] = gateway.admission.refused
+    return shown

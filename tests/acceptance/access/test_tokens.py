@@ -152,8 +152,11 @@ def test_a_clients_overview_counts_its_own_sessions_and_shows_no_nodes(
     with http(system, token=BOB) as api:
         shown = api.get("/v1/overview").json()
     assert shown["status"]["sessions_completed"] == 0
+    of_all = {"bytes_in_memory", "requests_refused_total"}
+    assert not of_all & shown["status"].keys()
     with http(system, token=OPS) as api:
         eventually(lambda: api.get("/v1/overview").json()["nodes"], "the node is heard of")
+        assert of_all < api.get("/v1/overview").json()["status"].keys()
 
 
 def test_somebody_elses_id_cannot_be_joined_or_taken(system: Running, opened: str) -> None:
