@@ -21,6 +21,7 @@ from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.messages import SessionSpec
 
 __all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]
+TOO_MANY = 429
 PATIENCE = 60.0
 """Seconds in which a call is repeated until it is answered."""
 
@@ -191,6 +192,8 @@ class GatewayClient:
                         failed, wanted = error_of(found), _retry_after(found)
                         if found.status_code not in RETRIED:
                             raise failed
+                        if found.status_code == TOO_MANY:
+                            patience.renew()  # it is there, and its sessions go on meanwhile
             except httpx.TransportError as error:
                 failed = self._unreachable(error)
             patience.pause(failed, wanted)

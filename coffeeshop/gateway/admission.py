@@ -51,9 +51,9 @@ class Limits:
     """Answers in memory, not yet sent, above which none is built."""
     client_answers: int = 64 << 20
     """The same, of one name."""
-    listeners: int = 2000
+    listeners: int = 10_000
     """Streams of events at once."""
-    client_listeners: int = 500
+    client_listeners: int = 2000
     """The same, of one name."""
 
 

@@ -140,7 +140,7 @@ class Chronicle:
             return list(self._registry.sessions.values())
 
     def doubtful(self, age: float) -> list[Session]:
-        """Sessions removed before they were whole, ``age`` seconds ago or more."""
+        """Sessions removed while somebody might be opening them, ``age`` seconds ago or more."""
         with self._lock:
             now = self._now()
             return [session for session, at in self._registry.doubtful.values() if now - at >= age]

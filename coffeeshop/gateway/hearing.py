@@ -30,7 +30,10 @@ class Hearing:
         return now - self._last > 2 * self._period
 
     def heard(self, now: float) -> float:
-        """One of this replica's words came back; seconds of deafness before it."""
-        deafness = now - self._last if self.deaf(now) else 0.0
+        """One of this replica's words came back; seconds of deafness before it.
+
+        Only those beyond what a word may take: a broker that is always a little late hides nothing.
+        """
+        deafness = max(0.0, now - self._last - 2 * self._period)
         self._last, self._asked = now, False
         return deafness

@@ -6,17 +6,16 @@ from collections.abc import Callable
 
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.endings import Endings
+from coffeeshop.gateway.registry import LONGEST_OPENING
 
 PERIOD = 60.0
-LONGEST_OPENING = 600.0
-"""Seconds after which nobody is opening a session any more that was removed meanwhile."""
 
 
 class Mending:
     """Deletes what could not be deleted, and what was made too late. Twice is harmless.
 
     The first are journals of which the broker keeps nothing but the name. The second are journals
-    of a session that was deleted while somebody, who then died, was opening it.
+    of a session that was deleted while somebody was opening it who then died, or was cut off.
     """
 
     def __init__(self, endings: Endings, chronicle: Chronicle, now: Callable[[], float]) -> None:
@@ -35,8 +34,8 @@ class Mending:
     def try_again(self) -> None:
         """Try each of them. Blocks, for most of a minute when a broker is stubborn."""
         try:
-            for session in self._chronicle.doubtful(LONGEST_OPENING):
-                self._endings.expire(session, settled=True)
+            while doubtful := self._chronicle.doubtful(LONGEST_OPENING):
+                self._endings.expire(doubtful[0], settled=True)
             for journal, session_id in self._chronicle.broken().items():
                 self._endings.mend(journal, session_id)
         finally:

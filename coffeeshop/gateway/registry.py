@@ -17,6 +17,8 @@ from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
 from coffeeshop.schema import TABLES
 
+LONGEST_OPENING = 600.0
+"""Seconds after which nobody, of several who opened one session, is at it any more."""
 EXPIRED = 20_000
 """Expired sessions whose ids are remembered: an id is never used twice."""
 
@@ -24,6 +26,10 @@ EXPIRED = 20_000
 def _holds(ended: Fact, session: Session) -> bool:
     """Whether an end counts: not when who wrote it thought wrongly that nobody could hear of it."""
     return not (session.declared and ended.fields.get("undeclared"))
+
+
+def _may_be_opening(session: Session, at: float) -> bool:
+    return not session.declared or at - session.created < LONGEST_OPENING
 
 
 @dataclass
@@ -119,8 +125,8 @@ class Registry:
         self.broken: dict[str, str] = {}
         """Journals of which the broker keeps nothing but the name, and their sessions."""
         self.doubtful: OrderedDict[str, tuple[Session, float]] = OrderedDict()
-        """Sessions removed before they were whole, and when that was heard: whoever was opening one
-        may have made journals since. Until a fact says that it is ``settled``.
+        """Sessions removed when somebody might still have been opening them, and when that was
+        heard: journals may have been made since. Until a fact says that it is ``settled``.
         """
         self._expired: OrderedDict[str, str] = OrderedDict()
 
@@ -185,7 +191,7 @@ class Registry:
             session = self.sessions.get(fact.session)
             if fact.fields.get("settled"):
                 self.doubtful.pop(fact.session, None)
-            elif session is not None and not session.declared:
+            elif session is not None and _may_be_opening(session, fact.at):
                 self.doubtful[fact.session] = session, now
         match fact.kind:
             case "released" | "expired":

@@ -130,7 +130,7 @@ class Sessions:
     def _clear_up(self, opened: Session) -> None:
         """Whoever ended or deleted it meanwhile may have been too early to remove all of it."""
         if self.chronicle.get(opened.spec.id) is None:
-            self._endings.expire(opened, settled=True)
+            self._endings.expire(opened)
             raise JournalGone(f"the session {opened.spec.id} is over")
         if opened.state != "open":
             self._endings.release(opened)
@@ -183,7 +183,7 @@ class Sessions:
     # What is heard.
 
     def _heard(self, fact: Fact) -> None:
-        if fact.kind in ("ended", "expired"):
+        if fact.kind in ("ended", "expired") and not self._is_open(fact.session):
             with self._lock:
                 watch = self._watches.pop(fact.session, None)
                 self._terminals.pop(fact.session, None)
@@ -192,6 +192,11 @@ class Sessions:
             self._last_calls.forget(fact.session)
             if watch is not None:
                 watch.close()
+
+    def _is_open(self, session: str) -> bool:
+        """Whether it goes on: an end may not count."""
+        known = self.chronicle.get(session)
+        return known is not None and known.state == "open"
 
     def _watch(self, session: Session) -> None:
         name = session.spec.id
@@ -261,19 +266,26 @@ class Sessions:
             self._asked[name] = now
             self._errands.begin(name, lambda: self._abort(session))
         elif self._silent(session) and self._last_calls.due(session):
-            self._errands.begin(name, lambda: self._last_calls.make(session))
+            self._errands.begin(name, lambda: self._make_last_call(session))
+
+    # Both ask again: an errand may have to wait for its turn.
 
     def _abort(self, session: Session) -> None:
-        if reason := self._overdue(session):  # asked again: an errand may have to wait for its turn
+        if reason := self._overdue(session):
             self.end(session, "aborted", reason)
+
+    def _make_last_call(self, session: Session) -> None:
+        if self._silent(session):
+            self._last_calls.make(session)
 
     def _overdue(self, session: Session) -> str:
         return self.lifetimes.overdue(session, self._silent(session), self._wall())
 
     def _silent(self, session: Session) -> bool:
+        now = self._now()  # before it is known whether this replica hears: it may freeze between
         if self.chronicle.deaf():
             return False  # who cannot hear cannot tell
-        return self.lifetimes.silent(session, self.name, self._now())
+        return self.lifetimes.silent(session, self.name, now)
 
     def _conclude(self, session: Session) -> None:
         with self._lock:

@@ -81,6 +81,13 @@ def test_a_gateway_that_leaves_is_followed_to_the_next() -> None:
     assert list(gateway.client.events("s")) == EVENTS
 
 
+def test_a_gateway_with_too_many_listeners_is_waited_for() -> None:
+    full = [problem(429, later=5)] * 100
+    gateway = Gateway(*full, stream(TEXT), patience=10)
+    assert list(gateway.client.events("s")) == EVENTS
+    assert gateway.time.seconds > 100
+
+
 @pytest.mark.parametrize("answer", [DOWN, problem(503), lambda: stream("")])
 def test_events_that_never_come_are_given_up(answer: Answer) -> None:
     gateway = Gateway(answer, patience=10)

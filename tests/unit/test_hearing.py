@@ -32,9 +32,25 @@ def test_a_word_that_comes_back_late_tells_how_long_nothing_was_heard() -> None:
     assert not hearing.deaf(110.0)
     assert hearing.heard(110.0) == 0.0
     assert hearing.deaf(121.0)
-    assert hearing.heard(150.0) == 40.0
+    assert hearing.heard(150.0) == 30.0  # a word may take 10
     assert not hearing.deaf(151.0)
     assert hearing.heard(151.0) == 0.0
+
+
+@pytest.mark.parametrize("latency", [0.6, 2.0, 5.0])
+def test_a_broker_that_is_always_late_hides_no_silence(latency: float) -> None:
+    """Looked at twice a second, as a gateway does; a word of its own every second."""
+    hearing, forgiven, judged = Hearing(1.0, now=0.0), 0.0, 0
+    back: float | None = None
+    for look in range(1, 1200):
+        now = look / 2
+        if back is not None and back <= now:
+            forgiven += hearing.heard(back)
+            back = None
+        if hearing.wants_a_word(now):
+            back = now + latency
+        judged += now - forgiven > 60.0 and not hearing.deaf(now)
+    assert judged > 100
 
 
 class Alarmed(MemoryTransport):
@@ -152,6 +168,27 @@ def test_what_waited_for_its_turn_is_looked_at_again(
     world.time.seconds += TIMEOUT + 1
     abort()
     assert len(world.journal(f"out.{spec.id}")) == 1
+
+
+def test_a_last_call_that_waited_for_its_turn_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = world.replica("g1", period=3600)
+    spec = spec_of()
+    known = gateway.open(spec)
+    feed(gateway, spec)
+    eventually(lambda: known.uploaded, "all of it is there")
+    begun: list[Callable[[], None]] = []
+    monkeypatch.setattr(gateway._errands, "begin", lambda _name, work: begun.append(work))
+    world.time.seconds += TIMEOUT + 1
+    gateway._look_at(known)
+    (call,) = begun
+    gateway.chronicle.seen(spec.id)
+    call()
+    assert not gateway._last_calls._made
+    world.time.seconds += TIMEOUT + 1
+    call()
+    assert gateway._last_calls._made == {spec.id}
 
 
 def test_a_gateway_without_sessions_says_nothing(world: World) -> None:

@@ -10,8 +10,11 @@ from dataclasses import replace
 import pytest
 
 from coffeeshop.errors import JournalGone, Unreachable
-from coffeeshop.gateway.mending import LONGEST_OPENING
-from coffeeshop.messages import Record, out_journal
+from coffeeshop.gateway import sessions as module
+from coffeeshop.gateway.ingest import open_session
+from coffeeshop.gateway.registry import LONGEST_OPENING
+from coffeeshop.gateway.sessions import Sessions
+from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
 from tests.unit.helpers import ANSWER
@@ -245,3 +248,64 @@ def test_what_a_dying_opener_made_of_a_deleted_session_is_removed_later(
     looked(world)
     assert len(world.facts()) == words
     world.close()
+
+
+@pytest.mark.parametrize("first_is_deleted", ["while both open it", "when one has opened it"])
+def test_two_open_a_session_that_is_deleted_and_one_of_them_dies(
+    world: World, monkeypatch: pytest.MonkeyPatch, first_is_deleted: str
+) -> None:
+    """Whoever lives knows of itself only: that it has cleared up says nothing of the other."""
+    first, second = world.replica("g1"), world.replica("g2")
+    spec = spec_of()
+    at_it = {name: (threading.Event(), threading.Event()) for name in (first.name, second.name)}
+    replicas = threading.local()
+
+    def slowly(transport: MemoryTransport, wanted: SessionSpec) -> None:
+        reached, go_on = at_it[replicas.name]
+        reached.set()
+        assert go_on.wait(PATIENCE)
+        open_session(transport, wanted)
+        if replicas.name == second.name:
+            raise Unreachable("it dies here")
+
+    def opens(replica: Sessions) -> None:
+        replicas.name = replica.name
+        replica.open(spec)
+
+    monkeypatch.setattr(module, "open_session", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        dying = pool.submit(opens, second)
+        assert at_it[second.name][0].wait(PATIENCE)
+        living = pool.submit(opens, first)
+        assert at_it[first.name][0].wait(PATIENCE)
+        known = reaches(first, spec, "open")
+        assert known is not None
+        if first_is_deleted == "while both open it":
+            first.delete(known)
+            at_it[first.name][1].set()
+            with pytest.raises(JournalGone):
+                living.result(PATIENCE)
+        else:
+            at_it[first.name][1].set()
+            living.result(PATIENCE)
+            first.delete(known)
+        at_it[second.name][1].set()
+        with pytest.raises(Unreachable):
+            dying.result(PATIENCE)
+    assert world.left() != []
+    world.time.seconds += LONGEST_OPENING + 1
+    eventually(lambda: not [each for each in world.left() if spec.id in each], "all is removed")
+
+
+def test_an_end_that_does_not_count_changes_nothing(world: World) -> None:
+    world.work()
+    gateway = world.replica("g1", period=3600)
+    spec = spec_of()
+    known = gateway.open(spec)
+    watch, ingest = gateway._watches[spec.id], gateway.ingest(spec)
+    gateway.chronicle.tell("ended", spec.id, state="cancelled", reason="", undeclared=True)
+    assert known.state == "open"
+    assert gateway._watches[spec.id] is watch
+    assert gateway.ingest(spec) is ingest
+    feed(gateway, spec)
+    reaches(gateway, spec, "completed")
