@@ -139,11 +139,18 @@ class Chronicle:
         with self._lock:
             return list(self._registry.sessions.values())
 
-    def doubtful(self, age: float) -> list[Session]:
-        """Sessions removed while somebody might be opening them, ``age`` seconds ago or more."""
+    def doubtful(self, age: float, patience: float) -> list[Session]:
+        """Sessions removed while somebody might be opening them, ``age`` seconds ago or more.
+
+        Those of other replicas ``patience`` seconds later: they look after their own.
+        """
         with self._lock:
-            now = self._now()
-            return [session for session, at in self._registry.doubtful.values() if now - at >= age]
+            since = self._now() - age
+            return [
+                session
+                for session, at in self._registry.doubtful.values()
+                if at <= since - (0.0 if session.gateway == self.name else patience)
+            ]
 
     def broken(self) -> dict[str, str]:
         """Journals that the broker could not let go of, and their sessions."""

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.endings import Endings
-from coffeeshop.gateway.registry import LONGEST_OPENING
+from coffeeshop.gateway.registry import LONGEST_OPENING, Session
 
 PERIOD = 60.0
+PATIENCE = 120.0
+"""Seconds that the replica has to whom a session belonged, before the others do it."""
 
 
 class Mending:
@@ -29,14 +31,17 @@ class Mending:
         """Whether there is something to try, and the last time is long ago."""
         if self._now() < self._next:
             return False
-        return bool(self._chronicle.broken() or self._chronicle.doubtful(LONGEST_OPENING))
+        return bool(self._chronicle.broken() or self._doubtful())
 
     def try_again(self) -> None:
         """Try each of them. Blocks, for most of a minute when a broker is stubborn."""
         try:
-            while doubtful := self._chronicle.doubtful(LONGEST_OPENING):
+            while doubtful := self._doubtful():
                 self._endings.expire(doubtful[0], settled=True)
             for journal, session_id in self._chronicle.broken().items():
                 self._endings.mend(journal, session_id)
         finally:
             self._next = self._now() + PERIOD
+
+    def _doubtful(self) -> list[Session]:
+        return self._chronicle.doubtful(LONGEST_OPENING, PATIENCE)

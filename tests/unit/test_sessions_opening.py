@@ -12,6 +12,7 @@ import pytest
 from coffeeshop.errors import JournalGone, Unreachable
 from coffeeshop.gateway import sessions as module
 from coffeeshop.gateway.ingest import open_session
+from coffeeshop.gateway.mending import PATIENCE as PATIENCE_WITH_OTHERS
 from coffeeshop.gateway.registry import LONGEST_OPENING
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.messages import Record, SessionSpec, out_journal
@@ -241,10 +242,14 @@ def test_what_a_dying_opener_made_of_a_deleted_session_is_removed_later(
     looked(world)
     assert world.left() == [out_journal(spec.id)]  # somebody might still be opening it
     world.time.seconds += 2
+    if not opener_lives:
+        looked(world)
+        assert world.left() == [out_journal(spec.id)]  # it is left to who opened it for a while
+        world.time.seconds += PATIENCE_WITH_OTHERS
     eventually(lambda: world.left() == [], "it is removed")
-    eventually(lambda: not other.chronicle.doubtful(0), "nobody looks again")
+    eventually(lambda: not other.chronicle.doubtful(0, 0), "nobody looks again")
     words = len(world.facts())
-    world.time.seconds += LONGEST_OPENING
+    world.time.seconds += LONGEST_OPENING + PATIENCE_WITH_OTHERS
     looked(world)
     assert len(world.facts()) == words
     world.close()
@@ -293,7 +298,7 @@ def test_two_open_a_session_that_is_deleted_and_one_of_them_dies(
         with pytest.raises(Unreachable):
             dying.result(PATIENCE)
     assert world.left() != []
-    world.time.seconds += LONGEST_OPENING + 1
+    world.time.seconds += LONGEST_OPENING + PATIENCE_WITH_OTHERS
     eventually(lambda: not [each for each in world.left() if spec.id in each], "all is removed")
 
 
