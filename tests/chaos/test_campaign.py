@@ -27,8 +27,13 @@ def test_a_report_of_one_wrong_session_or_one_object_left_or_no_session_is_no_su
     assert not Report(campaign, sessions=1, left=["in.s"]).kept
     assert not Report(campaign).kept
     grown = {"worker 0: MiB": (100, 121), "worker 0: threads": (7, 12), "worker 0: files": (9, 13)}
+    grown |= {"broker: MiB": (200, 300), "broker: files": (60, 65)}
     report = Report(campaign, sessions=1, growth=grown)
-    assert report.grown == ["worker 0: MiB: 100 -> 121", "worker 0: threads: 7 -> 12"]
+    assert report.grown == [
+        "worker 0: MiB: 100 -> 121",
+        "worker 0: threads: 7 -> 12",
+        "broker: files: 60 -> 65",
+    ]
     assert not report.kept
 
 
