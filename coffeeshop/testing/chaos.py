@@ -8,7 +8,6 @@ the seed; what coincides with what is not, since the processes are real.
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
@@ -30,6 +29,7 @@ from coffeeshop.messages import SessionSpec
 from coffeeshop.testing import stumps
 from coffeeshop.testing.breaking import Faults
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.footprint import figures, sway
 from coffeeshop.testing.processes import Cluster
 
 HEARTBEAT = "?heartbeat=3"
@@ -38,10 +38,6 @@ RESULT_TTL = 120.0
 """Seconds a client has for its results: several of the longest outages in a row."""
 REST = RESULT_TTL + 120.0
 """Seconds the system gets to come to rest."""
-SWAY = 4
-"""Threads or files more than before that are no leak: connections and pools come and go. Of memory
-it is a fifth: an allocator does not give everything back. Of the broker's it is a half: some minutes
-after its last restart it still fills caches of its own."""
 Oracle = Callable[[Path], dict[str, str]]
 
 
@@ -88,19 +84,13 @@ class Report:
         return [
             f"{what}: {before} -> {after}"
             for what, (before, after) in self.growth.items()
-            if after > before + _sway(what, before)
+            if after > before + sway(what, before)
         ]
 
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
         return self.sessions > 0 and not (self.wrong or self.left or self.grown)
-
-
-def _sway(what: str, before: int) -> int:
-    if not what.endswith("MiB"):
-        return SWAY
-    return before // (2 if what.startswith("broker") else 5)
 
 
 @dataclass(frozen=True)
@@ -120,17 +110,6 @@ def data_sets(root: Path, seed: int, oracle: Oracle) -> list[DataSet]:
         generate(folder, transactions=size, seed=seed)
         found.append(DataSet(folder, size, oracle(folder)))
     return found
-
-
-def figures(pid: int) -> dict[str, int]:
-    """Resident memory (MiB), threads and open files of a process, from the system."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-    return {
-        "MiB": int(fields["VmRSS"].split()[0]) // 1024,
-        "threads": int(fields["Threads"]),
-        "files": len(os.listdir(f"/proc/{pid}/fd")),
-    }
 
 
 def left_on(broker: PrivateBroker) -> list[str]:
