@@ -108,17 +108,18 @@ class Admission:
         """
         theirs = [each for each in known if owner and each.owner == owner]
         under_way = self._opening.get(owner, Counter())
-        is_open = {each.spec.id for each in theirs if each.state == "open"} | under_way.keys()
-        is_open.discard(session)  # N clients may open one session at once
+        others = under_way.keys() - {session}  # N clients may open one session at once
+        is_open = {each.spec.id for each in theirs if each.state == "open"} - {session} | others
+        kept = {each.spec.id for each in theirs} - {session} | others
         if owner and len(is_open) >= self.limits.client_sessions:
             detail = (
                 f"{owner} has {len(is_open)} open sessions and may have no more: "
                 "wait until one ends, or cancel one"
             )
             self._refuse("client_sessions", 429, detail, QUOTA_RETRY)
-        if owner and len(theirs) >= self.limits.client_results:
+        if owner and len(kept) >= self.limits.client_results:
             detail = (
-                f"{owner} has {len(theirs)} sessions, those with results included, and may have "
+                f"{owner} has {len(kept)} sessions, those with results included, and may have "
                 "no more: wait until results expire, or delete some"
             )
             self._refuse("client_results", 429, detail, QUOTA_RETRY)

@@ -190,6 +190,16 @@ def test_a_client_listens_to_so_many_sessions_only(tmp_path: Path) -> None:
             eventually(lambda: admission.listeners == 0, "who left listens no more")
 
 
+def test_of_sessions_that_are_kept_the_one_that_is_joined_does_not_count() -> None:
+    admission = Admission(Limits(client_results=2))
+    known = [session_of("alice", 0), session_of("alice", 0), session_of("bob", 0)]
+    with admission.opening("alice", known[0].spec.id, known), admission.opening("bob", "s", known):
+        pass
+    with admission.opening("alice", "t", known[1:]), pytest.raises(Problem) as caught:
+        admission.opening("alice", "u", known[1:]).__enter__()
+    assert "alice has 2 sessions" in caught.value.detail
+
+
 def test_what_was_released_is_held_no_more() -> None:
     admission = Admission(Limits(client_journals=10))
     known = [session_of("alice", 9), session_of("alice", 1), session_of("bob", 99)]
