@@ -15,7 +15,8 @@ from coffeeshop.actors.care import Care, Hanging, Taken
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
-from coffeeshop.actors.supervision import Parent, Ref, Supervisor, tell
+from coffeeshop.actors.supervised import Parent, Ref, tell
+from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError
 from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue

@@ -10,7 +10,8 @@ import structlog
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import SESSION_INTENSITY, Backoff, Intensity
-from coffeeshop.actors.supervision import ChildFailed, Parent, Ref, Supervisor, tell
+from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, tell
+from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal

@@ -12,7 +12,7 @@ from coffeeshop import tracing
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
 from coffeeshop.actors.clock import Clock
-from coffeeshop.actors.supervision import Parent, Ref, SupervisedActor, tell
+from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.claims import Verdict
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.departure import Departure

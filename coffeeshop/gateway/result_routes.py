@@ -113,12 +113,15 @@ async def result(
             hold(len(body))
         crash_point("gateway.result_read")
         gateway.flow.gave(query, len(body))
-        headers = {
-            "Content-Disposition": f'attachment; filename="{query}.{chosen}"',
-            "Content-Length": str(len(body)),
-        }
-        how = {"media_type": MEDIA_TYPES[chosen], "headers": headers}
-        return HoldingResponse(in_pieces(body), held.pop_all(), **how)
+        return HoldingResponse(
+            in_pieces(body),
+            held.pop_all(),
+            media_type=MEDIA_TYPES[chosen],
+            headers={
+                "Content-Disposition": f'attachment; filename="{query}.{chosen}"',
+                "Content-Length": str(len(body)),
+            },
+        )
 
 
 def chosen_format(accept: str) -> str:

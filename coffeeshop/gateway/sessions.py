@@ -265,7 +265,7 @@ class Sessions:
         if self._overdue(session) and now - self._asked.get(name, float("-inf")) > ASKED_AGAIN:
             self._asked[name] = now
             self._errands.begin(name, lambda: self._abort(session))
-        elif self._silent(session) and self._last_calls.due(session):
+        elif self._last_calls.due(session) and self._silent(session):
             self._errands.begin(name, lambda: self._make_last_call(session))
 
     # Both ask again: an errand may have to wait for its turn.

@@ -163,11 +163,11 @@ class Clients:
                 analyse(client, folder, spec, producer=producer, wait=False)
             _, tables, _ = analyse(client, folder, spec)
             ends = [event.name for event in client.events(spec.id) if event.name in ENDS]
-            ends.append(_written_end(client, spec.id))
+            state = _written_end(client, spec.id)
         except CoffeeshopError as error:
             return f"{type(error).__name__}: {error}"
-        if set(ends) != {"completed"}:
-            return f"its ends are {ends}"
+        if ends != ["completed"] or state != "completed":
+            return f"its ends are {ends}, in the list of sessions it is {state}"
         found = {f"{query}.csv": to_csv(table).decode() for query, table in tables.items()}
         differing = sorted(n for n in data.answers if found.get(n) != data.answers[n])
         return f"wrong answers: {', '.join(differing)}" if differing else ""

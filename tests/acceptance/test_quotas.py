@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,20 @@ BODY = encode(STORES)
 LIMITS = Limits(client_sessions=2, client_journals=2 * len(BODY))
 
 
+@contextmanager
+def limited(folder: Path, limits: Limits, gateways: int = 1) -> Iterator[Running]:
+    """Gateways without nodes that know alice (by two tokens), bob, and ops, who is an admin."""
+    lines = [line_of("alice", ALICE), line_of("alice", ALICE_TOO), line_of("bob", BOB)]
+    file = folder / "tokens"
+    file.write_text("\n".join([*lines, line_of("ops", OPS, admin=True)]))
+    access = Access(Tokens(file))
+    with running(gateways=gateways, node=False, limits=limits, access=access) as made:
+        yield made
+
+
 @pytest.fixture
 def system(tmp_path: Path) -> Iterator[Running]:
-    lines = [line_of("alice", ALICE), line_of("alice", ALICE_TOO), line_of("bob", BOB)]
-    file = tmp_path / "tokens"
-    file.write_text("\n".join([*lines, line_of("ops", OPS, admin=True)]))
-    with running(gateways=2, node=False, limits=LIMITS, access=Access(Tokens(file))) as made:
+    with limited(tmp_path, LIMITS, gateways=2) as made:
         yield made
 
 
@@ -152,11 +161,8 @@ def test_many_that_open_one_session_at_once_count_as_one() -> None:
 
 
 def test_sessions_that_have_results_count_until_they_are_removed(tmp_path: Path) -> None:
-    file = tmp_path / "tokens"
-    file.write_text("\n".join([line_of("alice", ALICE), line_of("bob", BOB)]))
-    limits = Limits(client_results=2)
     with (
-        running(node=False, limits=limits, access=Access(Tokens(file))) as made,
+        limited(tmp_path, Limits(client_results=2)) as made,
         http(made, token=ALICE) as api,
         http(made, token=BOB) as other,
     ):
@@ -172,10 +178,8 @@ def test_sessions_that_have_results_count_until_they_are_removed(tmp_path: Path)
 
 
 def test_a_client_listens_to_so_many_sessions_only(tmp_path: Path) -> None:
-    file = tmp_path / "tokens"
-    file.write_text("\n".join([line_of("alice", ALICE), line_of("bob", BOB)]))
     with (
-        running(node=False, limits=Limits(client_listeners=1), access=Access(Tokens(file))) as made,
+        limited(tmp_path, Limits(client_listeners=1)) as made,
         http(made, token=ALICE) as api,
         http(made, token=BOB) as other,
     ):

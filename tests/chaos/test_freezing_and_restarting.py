@@ -164,6 +164,7 @@ def test_an_alarm_of_the_broker_pauses_a_session_and_loses_nothing(
             assert client.session(spec.id)["state"] == "open"
         finally:
             broker.rabbitmqctl(*lifted)
+        gateway.wait_for("transport.unblocked")
         other.wait_for("transport.unblocked")
         done.result(150)
     check_completed(client, transport, spec, large.answers)

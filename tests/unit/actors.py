@@ -10,7 +10,7 @@ import pykka
 from coffeeshop.actors import Clock, Hosted, NodeSupervisor, Supervision, WhatIsHosted
 from coffeeshop.actors.restarts import Backoff, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts
-from coffeeshop.actors.supervision import Parent, Ref
+from coffeeshop.actors.supervised import Parent, Ref
 from coffeeshop.actors.task import TaskActor
 from coffeeshop.gateway.results import Follower
 from coffeeshop.messages import Record, SessionSpec, TaskId, assign_queue

@@ -9,7 +9,7 @@ from typing import Any
 import pykka
 import pytest
 
-from coffeeshop.actors import SystemClock, hosted, node, supervision
+from coffeeshop.actors import SystemClock, hosted, node, supervised, supervision
 from coffeeshop.messages import SessionSpec
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Actors, Cluster, Session, Stage
@@ -47,7 +47,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
                 {"event": event, "level": level, **fields}
             )
 
-    for module in (hosted, node, supervision):
+    for module in (hosted, node, supervised, supervision):
         monkeypatch.setattr(module, "log", Log())
     return entries
 

@@ -8,7 +8,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from coffeeshop.actors.restarts import Backoff, Intensity, Strategy
-from coffeeshop.actors.supervision import Parent, Ref, SupervisedActor, Supervisor, tell
+from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
+from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Actors
 from tests.unit.helpers import PATIENCE, drain

@@ -12,7 +12,7 @@ import pytest
 from coffeeshop.actors import NodeSupervisor, Supervision
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.session import SessionActor, StartTask, TaskSettled
-from coffeeshop.actors.supervision import Parent, Ref
+from coffeeshop.actors.supervised import Parent, Ref
 from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
 from coffeeshop.claims import Claim
 from coffeeshop.messages import Record, SessionSpec, TaskId

@@ -9,6 +9,8 @@ import pytest
 
 from coffeeshop.gateway.hearing import Hearing
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE
+from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import eventually
@@ -151,17 +153,25 @@ def test_the_replica_that_opened_a_session_gives_it_up_first(world: World) -> No
     eventually(lambda: others.id in first._terminals, "it is given up for the other")
 
 
+def errand_of_silence(
+    world: World, gateway: Sessions, known: Session, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], None]:
+    """The client falls silent; what the gateway would do then, and has not done."""
+    begun: list[Callable[[], None]] = []
+    monkeypatch.setattr(gateway._errands, "begin", lambda _name, work: begun.append(work))
+    world.time.seconds += TIMEOUT + 1
+    gateway._look_at(known)
+    (work,) = begun
+    return work
+
+
 def test_what_waited_for_its_turn_is_looked_at_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = world.replica("g1", period=3600)
     spec = spec_of()
     known = gateway.open(spec)
-    begun: list[Callable[[], None]] = []
-    monkeypatch.setattr(gateway._errands, "begin", lambda _name, work: begun.append(work))
-    world.time.seconds += TIMEOUT + 1
-    gateway._look_at(known)
-    (abort,) = begun
+    abort = errand_of_silence(world, gateway, known, monkeypatch)
     gateway.chronicle.seen(spec.id)  # just before its turn
     abort()
     assert world.journal(f"out.{spec.id}") == []
@@ -178,11 +188,7 @@ def test_a_last_call_that_waited_for_its_turn_is_looked_at_again(
     known = gateway.open(spec)
     feed(gateway, spec)
     eventually(lambda: known.uploaded, "all of it is there")
-    begun: list[Callable[[], None]] = []
-    monkeypatch.setattr(gateway._errands, "begin", lambda _name, work: begun.append(work))
-    world.time.seconds += TIMEOUT + 1
-    gateway._look_at(known)
-    (call,) = begun
+    call = errand_of_silence(world, gateway, known, monkeypatch)
     gateway.chronicle.seen(spec.id)
     call()
     assert not gateway._last_calls._made

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from coffeeshop.errors import JournalGone, Unreachable
 from coffeeshop.gateway import sessions as module
 from coffeeshop.gateway.ingest import open_session
 from coffeeshop.gateway.mending import PATIENCE as PATIENCE_WITH_OTHERS
-from coffeeshop.gateway.registry import LONGEST_OPENING
+from coffeeshop.gateway.registry import LONGEST_OPENING, Session
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport.memory import MemoryTransport
@@ -121,6 +122,32 @@ class Slow(MemoryTransport):
         super().declare_journal(name, max_bytes)
 
 
+@dataclass(frozen=True)
+class Opening:
+    """A session that ``sessions`` is opening, and that ``other`` knows of as ``known``."""
+
+    world: World
+    sessions: Sessions
+    other: Sessions
+    known: Session
+    opened: Future[Session]
+
+
+@contextmanager
+def being_opened(transport: Slow) -> Iterator[Opening]:
+    """Its out journal is declared when ``transport.go_on`` is set."""
+    world = World(transport)
+    sessions, other = world.replica("g1"), world.replica("g2")
+    spec = spec_of()
+    with ThreadPoolExecutor(1) as pool:
+        opened = pool.submit(sessions.open, spec)
+        assert transport.asked.wait(PATIENCE)
+        known = reaches(other, spec, "open")
+        assert known is not None
+        yield Opening(world, sessions, other, known, opened)
+    world.close()
+
+
 def test_looking_around_while_a_session_is_opened_does_not_lose_its_end() -> None:
     transport = Slow()
     world = World(transport)
@@ -140,59 +167,38 @@ def test_looking_around_while_a_session_is_opened_does_not_lose_its_end() -> Non
 
 def test_a_session_that_ends_while_it_is_opened_leaves_no_input_behind() -> None:
     transport = Slow()
-    world = World(transport)
-    sessions, other = world.replica("g1"), world.replica("g2")
-    spec = spec_of()
-    opening = in_background(lambda: sessions.open(spec))
-    assert transport.asked.wait(PATIENCE)
-    known = reaches(other, spec, "open")
-    assert known is not None
-    other.end(known, "cancelled", "")
-    reaches(sessions, spec, "cancelled")
-    eventually(lambda: released(sessions, spec), "its input is released")
-    transport.go_on.set()
-    opening.join(PATIENCE)
-    assert world.left() == [out_journal(spec.id)]
-    world.close()
+    with being_opened(transport) as opening:
+        spec = opening.known.spec
+        opening.other.end(opening.known, "cancelled", "")
+        reaches(opening.sessions, spec, "cancelled")
+        eventually(lambda: released(opening.sessions, spec), "its input is released")
+        transport.go_on.set()
+        opening.opened.result(PATIENCE)
+        assert opening.world.left() == [out_journal(spec.id)]
 
 
 def test_a_session_that_is_deleted_while_it_is_opened_leaves_nothing_behind() -> None:
     transport = Slow()
-    world = World(transport)
-    sessions, other = world.replica("g1"), world.replica("g2")
-    spec = spec_of()
-    with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(sessions.open, spec)
-        assert transport.asked.wait(PATIENCE)
-        known = reaches(other, spec, "open")
-        assert known is not None
-        other.delete(known)
-        reaches(sessions, spec, "expired")
+    with being_opened(transport) as opening:
+        opening.other.delete(opening.known)
+        reaches(opening.sessions, opening.known.spec, "expired")
         transport.go_on.set()
         with pytest.raises(JournalGone):
-            opening.result(PATIENCE)
-    assert world.left() == []
-    world.close()
+            opening.opened.result(PATIENCE)
+        assert opening.world.left() == []
 
 
 def test_a_session_that_ends_while_it_is_opened_was_never_declared() -> None:
     """So everybody is told of its end by ``ctl.sessions``: no other journal has it."""
     transport = Slow()
-    world = World(transport)
-    sessions, other = world.replica("g1"), world.replica("g2")
-    spec = spec_of()
-    with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(sessions.open, spec)
-        assert transport.asked.wait(PATIENCE)
-        known = reaches(other, spec, "open")
-        assert known is not None
-        other.end(known, "cancelled", "enough")
+    with being_opened(transport) as opening:
+        known = opening.known
+        opening.other.end(known, "cancelled", "enough")
         transport.go_on.set()
-        opened = opening.result(PATIENCE)
-    assert world.said("declared")
-    assert (opened.state, opened.reason, opened.declared) == ("cancelled", "enough", False)
-    assert (known.state, known.declared) == ("cancelled", False)
-    world.close()
+        opened = opening.opened.result(PATIENCE)
+        assert opening.world.said("declared")
+        assert (opened.state, opened.reason, opened.declared) == ("cancelled", "enough", False)
+        assert (known.state, known.declared) == ("cancelled", False)
 
 
 def test_whoever_missed_that_a_session_is_declared_ends_it_for_those_who_did_not(
@@ -223,36 +229,29 @@ def test_what_a_dying_opener_made_of_a_deleted_session_is_removed_later(
     opener_lives: bool,
 ) -> None:
     transport = Fatal()
-    world = World(transport)
-    sessions, other = world.replica("g1"), world.replica("g2")
-    spec = spec_of()
-    with ThreadPoolExecutor(1) as pool:
-        opening = pool.submit(sessions.open, spec)
-        assert transport.asked.wait(PATIENCE)
-        known = reaches(other, spec, "open")
-        assert known is not None
-        other.delete(known)
+    with being_opened(transport) as opening:
+        world, other, out = opening.world, opening.other, out_journal(opening.known.spec.id)
+        other.delete(opening.known)
         transport.go_on.set()
         with pytest.raises(Unreachable):
-            opening.result(PATIENCE)
-    assert world.left() == [out_journal(spec.id)]
-    if not opener_lives:
-        world.stop(sessions)
-    world.time.seconds += LONGEST_OPENING - 1
-    looked(world)
-    assert world.left() == [out_journal(spec.id)]  # somebody might still be opening it
-    world.time.seconds += 2
-    if not opener_lives:
+            opening.opened.result(PATIENCE)
+        assert world.left() == [out]
+        if not opener_lives:
+            world.stop(opening.sessions)
+        world.time.seconds += LONGEST_OPENING - 1
         looked(world)
-        assert world.left() == [out_journal(spec.id)]  # it is left to who opened it for a while
-        world.time.seconds += PATIENCE_WITH_OTHERS
-    eventually(lambda: world.left() == [], "it is removed")
-    eventually(lambda: not other.chronicle.doubtful(0, 0), "nobody looks again")
-    words = len(world.facts())
-    world.time.seconds += LONGEST_OPENING + PATIENCE_WITH_OTHERS
-    looked(world)
-    assert len(world.facts()) == words
-    world.close()
+        assert world.left() == [out]  # somebody might still be opening it
+        world.time.seconds += 2
+        if not opener_lives:
+            looked(world)
+            assert world.left() == [out]  # it is left to who opened it for a while
+            world.time.seconds += PATIENCE_WITH_OTHERS
+        eventually(lambda: world.left() == [], "it is removed")
+        eventually(lambda: not other.chronicle.doubtful(0, 0), "nobody looks again")
+        words = len(world.facts())
+        world.time.seconds += LONGEST_OPENING + PATIENCE_WITH_OTHERS
+        looked(world)
+        assert len(world.facts()) == words
 
 
 @pytest.mark.parametrize("first_is_deleted", ["while both open it", "when one has opened it"])

@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 
 from coffeeshop.actors.restarts import Intensity, Strategy
-from coffeeshop.actors.supervision import (
-    ChildFailed,
-    Parent,
-    SupervisedActor,
-    Supervisor,
-    tell,
-)
+from coffeeshop.actors.supervised import ChildFailed, Parent, SupervisedActor, tell
+from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Actors
 from tests.unit.helpers import PATIENCE, drain

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.actors import supervision
+from coffeeshop.actors import supervised, supervision
 from coffeeshop.actors.restarts import Intensity
-from coffeeshop.actors.supervision import ChildFailed, Parent, Ref, SupervisedActor, tell
+from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, SupervisedActor, tell
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Actors
 from tests.unit.helpers import PATIENCE, drain
@@ -158,7 +158,7 @@ def test_a_failure_that_cannot_be_logged_is_heard_all_the_same(
     def full(*_: object, **__: object) -> None:
         raise end
 
-    monkeypatch.setattr(supervision, "log", SimpleNamespace(warning=full))
+    monkeypatch.setattr(supervised, "log", SimpleNamespace(warning=full))
     heard: SimpleQueue[Any] = SimpleQueue()
     events: Events = SimpleQueue()
     actors.append(listener := Listener.start(heard))
@@ -185,8 +185,7 @@ def test_a_child_that_cannot_be_started_nor_logged_is_restarted(
         said.append("warning")
         raise MemoryError
 
-    quiet = SimpleNamespace(warning=full, info=lambda *_, **__: None, error=full)
-    monkeypatch.setattr(supervision, "log", quiet)
+    monkeypatch.setattr(supervised, "log", SimpleNamespace(warning=full))
 
     def start(parent: Parent) -> Any:
         if parent.restarts == 0:

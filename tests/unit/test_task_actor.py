@@ -7,7 +7,7 @@ import threading
 import pyarrow as pa
 import pytest
 
-from coffeeshop.actors.supervision import ChildFailed
+from coffeeshop.actors.supervised import ChildFailed
 from coffeeshop.actors.task import CREDIT, RESEND_DELAY, WINDOW, TaskDone, TaskOver
 from coffeeshop.codec import decode
 from coffeeshop.messages import Record, SessionSpec, TaskId
