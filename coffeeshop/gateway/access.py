@@ -32,7 +32,8 @@ LOOK = 0.5
 """Seconds between two looks whether who hears an endless answer may still hear it."""
 HEALTH = frozenset(("/healthz", "/readyz"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
-NO_TOKEN = "a token is needed, and this is none that counts"
+MISSING_TOKEN = "no token given"
+INVALID_TOKEN = "invalid token"
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="coffeeshop"'}
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(:[0-9]{1,5})?")
 _caller: ContextVar[Client] = ContextVar("caller", default=NOBODY)
@@ -56,8 +57,8 @@ class Access:
         """Raise `UsageError` when listening there would let in people nobody asked who they are."""
         if self.tokens is None and not self.insecure and not is_loopback(host):
             raise UsageError(
-                f"listening at {host} without --tokens FILE lets everybody in; "
-                "make tokens with `coffeeshop token NAME`, or say --insecure"
+                f"listening on {host} without --tokens FILE gives everyone on the network full "
+                "access; make tokens with `coffeeshop token NAME`, or add --insecure"
             )
 
     def reread(self) -> None:
@@ -80,7 +81,7 @@ def sees(owner: str) -> bool:
 async def require_admin() -> None:
     """A dependency of routes; raises `Problem` 403."""
     if not caller().admin:
-        raise Problem(403, "this needs an admin's token")
+        raise Problem(403, "this needs an admin token")
 
 
 def is_loopback(host: str) -> bool:
@@ -116,14 +117,18 @@ class Guard:
     def _refusal(self, request: Request, client: Client | None) -> Response | None:
         path = request.scope["path"]
         if path not in HEALTH and not self._is_called_rightly(request):
-            return problem(403, "this gateway has no such name; see --allowed-host")
+            return problem(
+                403,
+                "the Host header names no host of this gateway; run-node --allowed-host adds one",
+            )
         if request.method not in SAFE and not _is_from_here(request):
-            return problem(403, "a page of another site may not do this")
+            return problem(403, "a page of another site sent this request (Origin and Host differ)")
         if client is not None or path in OPEN or path.startswith("/static/"):
             return None
         if path == "/" and request.method in SAFE:
             return RedirectResponse("login", 303, {"Cache-Control": "no-store"})
-        return problem(401, NO_TOKEN, CHALLENGE)
+        shown = shown_token(request) is not None
+        return problem(401, INVALID_TOKEN if shown else MISSING_TOKEN, CHALLENGE)
 
     def _is_called_rightly(self, request: Request) -> bool:
         names = [_HOST.fullmatch(each) for each in request.headers.getlist("host")]

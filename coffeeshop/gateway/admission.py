@@ -79,9 +79,17 @@ class Admission:
         """Room for a body of ``size`` bytes while inside; raises `Problem` 429 or 503."""
         mine = self._by_session.get(session, 0)
         if mine and mine + size > self.limits.session_window:
-            self._refuse("session_window", 429, "this session has too much under way")
+            self._refuse(
+                "session_window",
+                429,
+                "too many bytes of this session are not stored yet; send again later",
+            )
         if self.in_memory and self.in_memory + size > self.limits.in_memory:
-            self._refuse("in_memory", 503, "this gateway has too much under way")
+            self._refuse(
+                "in_memory",
+                503,
+                "too many bytes are not stored yet at this gateway; send again later",
+            )
         self.in_memory += size
         self._by_session[session] = mine + size
         try:
@@ -95,9 +103,16 @@ class Admission:
     def session(self, open_sessions: int, journal_bytes: int) -> None:
         """Room for one session more; raises `Problem` 503."""
         if open_sessions >= self.limits.open_sessions:
-            self._refuse("open_sessions", 503, f"{open_sessions} sessions are open")
+            self._refuse(
+                "open_sessions",
+                503,
+                f"{open_sessions} sessions are open, and the gateway allows no more",
+            )
         if journal_bytes >= self.limits.journals:
-            detail = f"the open sessions hold {journal_bytes} bytes of input"
+            detail = (
+                f"the open sessions hold {journal_bytes} bytes of input, "
+                "and the gateway allows no more"
+            )
             self._refuse("journals", 503, detail)
 
     @contextmanager
@@ -113,14 +128,14 @@ class Admission:
         kept = {each.spec.id for each in theirs} - {session} | others
         if owner and len(is_open) >= self.limits.client_sessions:
             detail = (
-                f"{owner} has {len(is_open)} open sessions and may have no more: "
+                f"{owner} has {len(is_open)} open sessions, the most allowed: "
                 "wait until one ends, or cancel one"
             )
             self._refuse("client_sessions", 429, detail, QUOTA_RETRY)
         if owner and len(kept) >= self.limits.client_results:
             detail = (
-                f"{owner} has {len(kept)} sessions, those with results included, and may have "
-                "no more: wait until results expire, or delete some"
+                f"{owner} has {len(kept)} sessions, with those whose results are kept, the most "
+                "allowed: wait until results expire, or delete some"
             )
             self._refuse("client_results", 429, detail, QUOTA_RETRY)
         self.client_input(owner, theirs)
@@ -151,9 +166,17 @@ class Admission:
         What it gives is to be told of the answer's bytes. Who reads slowly, or not, holds them.
         """
         if self.answers >= self.limits.answers:
-            self._refuse("answers", 503, "this gateway has too many answers under way")
+            self._refuse(
+                "answers",
+                503,
+                "clients of this gateway read their results too slowly; try again later",
+            )
         if client and self._answers[client] >= self.limits.client_answers:
-            self._refuse("client_answers", 429, f"{client} has too many answers under way")
+            self._refuse(
+                "client_answers",
+                429,
+                f"{client} reads its results too slowly; read them, then try again",
+            )
         sizes: list[int] = []
 
         def hold(size: int) -> None:
@@ -181,9 +204,13 @@ class Admission:
     def listening(self, client: str) -> Iterator[None]:
         """Room for one stream of events more; `Problem` 429 or 503."""
         if self.listeners >= self.limits.listeners:
-            self._refuse("listeners", 503, "this gateway has too many listeners")
+            self._refuse(
+                "listeners", 503, "this gateway has too many event streams; try again later"
+            )
         if client and self._listeners[client] >= self.limits.client_listeners:
-            self._refuse("client_listeners", 429, f"{client} has too many listeners")
+            self._refuse(
+                "client_listeners", 429, f"{client} has too many event streams; close some"
+            )
         self._listeners[client] += 1
         try:
             yield

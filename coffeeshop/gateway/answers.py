@@ -35,13 +35,15 @@ def read_result(transport: Transport, spec: SessionSpec, query: str, timeout: fl
         return not ended.is_set()
 
     def gone() -> None:
-        errors.append(JournalGone(f"the results of {spec.id} are no more"))
+        errors.append(JournalGone(f"the results of {spec.id} were deleted"))
         ended.set()
 
     following = Following(transport, out_journal(spec.id), deliver, gone, window=CREDIT)
     try:
         if not ended.wait(timeout):
-            raise SessionTimeout(f"{query} of {spec.id} did not come within {timeout:g} s")
+            raise SessionTimeout(
+                f"the broker did not deliver {query} of {spec.id} within {timeout:g} s"
+            )
     finally:
         following.close()
     if errors:

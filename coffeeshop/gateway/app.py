@@ -95,4 +95,4 @@ async def _invalid(request: Request, error: Exception) -> Response:
 
 async def _bug(request: Request, error: Exception) -> Response:
     log.error("gateway.bug", method=request.method, path=request.url.path, reason=repr(error))
-    return problem(500, "a bug of the gateway; its log says more")
+    return problem(500, "the gateway failed at this request (a bug); see its log")

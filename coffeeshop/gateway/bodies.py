@@ -41,7 +41,7 @@ def announced_size(request: Request, largest: int = MAX_BODY) -> int:
         return largest
     size = int(text) if text.isdecimal() and len(text) < 20 else largest + 1
     if size > largest:
-        raise Problem(413, f"a body has at most {largest} bytes")
+        raise Problem(413, f"the body has more than {largest} bytes")
     return size
 
 
@@ -55,13 +55,13 @@ async def read_body(request: Request, largest: int = MAX_BODY) -> bytes:
             async for piece in request.stream():
                 size += len(piece)
                 if size > largest:
-                    raise Problem(413, f"a body has at most {largest} bytes")
+                    raise Problem(413, f"the body has more than {largest} bytes")
                 pieces.append(piece)
                 allowed.reschedule(began + size / SLOWEST)
     except TimeoutError:
-        raise Problem(408, f"the body came slower than {SLOWEST} bytes/s") from None
+        raise Problem(408, f"the body arrived slower than {SLOWEST} bytes/s") from None
     except ClientDisconnect:
-        raise Problem(400, "the client went away") from None
+        raise Problem(400, "the client disconnected") from None
     return b"".join(pieces)
 
 
@@ -77,7 +77,7 @@ def batch_of(table: str, media_type: str, body: bytes, read_csv: CsvReader) -> B
         batch = read_csv(TABLES[table], body)
         encoded = encode(batch)
     else:
-        raise Problem(415, f"send {ARROW} or {CSV}")
+        raise Problem(415, f"unsupported Content-Type: send {ARROW} or {CSV}")
     for column, values in zip(TABLES[table].columns, batch.columns, strict=True):
         check_values(column, values)
     if len(encoded) > MAX_BODY:

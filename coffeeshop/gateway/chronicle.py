@@ -121,7 +121,7 @@ class Chronicle:
         """Wait for it. Raises `Unreachable` in the end, or when the gateway closes meanwhile."""
         wait((future, self._closing), timeout, FIRST_COMPLETED)
         if not future.done():
-            raise Unreachable("the broker does not confirm")
+            raise Unreachable("the broker does not confirm a record of ctl.sessions")
         future.result()
 
     def get(self, session: str) -> Session | None:

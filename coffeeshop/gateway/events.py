@@ -46,7 +46,7 @@ class Narrator:
                 return _note(record)
             terminal = self._fold.feed(record)
         except (CoffeeshopError, KeyError) as error:
-            terminal = self._fold.terminal = Failed(f"the results make no sense: {error}")
+            terminal = self._fold.terminal = Failed(f"the results cannot be read: {error}")
         new = [query for query in self._fold.complete if query not in self._told]
         self._told.update(new)
         return [("result", {"query": query}) for query in new] + _end(terminal)

@@ -53,12 +53,12 @@ class Fact:
         try:
             fact = cls(**json.loads(message.body))
         except (ValueError, TypeError, RecursionError) as error:
-            raise CodecError(f"not a fact about a session: {error}") from error
+            raise CodecError(f"not a valid session record: {error}") from error
         typed = isinstance(fact.session, str) and isinstance(fact.gateway, str)
         if not typed or not isinstance(fact.at, int | float) or not isinstance(fact.fields, dict):
-            raise CodecError(f"not a fact about a session: {message.body[:200]!r}")
+            raise CodecError(f"not a valid session record: {message.body[:200]!r}")
         if fact.kind not in _KINDS or not _makes_sense(fact):
-            raise CodecError(f"not a kind of fact: {fact.kind} {fact.fields}")
+            raise CodecError(f"not a known kind of session record: {fact.kind} {fact.fields}")
         return fact
 
 

@@ -122,7 +122,7 @@ class Ingest:
 
     def _append(self, record: Record, number: int | None) -> Future[None]:
         if record.stream not in TABLES:
-            raise ProtocolError(f"there is no table {record.stream}")
+            raise ProtocolError(f"no table {record.stream}")
         if record.producer not in self._spec.producer_names:
             raise ProtocolError(f"the session has no producer {record.producer}")
         journals = destinations(self._plan, self._spec, record.stream, number)
@@ -147,7 +147,7 @@ def _send(
             case Outcome.CONFIRMED:
                 confirmed.one()
             case Outcome.RETURNED:
-                confirmed.failed(JournalGone(f"{journal} is gone: its session is over"))
+                confirmed.failed(JournalGone(f"{journal} does not exist: its session has ended"))
             case Outcome.NACKED | Outcome.UNKNOWN:
                 again = (transport, journal, message, confirmed, attempt + 1)
                 if attempt == 1:
@@ -199,7 +199,7 @@ def _publish(transport: Transport, queue: str, message: Message) -> None:
             if done.result(max(0.0, deadline - time.monotonic())) is Outcome.CONFIRMED:
                 return
         except TimeoutError:
-            raise Unreachable(f"{queue} does not confirm") from None
+            raise Unreachable(f"the broker does not confirm a message for {queue}") from None
         time.sleep(_pause(attempt))
 
 

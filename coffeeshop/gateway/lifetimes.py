@@ -35,7 +35,7 @@ class Lifetimes:
         ``silent`` as its client is, ``wall`` on the clock of ``created``.
         """
         if silent and not session.uploaded:
-            return f"no word of its client for {self.client_timeout:g} s"
+            return f"the client sent nothing for {self.client_timeout:g} s"
         if wall - session.created > self.session_ttl:
-            return f"not completed within {self.session_ttl:g} s"
+            return f"the session did not complete within {self.session_ttl:g} s (--session-ttl)"
         return ""

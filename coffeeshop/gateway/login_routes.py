@@ -45,7 +45,7 @@ async def login_page(access: TheAccess) -> Response:
 async def login(access: TheAccess, request: Request, shown: Login) -> Response:
     """Take a token and set the cookie; `Problem` 403 for a wrong one."""
     if access.tokens is None or access.tokens.client_of(shown.token.strip()) is None:
-        raise Problem(403, "this is no token that counts")
+        raise Problem(403, "invalid token")
     answer = Response(status_code=204, headers={"Cache-Control": "no-store"})
     _set_cookie(answer, request, shown.token.strip(), COOKIE_SECONDS)
     return answer

@@ -60,7 +60,7 @@ async def static(path: str, known: Known = None) -> Response:
     """One of the page's files; `Problem` 404 for any other path."""
     page = pages().get(path)
     if page is None:
-        raise Problem(404, "there is no such file")
+        raise Problem(404, "no such file")
     return _served(page, known)
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
-from coffeeshop.gateway.access import NO_TOKEN, StillAllowed, caller
+from coffeeshop.gateway.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document
@@ -75,7 +75,7 @@ async def _told_why(
         async for piece in stream:
             yield piece
     if not allowed():
-        yield sse([("error", document(401, NO_TOKEN))], None)
+        yield sse([("error", document(401, INVALID_TOKEN))], None)
 
 
 async def _last_word(session: Session) -> tuple[str, dict[str, Any]]:
@@ -133,4 +133,4 @@ def chosen_format(accept: str) -> str:
                 return name
     if any(media_type in ("*/*", "text/*", "") for media_type in wanted):
         return "csv"
-    raise Problem(406, f"there are {', '.join(MEDIA_TYPES.values())}")
+    raise Problem(406, f"no such format; accepted are {', '.join(MEDIA_TYPES.values())}")

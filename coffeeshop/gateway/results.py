@@ -92,7 +92,7 @@ class ResultFold:
                 self._pieces[record.stream][record.number] = record.body
         elif self._digests[record.id] != digest(record.body):
             # Two attempts that disagree: the answers are canonical, so one of them is wrong.
-            self.terminal = Failed(f"two attempts gave different answers for {record.id}")
+            self.terminal = Failed(f"two attempts at a task gave different results for {record.id}")
             return self.terminal
         if len(self.complete) == len(self._ledgers):
             self.terminal = self._completed()
@@ -161,7 +161,7 @@ class Follower:
         try:
             terminal = self._fold.feed(Record.of(delivery.message))
         except (CoffeeshopError, KeyError) as error:
-            terminal = Failed(f"the results make no sense: {error}")
+            terminal = Failed(f"the results cannot be read: {error}")
         for query in self._fold.complete:
             if query not in self._told:
                 self._told.add(query)
@@ -177,4 +177,4 @@ class Follower:
         return terminal is None
 
     def _gone(self) -> None:
-        self.abandon(JournalGone(f"the session {self._spec.id} is no more"))
+        self.abandon(JournalGone(f"the session {self._spec.id} was deleted"))

@@ -104,7 +104,7 @@ def _tls(access: Access) -> ssl.SSLContext | None:
     try:
         context.load_cert_chain(access.certificate, access.key, password="")  # never asks
     except (OSError, ValueError) as error:
-        raise UsageError(f"no certificate and key to use: {error}") from error
+        raise UsageError(f"cannot load the TLS certificate and key: {error}") from error
     return context
 
 

@@ -21,7 +21,7 @@ HEARTBEATS = 4
 """In the time after which a client counts as gone."""
 CURSOR = r"^\d+(\.\d+)?(e[+-]?\d+)?_[0-9a-f-]{36}$"
 NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]*$"
-TAKEN = "there is a session of this id with other wishes"
+TAKEN = "a session with this id exists with different parameters"
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
@@ -29,11 +29,14 @@ class NewSession(BaseModel):
     """What a client says to open a session."""
 
     model_config = ConfigDict(extra="forbid")
-    id: uuid.UUID | None = Field(None, description="Chosen by the client, so a repeat is harmless.")
+    id: uuid.UUID | None = Field(
+        None,
+        description="A UUID that the client chooses, so that repeating the request is harmless.",
+    )
     plan: Literal[*PLANS] = "fused"  # type: ignore[valid-type]
     producers: int = Field(1, ge=1, le=1024)
     partitions: int = Field(2, ge=1, le=64)
-    name: str = Field("", max_length=200, pattern=NAME, description="What people see in lists.")
+    name: str = Field("", max_length=200, pattern=NAME, description="A name for lists and pages.")
 
 
 @router.post("", status_code=201)
@@ -64,7 +67,7 @@ def _admit(gateway: Gateway, spec: SessionSpec) -> None:
     if owner is not None and not sees(owner):
         raise Problem(409, TAKEN)
     if owner is not None:
-        raise Problem(410, "a session of this id was removed; take another id", state="expired")
+        raise Problem(410, "a session with this id was deleted; use another id", state="expired")
     is_open = [each for each in gateway.chronicle.all() if each.state == "open"]
     gateway.admission.session(len(is_open), gateway.chronicle.journal_bytes())
 
@@ -80,7 +83,8 @@ async def list_sessions(
     state: Literal["open", "completed", "failed", "cancelled", "aborted"] | None = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[
-        str | None, Query(max_length=100, pattern=CURSOR, description="A page's `next`.")
+        str | None,
+        Query(max_length=100, pattern=CURSOR, description="The `next` of the page before."),
     ] = None,
 ) -> dict[str, Any]:
     """The sessions, newest first; ``next`` is the ``after`` of the next page."""
@@ -119,7 +123,7 @@ async def cancel(gateway: The, session: SessionId) -> dict[str, Any]:
     """End it. Of a completion and a cancellation the first counts."""
     known = await session_of(gateway, session)
     if known.state == "open":
-        reason = "cancelled by its client"
+        reason = "cancelled by the client"
         await run_in_threadpool(gateway.sessions.end, known, "cancelled", reason)
     return _shown(gateway, known)
 

@@ -116,9 +116,9 @@ class Sessions:
         crash_point("gateway.opened_written")
         known = self.chronicle.get(spec.id)
         if known is None:
-            raise JournalGone(f"the session {spec.id} is over")
+            raise JournalGone(f"the session {spec.id} has ended")
         if known.spec != spec or known.owner != owner:
-            raise ProtocolError("there is a session of this id with other wishes")
+            raise ProtocolError("a session with this id exists with different parameters")
         if not known.declared and known.state == "open":
             self._declare(known)
             self.chronicle.tell("declared", spec.id)
@@ -131,7 +131,7 @@ class Sessions:
         """Whoever ended or deleted it meanwhile may have been too early to remove all of it."""
         if self.chronicle.get(opened.spec.id) is None:
             self._endings.expire(opened)
-            raise JournalGone(f"the session {opened.spec.id} is over")
+            raise JournalGone(f"the session {opened.spec.id} has ended")
         if opened.state != "open":
             self._endings.release(opened)
 
@@ -140,7 +140,7 @@ class Sessions:
         try:
             open_session(self._transport, session.spec)
         except JournalBroken as error:
-            reason = f"it could not be opened, open another: {error}"
+            reason = f"the session could not be opened; open another: {error}"
             if self._endings.end_undeclared(session, "failed", reason):
                 raise SessionFailed(reason) from error
 
@@ -218,7 +218,7 @@ class Sessions:
         known = self.chronicle.get(session)
         if known is not None and known.state == "open":
             # It is deleted after the end was written: if it was, this end comes second.
-            reason = "the broker lost its journal"
+            reason = "the broker lost the session's journal"
             self._errands.begin(session, lambda: self._endings.say_ended(known, "failed", reason))
 
     def _ended(self, session: str, terminal: Terminal) -> None:

@@ -73,7 +73,7 @@ class Gateway:
         """Whether this replica took the batch before; `Problem` 409 when with another body."""
         known = self._digests.get(key)
         if known is not None and known != digest:
-            raise Problem(409, "another batch was taken with this number")
+            raise Problem(409, "a different batch with this number was stored before")
         self._digests[key] = digest
         while len(self._digests) > REMEMBERED:
             self._digests.popitem(last=False)
@@ -95,7 +95,12 @@ The = Annotated[Gateway, Depends(_gateway)]
 SessionId = Annotated[uuid.UUID, Path(description="The session's id.")]
 TableName = Annotated[Literal[*TABLES], Path()]  # type: ignore[valid-type]
 QueryName = Annotated[Literal[*QUERIES], Path()]  # type: ignore[valid-type]
-Producer = Annotated[int, Query(ge=0, lt=10_000, description="Which of the N clients this is.")]
+Producer = Annotated[
+    int,
+    Query(
+        ge=0, lt=10_000, description="The number of this client, where several feed one session."
+    ),
+]
 Sequence = Annotated[int, Path(ge=0, lt=1 << 40)]
 
 
@@ -109,11 +114,11 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
             return known
         owner = gateway.chronicle.expired_owner(name)
         if owner is not None and sees(owner):
-            raise Problem(410, "the session and its results were removed", state="expired")
+            raise Problem(410, "the session and its results were deleted", state="expired")
         # As long for the sessions of others, which the answer must not tell from none at all. And
         # not on a thread: whoever asks for what does not exist must not use up all of them.
         await asyncio.sleep(NEWS_TIMEOUT / NEWS_LOOKS)
-    raise Problem(404, f"there is no session {session}")
+    raise Problem(404, f"no session {session}")
 
 
 async def open_session_of(gateway: Gateway, session: uuid.UUID, producer: int = 0) -> Session:
@@ -124,21 +129,23 @@ async def open_session_of(gateway: Gateway, session: uuid.UUID, producer: int = 
     if not known.declared:
         raise being_opened()
     if producer >= known.spec.producers:
-        raise Problem(409, f"the session has producers 0 to {known.spec.producers - 1}")
+        raise Problem(
+            409, f"the session has producers 0 to {known.spec.producers - 1}, not {producer}"
+        )
     return known
 
 
 def over(session: Session) -> Problem:
     """What a session that has ended answers."""
     if session.state == "open":  # its journals are gone, the word of its end is on its way
-        return Problem(410, "the session is over")
+        return Problem(410, "the session has ended")
     reason = f": {session.reason}" if session.reason else ""
     return Problem(410, f"the session is {session.state}{reason}", state=session.state)
 
 
 def being_opened() -> Problem:
     """What a session answers whose journals do not exist yet."""
-    return Problem(503, "the session is being opened", retry_after=RETRY_SECONDS)
+    return Problem(503, "the session is still being opened; try again", retry_after=RETRY_SECONDS)
 
 
 async def confirmed(future: Future[None]) -> None:

@@ -33,5 +33,7 @@ class SentAway:
         except asyncio.CancelledError:
             if begun:
                 raise
-            answer = Problem(503, "the gateway stops", retry_after=RETRY_SECONDS).response()
+            answer = Problem(
+                503, "the gateway is stopping; send the request again", retry_after=RETRY_SECONDS
+            ).response()
             await answer(scope, receive, send)

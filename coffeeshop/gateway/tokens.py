@@ -105,7 +105,7 @@ def hash_of(token: str) -> str:
 def line_of(name: str, token: str, *, admin: bool = False) -> str:
     """A token's line in the file. Raises `UsageError` for a name that it cannot have."""
     if _NAME.fullmatch(name) is None:
-        raise UsageError("a name is letters, digits, dots, hyphens and underscores, at most 64")
+        raise UsageError("a name has 1 to 64 letters, digits, dots, hyphens and underscores")
     return f"{name} {'admin' if admin else 'client'} {hash_of(token)}"
 
 
@@ -121,7 +121,9 @@ def read_tokens(file: Path) -> list[Entry]:
         raise UsageError(f"the tokens file {file} is larger than {LARGEST_FILE} characters")
     entries = _entries(file, text)
     if not entries:
-        raise UsageError(f"the tokens file {file} has no token; make one: coffeeshop token NAME")
+        raise UsageError(
+            f"the tokens file {file} contains no token; make one with `coffeeshop token NAME`"
+        )
     return entries
 
 
@@ -135,7 +137,7 @@ def _entries(file: Path, text: str) -> list[Entry]:
             raise UsageError(f"{file}, line {number}: not `name client|admin sha256:<64 digits>`")
         name, role, hidden = words
         if entries.setdefault(hidden, Client(name, _ROLES[role])) != Client(name, _ROLES[role]):
-            raise UsageError(f"{file}, line {number}: the token of another line")
+            raise UsageError(f"{file}, line {number}: the same token as on another line")
     return list(entries.items())
 
 

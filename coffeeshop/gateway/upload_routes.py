@@ -80,7 +80,7 @@ async def end_table(
     known = await open_session_of(gateway, session, producer)
     before = known.tables.get((table, str(producer)))
     if before is not None and before != end.batches:
-        raise Problem(409, f"the table was ended with {before} batches")
+        raise Problem(409, f"the table ended with {before} batches")
     if before is not None:
         return  # written down after every journal had it: once more would only fill them
     ingest = gateway.sessions.ingest(known.spec)
@@ -95,7 +95,7 @@ async def end_table(
 def _check_count(session: Session, table: str, producer: int, number: int) -> None:
     count = session.tables.get((table, str(producer)))
     if count is not None and number >= count:
-        raise Problem(409, f"the table was ended with {count} batches")
+        raise Problem(409, f"the table ended with {count} batches")
 
 
 async def _stored(session: Session, future: Future[None]) -> None:

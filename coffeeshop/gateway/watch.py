@@ -50,7 +50,7 @@ class Watch:
         try:
             terminal = self._fold.feed(Record.of(delivery.message))
         except (CoffeeshopError, KeyError) as error:
-            terminal = self._fold.terminal = Failed(f"the results make no sense: {error}")
+            terminal = self._fold.terminal = Failed(f"the results cannot be read: {error}")
         if terminal is None:
             return True
         state = terminal.state if isinstance(terminal, Failed) else "completed"

@@ -156,4 +156,4 @@ def test_a_cancelled_submission_ends_with_code_6(tmp_path: Path, idle: Running, 
     finally:
         process.kill()
     assert process.returncode == 6, said
-    assert "cancelled by its client" in said
+    assert "cancelled by the client" in said

@@ -48,7 +48,7 @@ def test_a_session_is_cancelled_and_everybody_learns_of_it(run_idle: Run, idle: 
     for arguments in (("watch", spec.id), ("results", spec.id)):
         done = run_idle(*arguments)
         assert done.returncode == 6
-        assert "cancelled by its client" in done.stderr
+        assert "cancelled by the client" in done.stderr
     idle.client().delete(spec.id)
     done = run_idle("watch", spec.id)
     assert done.returncode == 1
@@ -151,7 +151,7 @@ def test_the_examination_of_nothing_says_how_to_begin(tmp_path: Path, nowhere: s
             ("results", "00000000-0000-0000-0000-000000000000", "--query", "query3x"),
             "did you mean 'query3'?",
         ),
-        (("status", "00000000-0000-0000-0000-000000000000"), "there is no session"),
+        (("status", "00000000-0000-0000-0000-000000000000"), "no session"),
         (("submit", "--data-folder", "nowhere"), "no data folder"),
         (("submit", "--producer", "2/2", "--data-folder", "."), "--producer"),
         (("submit", "--producer", "0/2", "--data-folder", "."), "--session"),

@@ -73,7 +73,7 @@ def needed(
 UNFINISHED = ("0 terminal events",)
 WRONG = ("wrong results",)
 REFUSED = ("refused",)
-DISAGREE = ("failed for no reason: two attempts gave different answers",)
+DISAGREE = ("failed for no reason: two attempts at a task gave different results",)
 
 
 @pytest.mark.parametrize(

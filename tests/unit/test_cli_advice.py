@@ -31,7 +31,7 @@ BAD_VALUE = errors.BadData("not a time", file="x.csv", line=9, column="created_a
         (BAD_VALUE, "submit", "--on-bad-row skip"),
         (errors.SessionTimeout("x"), "submit", "--timeout"),
         (errors.Cancelled("x"), "results", "coffeeshop submit"),
-        (errors.ProtocolError("other wishes"), "submit", "--producer"),
+        (errors.ProtocolError("different parameters"), "submit", "--producer"),
         (errors.CodecError("x"), "submit", "report it"),
         (errors.JournalGone("x"), None, "report it"),
     ],
@@ -79,7 +79,7 @@ def test_what_nobody_foresaw_is_a_bug_with_its_trace_and_code_70(
     ("arguments", "code", "words"),
     [
         (["sessions", "--gateway", "http://127.0.0.1:9", "--gateway-patience", "0"], 3, "advice: "),
-        (["token", "a name"], 2, "coffeeshop: a name is letters"),
+        (["token", "a name"], 2, "coffeeshop: a name has 1 to 64 letters"),
     ],
 )
 def test_an_error_and_its_advice_are_on_standard_error_with_the_exit_code(

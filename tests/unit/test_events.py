@@ -98,7 +98,7 @@ def test_what_makes_no_sense_ends_the_story_as_a_failure(message: Message) -> No
     narrator = Narrator(SPEC)
     ((name, data),) = narrator.tell(message)
     assert name == "failed"
-    assert data["reason"].startswith("the results make no sense")
+    assert data["reason"].startswith("the results cannot be read")
     assert narrator.ended
 
 
@@ -106,7 +106,7 @@ def test_two_attempts_that_disagree_are_a_failure() -> None:
     other = Record("batch", RECORDS[0].stream, RECORDS[0].producer, RECORDS[0].number, b"other")
     ((name, data),) = told(RECORDS[0], other)
     assert name == "failed"
-    assert "different answers" in data["reason"]
+    assert "different results" in data["reason"]
 
 
 def test_the_text_is_that_of_the_standard() -> None:

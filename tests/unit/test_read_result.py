@@ -72,5 +72,5 @@ def test_what_makes_no_sense_is_raised(transport: MemoryTransport) -> None:
 
 def test_a_result_that_does_not_come_in_time_is_a_timeout(transport: MemoryTransport) -> None:
     append(transport, RECORDS[0].message())
-    with pytest.raises(SessionTimeout, match="query3 of s did not come"):
+    with pytest.raises(SessionTimeout, match="did not deliver query3 of s"):
         read_result(transport, SPEC, "query3", 0.01)

@@ -157,7 +157,7 @@ def sent(sink: HttpSink, what: str) -> Future[None]:
 
 
 SENT = pytest.mark.parametrize("what", ["batch", "end"])
-OVER = SessionFailed("the session is over")
+OVER = SessionFailed("the session has ended")
 
 
 @SENT
@@ -196,7 +196,7 @@ def test_a_refusal_counts_when_no_event_explains_it(
     monkeypatch.setattr(module, "REASON_TIMEOUT", 0.01)
     gateway.refusal = OVER
     sink = sink_of(gateway)
-    with pytest.raises(SessionFailed, match="the session is over"):
+    with pytest.raises(SessionFailed, match="the session has ended"):
         sent(sink, "batch").result(PATIENCE)
     sink.close()
 

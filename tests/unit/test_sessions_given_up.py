@@ -27,7 +27,7 @@ def test_a_client_that_says_nothing_is_given_up(world: World) -> None:
     world.passes(2)
     known = reaches(sessions, spec, "aborted")
     assert known is not None
-    assert known.reason == "no word of its client for 60 s"
+    assert known.reason == "the client sent nothing for 60 s"
     eventually(lambda: released(sessions, spec), "its input is released")
     assert world.left() == [out_journal(spec.id)]
 
@@ -95,5 +95,5 @@ def test_after_the_upload_nobody_needs_the_client(world: World) -> None:
     assert known.state == "open"
     world.time.seconds += LIFETIMES.session_ttl
     reaches(sessions, spec, "aborted")
-    assert "not completed within" in known.reason
+    assert "did not complete within" in known.reason
     assert len(world.journal(out_journal(spec.id))) == 1  # asked for once only

@@ -38,7 +38,7 @@ def test_a_broker_that_lost_a_sessions_end_fails_it(world: World) -> None:
     world.transport.delete_journal(out_journal(spec.id))
     known = reaches(sessions, spec, "failed")
     assert known is not None
-    assert known.reason == "the broker lost its journal"
+    assert known.reason == "the broker lost the session's journal"
 
 
 def test_ending_a_session_whose_journal_is_gone_ends_it_all_the_same(world: World) -> None:

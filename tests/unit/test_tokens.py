@@ -68,7 +68,7 @@ def test_a_name_may_have_several_tokens(file: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "a b", "../x", "a/b", "é", "#x", "-x", "a" * 65, "a\n"])
 def test_a_name_that_would_not_fit_in_a_line_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="a name is"):
+    with pytest.raises(UsageError, match="a name has"):
         line_of(name, ALICE)
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_line_is_named_and_not_shown(file: Path, line: str) -> None:
 
 def test_one_token_is_not_two_clients(file: Path) -> None:
     file.write_text(f"{line_of('alice', ALICE)}\n{line_of('bob', ALICE)}\n")
-    with pytest.raises(UsageError, match="line 2: the token of another line"):
+    with pytest.raises(UsageError, match="line 2: the same token as on another line"):
         read_tokens(file)
     file.write_text(f"{line_of('alice', ALICE)}\n{line_of('alice', ALICE)}\n")
     assert len(read_tokens(file)) == 1

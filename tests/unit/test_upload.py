@@ -244,7 +244,7 @@ def test_a_batch_that_cannot_be_confirmed_ends_the_upload(folder: DataFolder, pl
             future = super()._future()
             if len(self.futures) > place:
                 future = Future()
-                future.set_exception(JournalGone("the session is over"))
+                future.set_exception(JournalGone("the session has ended"))
             return future
 
     with pytest.raises(JournalGone):

@@ -161,7 +161,7 @@ def test_a_clients_overview_counts_its_own_sessions_and_shows_no_nodes(
 
 def test_somebody_elses_id_cannot_be_joined_or_taken(system: Running, opened: str) -> None:
     for number in range(2):
-        with pytest.raises(ProtocolError, match="other wishes"):
+        with pytest.raises(ProtocolError, match="different parameters"):
             system.client(number, token=BOB).open(SessionSpec(opened))
     assert system.client(token=ALICE).open(SessionSpec(opened))["owner"] == "alice"
 

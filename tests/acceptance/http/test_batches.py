@@ -40,7 +40,7 @@ def test_another_body_under_the_same_number_is_refused(api: httpx.Client) -> Non
     session = opened(api, producers=2)
     assert put(api, session, "users", 0, encode(USERS)).status_code == 204
     found = problem(put(api, session, "users", 0, encode(USERS.slice(1))), 409)
-    assert found["detail"] == "another batch was taken with this number"
+    assert found["detail"] == "a different batch with this number was stored before"
     for same in (
         put(api, session, "users", 0, encode(USERS)),
         put(api, session, "users", 1, encode(USERS.slice(1))),

@@ -28,7 +28,7 @@ from tests.unit.helpers import USERS
 def test_a_cancelled_session_tells_everybody(api: httpx.Client) -> None:
     session = opened(api)
     assert api.post(f"/v1/sessions/{session}/cancel").status_code == 202
-    assert 'data: {"reason": "cancelled by its client"}' in events_of(api, session)
+    assert 'data: {"reason": "cancelled by the client"}' in events_of(api, session)
     eventually(lambda: state_of(api, session) == "cancelled", "the session is cancelled")
     for answer in (
         put(api, session, "users", 0, encode(USERS)),
