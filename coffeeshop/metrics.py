@@ -125,6 +125,8 @@ HELP = {
     "nodes": "Processes that this gateway heard of lately.",
     "oldest_uploaded_session_seconds": "Age of the oldest session that is complete but for results",
     "ready": "1 when this process does what it is there for.",
+    "reconciler_age_seconds": "Seconds since this gateway last looked after all sessions.",
+    "reconciler_failures_total": "Failures while looking after sessions, by step.",
     "reconnects_total": "Connections to the broker that were opened again.",
     "record_bytes_taken_total": "Bodies that tasks took from their journals, by stage.",
     "records_taken_total": "Records that tasks took from their journals, by stage; replays count.",

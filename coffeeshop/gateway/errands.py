@@ -31,8 +31,8 @@ class Errands:
         with self._lock:
             if session in self._busy or self._refuses:
                 return
+            self._pool.submit(self._work, session, work)  # may find no thread to start
             self._busy.add(session)
-            self._pool.submit(self._work, session, work)
 
     def refuse(self) -> None:
         """Begin nothing from now on."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from coffeeshop.gateway.reconciling import STEPS
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QUERIES, Gateway
 from coffeeshop.metrics import By
@@ -28,7 +29,9 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
         "answer_bytes_in_memory": gateway.admission.answers,
         "listeners": gateway.admission.listeners,
         "nodes": len(gateway.nodes.all()),
-        "ready": int(not gateway.stopping and gateway.ready()),
+        "ready": int(not gateway.not_ready_because()),
+        "reconciler_age_seconds": gateway.sessions.reconciler.age,
+        "reconciler_failures_total": By("step", _failures(gateway)),
         "event_loop_delay_seconds": await _loop_delay(),
     }
 
@@ -56,6 +59,11 @@ def _of_flow(gateway: Gateway) -> dict[str, Any]:
         "results_sent_total": By("query", {name: given[name].results for name in QUERIES}),
         "result_bytes_sent_total": By("query", {name: given[name].bytes for name in QUERIES}),
     }
+
+
+def _failures(gateway: Gateway) -> dict[str, int]:
+    failures = gateway.sessions.reconciler.failures
+    return {step: failures[step] for step in STEPS}
 
 
 async def _loop_delay() -> float:

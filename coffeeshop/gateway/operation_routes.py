@@ -61,9 +61,9 @@ async def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 async def readyz(gateway: The) -> dict[str, str]:
-    """The broker answers too, and this replica is not about to stop."""
-    if gateway.stopping or not gateway.ready():
-        raise Problem(503, "the broker does not answer", retry_after=RETRY_SECONDS)
+    """The broker answers too, sessions are looked after, and this replica is not about to stop."""
+    if why := gateway.not_ready_because():
+        raise Problem(503, why, retry_after=RETRY_SECONDS)
     return {"status": "ready"}
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import asdict
+from functools import partial
 
 import structlog
 
@@ -31,6 +32,7 @@ from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_sessi
 from coffeeshop.gateway.last_calls import LastCalls
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.mending import Mending
+from coffeeshop.gateway.reconciling import Reconciler, Step
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
@@ -72,28 +74,24 @@ class Sessions:
         self._transport = transport
         self._now = now
         self._wall = wall
-        self._period = period
         self._lock = threading.RLock()
         self._watches: dict[str, Watch] = {}
         self._terminals: dict[str, tuple[float, Terminal]] = {}
         self._ingests: dict[str, Ingest] = {}
         self._asked: dict[str, float] = {}
         self._errands = Errands()
-        self._stop = threading.Event()
-        self._ticker = threading.Thread(target=self._look_around, name="sessions", daemon=True)
+        self.reconciler = Reconciler(self._due, period)
 
     def start(self) -> None:
         """Read what happened so far and follow what happens. Raises `Unreachable`."""
         self.chronicle.start()
-        self._ticker.start()
+        self.reconciler.start()
 
     def close(self) -> None:
         """Stop following; sessions go on elsewhere."""
-        self._stop.set()
         self._errands.refuse()
         self.chronicle.give_up()
-        if self._ticker.is_alive():
-            self._ticker.join()
+        self.reconciler.stop()
         self._errands.close()
         with self._lock:
             watches = list(self._watches.values())
@@ -219,7 +217,9 @@ class Sessions:
         if known is not None and known.state == "open":
             # It is deleted after the end was written: if it was, this end comes second.
             reason = "the broker lost the session's journal"
-            self._errands.begin(session, lambda: self._endings.say_ended(known, "failed", reason))
+            self._begin_if_possible(
+                session, lambda: self._endings.say_ended(known, "failed", reason)
+            )
 
     def _ended(self, session: str, terminal: Terminal) -> None:
         crash_point("gateway.end_heard")
@@ -227,21 +227,29 @@ class Sessions:
             self._terminals[session] = (self._now(), terminal)
         known = self.chronicle.get(session)
         if known is not None and known.gateway == self.name:
-            self._errands.begin(session, lambda: self._conclude(known))
+            self._begin_if_possible(session, lambda: self._conclude(known))
+
+    def _begin_if_possible(self, session: str, work: Callable[[], None]) -> None:
+        """Begin it, for a callback of the transport, which must not raise. If there is no thread
+        for it the reconciler begins it at its next turn."""
+        try:
+            self._errands.begin(session, work)
+        except RuntimeError as error:
+            log.error("session.not_begun", session=session, reason=repr(error))
 
     # What is due.
 
-    def _look_around(self) -> None:
-        while not self._stop.wait(self._period):
-            self.chronicle.restate()
-            self.chronicle.listen()
-            for session in self.chronicle.all():
-                try:
-                    self._look_at(session)
-                except Exception as error:  # noqa: BLE001 - the others must be looked at all the same
-                    log.error("session.not_looked_at", session=session.spec.id, reason=repr(error))
-            if self._mending.due:
-                self._errands.begin("", self._mending.try_again)
+    def _due(self) -> Iterator[Step]:
+        """What there is to do in one turn of the reconciler."""
+        yield "restate", "", self.chronicle.restate
+        yield "listen", "", self.chronicle.listen
+        for session in self.chronicle.all():
+            yield "look_at", session.spec.id, partial(self._look_at, session)
+        yield "mend", "", self._mend
+
+    def _mend(self) -> None:
+        if self._mending.due:
+            self._errands.begin("", self._mending.try_again)
 
     def _look_at(self, session: Session) -> None:
         wall, name = self._wall(), session.spec.id

@@ -61,6 +61,14 @@ class Gateway:
         """What this replica knows of all sessions."""
         return self.sessions.chronicle
 
+    def not_ready_because(self) -> str:
+        """Why no client should be sent here; empty when this replica is ready."""
+        if self.stopping:
+            return "the gateway is stopping"
+        if not self.ready():
+            return "the broker does not answer"
+        return self.sessions.reconciler.trouble()
+
     def visible_sessions(self) -> list[Session]:
         """The sessions that who asks may know of, the oldest first."""
         return [session for session in self.chronicle.all() if sees(session.owner)]

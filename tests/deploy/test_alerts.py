@@ -42,6 +42,7 @@ HEALTHY = {
     f"process_open_fds{WORKER}": "100x120",
     f"process_max_fds{WORKER}": "1000x120",
     f"coffeeshop_event_loop_delay_seconds{GATEWAY}": "0.001x120",
+    f"coffeeshop_reconciler_age_seconds{GATEWAY}": "0.4x120",
 }
 WRONG = {
     "CoffeeshopNodeDown": ({f"up{WORKER}": "0x120"}, {"CoffeeshopNoWorker"}),
@@ -83,6 +84,10 @@ WRONG = {
     "CoffeeshopDescriptorsNearLimit": ({f"process_open_fds{WORKER}": "900x120"}, set()),
     "CoffeeshopEventLoopSlow": (
         {f"coffeeshop_event_loop_delay_seconds{GATEWAY}": "0.9x120"},
+        set(),
+    ),
+    "CoffeeshopSessionsUnattended": (
+        {f"coffeeshop_reconciler_age_seconds{GATEWAY}": "0+60x120"},
         set(),
     ),
 }
