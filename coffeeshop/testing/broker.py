@@ -46,6 +46,53 @@ def _free_ports(count: int) -> list[int]:
             one.close()
 
 
+def node_name() -> str:
+    """An Erlang name that no other node has."""
+    return f"coffeeshop-{uuid4().hex[:8]}@localhost"
+
+
+class Domain:
+    """What the nodes of one cluster share: the daemon that knows their ports, and a secret."""
+
+    def __init__(self, patience: float = 90.0) -> None:
+        """``patience``: seconds that its start may take."""
+        (self._port,) = _free_ports(1)
+        self.cookie = uuid4().hex
+        self._patience = patience
+        self.home = Path(tempfile.mkdtemp(prefix="coffeeshop-broker-"))
+        """All of its files and its nodes' are in here."""
+        self._epmd: Guarded | None = None
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """The environment of its nodes; nothing of the machine's own RabbitMQ gets in."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
+        return kept | {
+            "HOME": str(home),
+            "ERL_EPMD_PORT": str(self._port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    def start(self) -> None:
+        """Start epmd; harmless when it runs. Raises `Unreachable` when it does not answer."""
+        if self._epmd is not None:
+            return
+        # Ours, in the foreground: a node would start a daemon that outlives it.
+        command = ["epmd", "-port", str(self._port), "-address", "127.0.0.1"]
+        with (self.home / "epmd").open("ab") as console:
+            environment = self.environment(self.home)
+            self._epmd = Guarded(command, self.home, environment, console, str(self.home))
+        deadline = time.monotonic() + self._patience
+        while not _accepts(self._port):
+            _expect_alive(self._epmd.process, deadline, "epmd does not answer")
+
+    def close(self) -> None:
+        """End epmd; harmless twice."""
+        if self._epmd is not None:
+            self._epmd.end(signal.SIGKILL, self._patience)
+            self._epmd = None
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
 class PrivateBroker:
     """One broker node that belongs to this process and ends with it at the latest.
 
@@ -53,14 +100,26 @@ class PrivateBroker:
     ``with`` block) ends it and removes everything. Not for use by two threads at once.
     """
 
-    def __init__(self, *, config: str = "", patience: float = 90.0) -> None:
-        """``config``: more lines for its rabbitmq.conf. ``patience``: seconds a start may take."""
-        self.port, self._dist_port, self._epmd_port = _free_ports(3)
+    def __init__(
+        self,
+        *,
+        config: str = "",
+        patience: float = 90.0,
+        domain: Domain | None = None,
+        name: str | None = None,
+    ) -> None:
+        """``config``: more lines for its rabbitmq.conf. ``patience``: seconds a start may take.
+
+        ``domain``: what it shares with the other nodes of a cluster; somebody else ends that.
+        ``name``: its Erlang name, ``something@localhost``; one of its own without it.
+        """
+        self.port, self.distribution_port = _free_ports(2)
+        self.name = name or node_name()
+        self._domain = domain or Domain(patience)
+        self._owns_domain = domain is None
         self._patience = patience
-        self._node = f"coffeeshop-{uuid4().hex[:8]}@localhost"
-        self._home = Path(tempfile.mkdtemp(prefix="coffeeshop-broker-"))
+        self._home = Path(tempfile.mkdtemp(prefix="node-", dir=self._domain.home))
         self._server: Guarded | None = None
-        self._epmd: Guarded | None = None
         self._write_files(config)
         atexit.register(self.close)
 
@@ -90,7 +149,7 @@ class PrivateBroker:
         scripts = _scripts()
         if scripts is None:
             raise Unreachable("RabbitMQ is not installed on this machine")
-        self._start_epmd()
+        self._domain.start()
         with (self._home / "console").open("ab") as console:
             command = [str(scripts / "rabbitmq-server")]
             self._server = Guarded(command, self._home, self._environment(), console, "")
@@ -128,7 +187,7 @@ class PrivateBroker:
         """
         scripts = _scripts()
         assert scripts is not None
-        command = [str(scripts / tool), "--quiet", "--node", self._node, *args]
+        command = [str(scripts / tool), "--quiet", "--node", self.name, *args]
         done = subprocess.run(
             command,
             env=self._environment(),
@@ -147,12 +206,11 @@ class PrivateBroker:
         return "\n".join(part.read_text(errors="replace") for part in parts if part.exists())
 
     def close(self) -> None:
-        """End the node and its epmd, remove its directories. Closing twice is harmless."""
+        """End the node (and its epmd, unless shared), remove its directories; harmless twice."""
         atexit.unregister(self.close)
         self.kill()
-        if self._epmd is not None:
-            self._epmd.end(signal.SIGKILL, self._patience)
-            self._epmd = None
+        if self._owns_domain:
+            self._domain.close()
         shutil.rmtree(self._home, ignore_errors=True)
 
     def __enter__(self) -> PrivateBroker:
@@ -175,21 +233,17 @@ class PrivateBroker:
             f"listeners.tcp.1 = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 64MB\n{config}\n"
         )
         cookie = self._home / ".erlang.cookie"
-        cookie.write_text(uuid4().hex)
+        cookie.write_text(self._domain.cookie)
         cookie.chmod(0o400)
 
     def _environment(self) -> dict[str, str]:
         """Nothing of the machine's own RabbitMQ configuration reaches the node."""
         home = self._home
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("RABBITMQ_", "ERL_"))}
-        return kept | {
-            "HOME": str(home),
-            "ERL_EPMD_PORT": str(self._epmd_port),
-            "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": self._node,
+        return self._domain.environment(home) | {
+            "RABBITMQ_NODENAME": self.name,
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_DIST_PORT": str(self.distribution_port),
             "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
             "RABBITMQ_LOG_BASE": str(home / "log"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
@@ -203,18 +257,6 @@ class PrivateBroker:
             # The start script then becomes the node instead of watching over it: one pid.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
-
-    def _start_epmd(self) -> None:
-        if self._epmd is not None:
-            return
-        # Ours, in the foreground: a node would start a daemon that outlives it.
-        command = ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"]
-        with (self._home / "epmd").open("ab") as console:
-            home = str(self._home)
-            self._epmd = Guarded(command, self._home, self._environment(), console, home)
-        deadline = time.monotonic() + self._patience
-        while not _accepts(self._epmd_port):
-            _expect_alive(self._epmd.process, deadline, "epmd does not answer")
 
     def _wait_ready(self, server: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + self._patience

@@ -17,6 +17,7 @@ from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_meters import Meters
+from coffeeshop.transport.rabbitmq_order import ConfirmOrder, Sent
 from coffeeshop.transport.rabbitmq_settling import Settling
 from coffeeshop.transport.rabbitmq_watch import ConfirmWatch
 from coffeeshop.transport.rabbitmq_wire import Channel, Wire, is_missing, properties
@@ -71,7 +72,8 @@ class Publisher:
 
     A broker that has just started returns messages for streams it will have a moment later, as if
     they did not exist. So the first message for a name on a connection waits until the broker says
-    that there is such a queue, and a returned one is believed only after asking.
+    that there is such a queue, and a returned one is believed only after asking. What is confirmed
+    before an earlier message for the same name waits for that one: see `rabbitmq_order`.
     """
 
     def __init__(
@@ -94,7 +96,8 @@ class Publisher:
         self._waiting: deque[_Post] = deque()
         self._held: dict[str, list[_Post]] = {}
         self._returned: dict[str, list[_Post]] = {}
-        self._unconfirmed: dict[int, _Post] = {}
+        self._unconfirmed: dict[int, Sent[_Post]] = {}
+        self._order: ConfirmOrder[_Post] = ConfirmOrder()
         self._known: dict[str, None] = {}
         self._in_flight = 0
         self._last_tag = 0
@@ -106,7 +109,7 @@ class Publisher:
     def open(self) -> int:
         """How many messages have no outcome yet."""
         asked = [*tuple(self._held.values()), *tuple(self._returned.values())]
-        return len(self._waiting) + len(self._unconfirmed) + sum(map(len, asked))
+        return len(self._waiting) + len(self._order) + sum(map(len, asked))
 
     def send(self, queue: str, message: Message, on_outcome: OnOutcome) -> None:
         """Publish to a queue or stream by its name."""
@@ -129,7 +132,7 @@ class Publisher:
     def link_up(self, wire: Wire) -> None:
         wire.add_on_connection_blocked_callback(self._on_blocked)
         wire.add_on_connection_unblocked_callback(self._on_unblocked)
-        self._watch.start(wire, self._owed_since)
+        self._watch.start(wire, self._owed_since, self._overtaken_since)
         self._asking.link_up(wire)
         self._settling.link_up()
         self._open_channel(wire)
@@ -175,12 +178,13 @@ class Publisher:
         self._known.clear()
         held, self._held = self._held, {}
         returned, self._returned = self._returned, {}
-        lost, self._unconfirmed = self._unconfirmed, {}
+        self._unconfirmed.clear()
+        lost = self._order.forget()
         for posts in held.values():
             self._waiting.extendleft(reversed(posts))
         for posts in returned.values():
             _end(posts, Outcome.NACKED)
-        _end(lost.values(), Outcome.UNKNOWN)
+        _end(lost, Outcome.UNKNOWN)
 
     def _pump(self) -> None:
         channel = self._channel
@@ -198,7 +202,7 @@ class Publisher:
     def _publish(self, channel: Channel, post: _Post, now: float) -> None:
         self._last_tag += 1
         post.sent = now
-        self._unconfirmed[self._last_tag] = post
+        self._unconfirmed[self._last_tag] = self._order.send(post.queue, post)
         self._in_flight += len(post.message.body)
         self.meters.sent(len(post.message.body))
         channel.basic_publish(
@@ -245,26 +249,30 @@ class Publisher:
 
     def _on_return(self, _channel: Channel, _method: Any, returned: Any, _body: bytes) -> None:
         """Comes before the confirmation of the same message."""
-        post = self._unconfirmed.get(int(returned.message_id))
-        if post is not None:
-            post.returned = True
+        sent = self._unconfirmed.get(int(returned.message_id))
+        if sent is not None:
+            sent.post.returned = True
 
     def _on_confirm(self, confirm: Any) -> None:
         method = confirm.method
-        nacked = method.NAME == "Basic.Nack"
-        for post in self._settled(method.delivery_tag, method.multiple):
+        nacked, now = method.NAME == "Basic.Nack", time.monotonic()
+        for sent in self._settled(method.delivery_tag, method.multiple):
+            post = sent.post
             self._in_flight -= len(post.message.body)
-            self.meters.confirmed(time.monotonic() - post.sent)
+            self.meters.confirmed(now - post.sent)
             if post.returned:
                 self._verify(post)
-            else:
-                post.end(Outcome.NACKED if nacked else Outcome.CONFIRMED)
+            elif nacked:
+                post.end(Outcome.NACKED)
+            otherwise = post.returned or nacked
+            settle = self._order.drop if otherwise else self._order.confirm
+            _end(settle(sent, now), Outcome.CONFIRMED)
         self._pump()
 
-    def _settled(self, tag: int, multiple: bool) -> list[_Post]:
+    def _settled(self, tag: int, multiple: bool) -> list[Sent[_Post]]:
         if not multiple:
-            post = self._unconfirmed.pop(tag, None)
-            return [] if post is None else [post]
+            sent = self._unconfirmed.pop(tag, None)
+            return [] if sent is None else [sent]
         settled = []
         # Tags rise in the dictionary's order.
         while self._unconfirmed and (oldest := next(iter(self._unconfirmed))) <= tag:
@@ -288,8 +296,12 @@ class Publisher:
 
     def _owed_since(self) -> float | None:
         """When the message was sent that waits longest for an answer; None when none can be had."""
-        post = next(iter(self._unconfirmed.values()), None)
-        return None if post is None or self.blocked else post.sent
+        sent = next(iter(self._unconfirmed.values()), None)
+        return None if sent is None or self.blocked else sent.post.sent
+
+    def _overtaken_since(self) -> float | None:
+        """Since when a message has waited for its confirmation that later ones already have."""
+        return None if self.blocked else self._order.overtaken_since()
 
 
 def _end(posts: Iterable[_Post], outcome: Outcome) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.rabbitmq_publisher import MOST_KNOWN, Publisher
+from coffeeshop.transport.rabbitmq_watch import OVERTAKEN
 from tests.unit.fake_loop import FakeLoop
 
 CONFIRMED, RETURNED = Outcome.CONFIRMED, Outcome.RETURNED
@@ -42,6 +44,9 @@ class FakeWire:
         """Give the answers, unless they are to be kept back."""
         while self.answers and not self.patient:
             self.answers.pop(0)()
+
+    def abort(self, reason: Exception) -> None:
+        self.is_open = False
 
     def corked(self) -> nullcontext[None]:
         return nullcontext()
@@ -296,3 +301,66 @@ def test_only_so_many_queues_are_remembered(sender: Sender) -> None:
     assert len(sender.publisher._known) == MOST_KNOWN
     sender.send(b"again", queue="q0")
     assert wire.sent[-1] == ("q0", b"again")
+
+
+def test_a_message_is_confirmed_only_when_all_earlier_ones_to_its_journal_are(
+    sender: Sender,
+) -> None:
+    sender.connect().queues["other"] = None
+    sender.send(b"1", b"2", b"3")
+    sender.send(b"4", queue="other")
+    sender.confirm(2)
+    sender.confirm(3)
+    sender.confirm(4)
+    assert sender.ended == [(b"4", CONFIRMED)]
+    assert sender.publisher.open == 3
+    sender.confirm(1)
+    assert sender.ended[1:] == [(b"1", CONFIRMED), (b"2", CONFIRMED), (b"3", CONFIRMED)]
+    assert sender.publisher.open == 0
+
+
+def test_what_is_confirmed_after_one_that_never_is_is_unknown_when_the_connection_goes(
+    sender: Sender,
+) -> None:
+    """A channel whose stream lost its leader confirms what it stores nowhere."""
+    sender.connect()
+    sender.send(b"1", b"2", b"3", b"4")
+    sender.confirm(1)
+    sender.confirm(4)
+    sender.confirm(3)
+    sender.disconnect()
+    assert sender.ended == [
+        (b"1", CONFIRMED),
+        (b"2", UNKNOWN),
+        (b"3", UNKNOWN),
+        (b"4", UNKNOWN),
+    ]
+    assert sender.publisher.open == 0
+
+
+def test_a_nacked_and_a_returned_message_hold_up_no_later_ones(sender: Sender) -> None:
+    sender.connect()
+    sender.send(b"1", b"2", b"3", b"4")
+    sender.confirm(2)
+    sender.confirm(4)
+    sender.confirm(1, name="Basic.Nack")
+    assert sender.ended == [(b"1", NACKED), (b"2", CONFIRMED)]
+    sender.give_back(3)
+    assert sender.ended[2:] == [(b"4", CONFIRMED), (b"3", NACKED)]
+
+
+def test_a_connection_is_dropped_over_a_confirmation_that_later_ones_overtook(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(time, "monotonic", lambda: times.now)
+    wire = sender.connect()
+    times.now += 20  # the connection is not young any more, and has time to confirm
+    sender.send(b"1", b"2")
+    sender.confirm(2)
+    times.now += OVERTAKEN - 0.5
+    sender.loop.run()
+    assert wire.is_open
+    times.now += 1
+    sender.loop.run()
+    assert not wire.is_open
