@@ -66,12 +66,12 @@ def judge(claims: list[Claim], own: Claim) -> Verdict:
     culprits = set(list(last.values())[-SAME_CULPRIT:])
     hopeless = None
     if len(last) >= SAME_CULPRIT and len(culprits) == 1 and (culprit := culprits.pop()):
-        hopeless = f"{culprit} was being worked on by {own.task} when {SAME_CULPRIT} attempts died"
+        hopeless = f"{SAME_CULPRIT} attempts of {own.task} died while working on {culprit}"
     elif len(last) >= MOST_ATTEMPTS:
-        hopeless = f"{own.task} was begun {len(last)} times and never ended{_over(last)}"
+        hopeless = f"{len(last)} attempts of {own.task} died{_over(last)}"
     return Verdict(len(last) >= PLAIN_ATTEMPTS, hopeless)
 
 
 def _over(last: dict[str, str]) -> str:
     culprit = list(last.values())[-1]
-    return f", lastly over {culprit}" if culprit else ""
+    return f", the last one while working on {culprit}" if culprit else ""

@@ -39,17 +39,17 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     context_settings=CONTEXT,
     epilog=EXIT_CODES,
     examples=(
-        ("make some data, analyse it here", "coffeeshop generate .data/example"),
+        ("generate example data and analyse it", "coffeeshop generate .data/example"),
         ("writes results/example/*.csv", "coffeeshop submit --data-folder example"),
-        ("complete words with the Tab key", 'eval "$(coffeeshop completion bash)"'),
+        ("enable completion with the Tab key", 'eval "$(coffeeshop completion bash)"'),
     ),
 )
 @click.version_option(__version__, prog_name="coffeeshop")
 def cli() -> None:
-    """Four questions about a coffee-shop chain's sales, answered exactly.
+    """Exact answers to four questions about a coffee-shop chain's sales.
 
-    Without a gateway `submit` and `demo` do all of it in their own process. For many clients, run a
-    gateway and workers over RabbitMQ (`run-node`).
+    Without a gateway, `submit` and `demo` run everything in their own process. For many clients,
+    run a gateway and workers over RabbitMQ (`run-node`).
     """
 
 

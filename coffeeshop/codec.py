@@ -57,7 +57,7 @@ def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
             _check_messages(body)
             batch = reader.read_next_batch()
             if batch.nbytes > len(body):
-                raise CodecError("several columns share their bytes")
+                raise CodecError("several columns share the same bytes")
             batch.validate()
             batch = _widened(batch, wide)
     except (pa.ArrowException, StopIteration, OSError, ValueError, struct.error) as error:
@@ -112,9 +112,9 @@ def _check_messages(body: bytes) -> None:
     messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
     batches = [message for message in messages if message.type == "record batch"]
     if len(batches) > 1:
-        raise CodecError(f"one batch is wanted, not {len(batches)}")
+        raise CodecError(f"expected one batch, not {len(batches)}")
     if batches and _is_compressed(batches[0].metadata.to_pybytes()):
-        raise CodecError("a compressed batch is not taken")
+        raise CodecError("compressed batches are not accepted")
 
 
 def _is_compressed(metadata: bytes) -> bool:

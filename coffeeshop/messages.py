@@ -51,7 +51,7 @@ class Record:
         except (KeyError, TypeError, ValueError) as error:
             raise CodecError(f"not a record: {dict(headers)}") from error
         if kind not in get_args(RecordKind):
-            raise CodecError(f"not a kind of record: {kind}")
+            raise CodecError(f"not a known kind of record: {kind}")
         digest = str(headers.get("digest", ""))
         return cls(kind, stream, producer, number, message.body, digest)  # type: ignore[arg-type]
 
@@ -80,7 +80,7 @@ class SessionSpec:
 
     def __post_init__(self) -> None:
         if self.producers < 1 or self.partitions < 1:
-            raise ProtocolError("a session has at least one producer and one partition")
+            raise ProtocolError("a session needs at least one producer and one partition")
 
     @property
     def producer_names(self) -> tuple[str, ...]:

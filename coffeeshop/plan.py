@@ -212,7 +212,7 @@ def plan_named(name: str) -> Plan:
     try:
         return PLANS[name]
     except KeyError:
-        raise UsageError(f"no plan {name!r}; there are {', '.join(PLANS)}") from None
+        raise UsageError(f"no plan {name!r}; the plans are {', '.join(PLANS)}") from None
 
 
 def destinations(plan: Plan, spec: SessionSpec, stream: str, number: int | None) -> list[str]:

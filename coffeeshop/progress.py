@@ -97,7 +97,8 @@ class Ledger:
             raise ProtocolError(f"batch {number} of {stream} is not of partition {self._partition}")
         if entry.count is not None and number >= entry.count:
             raise ProtocolError(
-                f"{producer} sent batch {number} of {stream} after ending it at {entry.count}"
+                f"{producer} sent batch {number} of {stream}, "
+                f"but ended the table with {entry.count} batches"
             )
         new = entry.seen.add(number // self._partitions)
         if new and self._done(entry):
@@ -113,11 +114,11 @@ class Ledger:
         if entry.count is not None:
             if entry.count != count:
                 raise ProtocolError(
-                    f"{producer} ended {stream} with {count} batches after saying {entry.count}"
+                    f"{producer} ended {stream} with {count} batches, and before with {entry.count}"
                 )
             return False
         if entry.seen.highest() >= self._share(count):
-            raise ProtocolError(f"{producer} ended {stream} at {count} but sent more batches")
+            raise ProtocolError(f"{producer} ended {stream} with {count} batches but sent more")
         entry.count = count
         if self._done(entry):
             self._open -= 1
@@ -144,7 +145,9 @@ class Ledger:
         try:
             return self._producers[stream, producer]
         except KeyError:
-            raise ProtocolError(f"{producer!r} is no announced producer of {stream!r}") from None
+            raise ProtocolError(
+                f"{producer!r} is not an announced producer of {stream!r}"
+            ) from None
 
     def _share(self, count: int) -> int:
         return len(range(self._partition, count, self._partitions))

@@ -65,7 +65,7 @@ def stages_of(types: Sequence[str]) -> tuple[str, ...]:
     """The stages that node types stand for."""
     for each in types:
         if each not in TYPES:
-            raise UsageError(f"no node type {each!r}; there are {', '.join(TYPES)}")
+            raise UsageError(f"no node type {each!r}; the types are {', '.join(TYPES)}")
     if "worker" in types or "all" in types:
         return STAGES
     return tuple(stage for stage in STAGES if stage in types)

@@ -71,7 +71,7 @@ def _seconds(environment: Mapping[str, str], name: str) -> float | None:
     except ValueError:
         seconds = -1.0
     if not 0 <= seconds < float("inf"):
-        raise UsageError(f"{name} is a number of seconds, not {text!r}")
+        raise UsageError(f"{name} must be a number of seconds, not {text!r}")
     return seconds
 
 
@@ -95,7 +95,7 @@ def read_secret(file: Path, said_by: str) -> str:
     except OSError as error:
         raise UsageError(f"{said_by}: cannot read {file}: {error.strerror}") from error
     except ValueError:
-        raise UsageError(f"{said_by}: {file} is no text") from None
+        raise UsageError(f"{said_by}: {file} is not text") from None
 
 
 def arm_crash_point(environment: Mapping[str, str] = os.environ) -> None:

@@ -73,7 +73,7 @@ class TaskCore:
         elif record.kind == "left":
             return []
         else:
-            raise ProtocolError(f"a task takes no {record.kind!r} record")
+            raise ProtocolError(f"a task cannot process a record of kind {record.kind!r}")
         if self._ledger.complete and not self.finished:
             self.finished = True
             outputs.extend(self._results())
@@ -98,8 +98,8 @@ class TaskCore:
             return []
         first = missing[0]
         reason = (
-            f"its client left without having sent all it announced: of {first.stream} from "
-            f"producer {first.producer}, batches missing: {first.missing}"
+            "the client left before it sent every batch that it announced: "
+            f"{first.missing} of {first.stream} from producer {first.producer} missing"
         )
         record = Record("failed", "aborted", self.task.producer, 0, reason.encode())
         return [Output(out_journal(self._spec.id), record)]

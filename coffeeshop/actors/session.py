@@ -110,7 +110,7 @@ class SessionActor(Supervisor):
 
     def gave_up(self, failure: ChildFailed) -> None:
         """Fail the session, not the node."""
-        self._fail(f"{failure.child} failed too often, lastly: {failure.reason}")
+        self._fail(f"{failure.child} failed too often; last reason: {failure.reason}")
 
     def poisoned(self, failure: ChildFailed) -> None:
         """Fail the session and name the batch."""

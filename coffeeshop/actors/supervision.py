@@ -92,7 +92,7 @@ class Supervisor(SupervisedActor):
 
     def gave_up(self, failure: ChildFailed) -> None:
         """The intensity is exceeded. Escalates by failing, unless a subclass knows better."""
-        raise GaveUp(f"{failure.child} failed too often, lastly with {failure.reason}")
+        raise GaveUp(f"{failure.child} failed too often; last reason: {failure.reason}")
 
     def restarting(self, name: str) -> None:
         """A child is about to be restarted, after its delay."""

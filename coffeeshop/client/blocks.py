@@ -50,7 +50,7 @@ def block_of_text(table: Table, name: str, text: bytes) -> Block:
     columns = _header(table, file, text[:end])
     body = text[end:]
     if not closed(body):
-        raise BadData("a quote is opened and never closed", file=name)
+        raise BadData("a quoted field is opened and never closed", file=name)
     return Block(table, file, columns, end, body, text)
 
 
@@ -74,7 +74,7 @@ def blocks_of(table: Table, file: Path, size: int = BLOCK) -> Iterator[Block]:
         with open_binary(file) as stream:
             yield from _cut(table, file, stream, size)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadData(f"broken gzip file: {error}", file=str(file)) from error
+        raise BadData(f"damaged gzip file: {error}", file=str(file)) from error
     except OSError as error:
         raise BadData(f"cannot be read: {error}", file=str(file)) from error
 
@@ -121,9 +121,13 @@ def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Blo
         elif not at_end and wanted < _ROW_LIMIT:
             wanted = min(2 * wanted, _ROW_LIMIT)  # a row that is longer than a block
         elif closed(data):
-            raise BadData("the row is too long", file=str(file), line=line_at(file, start))
+            raise BadData(
+                f"the row is longer than {_ROW_LIMIT} bytes",
+                file=str(file),
+                line=line_at(file, start),
+            )
         else:
-            reason = "a quote is opened and never closed"
+            reason = "a quoted field is opened and never closed"
             raise BadData(reason, file=str(file), line=_last_line(file))
 
 
@@ -141,7 +145,7 @@ def _begin(table: Table, file: Path, source: _Plain | _Packed) -> tuple[tuple[st
 def _header(table: Table, file: Path, line: bytes) -> tuple[str, ...]:
     line = line.removeprefix(BOM)
     if not closed(line):
-        raise BadData("a column's name with a newline in it", file=str(file), line=1)
+        raise BadData("a column name contains a line break", file=str(file), line=1)
     try:
         text = line.decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
@@ -149,7 +153,9 @@ def _header(table: Table, file: Path, line: bytes) -> tuple[str, ...]:
     try:
         columns = tuple(name.strip() for name in next(csv.reader([text]), []))
     except csv.Error as error:
-        raise BadData("not a header of a CSV file", file=str(file), line=1) from error
+        raise BadData(
+            "the first line is not the header of a CSV file", file=str(file), line=1
+        ) from error
     for column in table.columns:
         if columns.count(column.name) != 1:
             how = "no" if column.name not in columns else "more than one"

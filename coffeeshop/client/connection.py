@@ -31,9 +31,9 @@ def connection(url: str, token: str | None, ca_file: Path | None) -> httpx.Clien
     try:
         client = httpx.Client(base_url=url, **how)
     except (httpx.InvalidURL, ValueError) as error:
-        raise UsageError(f"not a gateway's URL: {url}") from error
+        raise UsageError(f"not a gateway URL: {url}") from error
     if client.base_url.scheme not in ("http", "https") or not client.base_url.host:
-        raise UsageError(f"not a gateway's URL: {url} (it begins with http:// or https://)")
+        raise UsageError(f"not a gateway URL: {url} (it must begin with http:// or https://)")
     return client
 
 
@@ -41,7 +41,9 @@ def _bearer(token: str | None) -> dict[str, str]:
     if token is None:
         return {}
     if not (token.isascii() and token.isprintable()) or " " in token or not token:
-        raise UsageError("what should be a token is none")  # and is not shown: it may be a secret
+        raise UsageError(
+            "the token has characters that no token has"
+        )  # and is not shown: it may be a secret
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -49,4 +51,4 @@ def _believing(ca_file: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:
-        raise UsageError(f"{ca_file} holds no certificates: {error}") from error
+        raise UsageError(f"no CA certificates (PEM) in {ca_file}: {error}") from error

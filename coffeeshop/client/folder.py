@@ -40,8 +40,8 @@ def find_folder(name: str | None, data_root: Path) -> Path:
 
 def _meant(name: str | None, known: list[str]) -> str:
     if name is None:
-        return "; name one with --data-folder"
-    there = f"; there are {', '.join(known[:SHOWN_FOLDERS])}" if known else ""
+        return "; give one with --data-folder"
+    there = f"; found: {', '.join(known[:SHOWN_FOLDERS])}" if known else ""
     return did_you_mean(name, known) or there
 
 
@@ -84,9 +84,11 @@ def _one_of_each(files: list[Path]) -> None:
         stem = _stem(file)
         other = by_stem.setdefault(stem, file)
         if other is not file:
-            raise BadData(f"is there twice, also as {file}", file=str(other))
+            raise BadData(f"the same data is also in {file}; remove one of them", file=str(other))
     if len({file.parent for file in files}) > 1:
-        raise BadData(f"is there twice, also in {files[0].parent}", file=str(files[-1]))
+        raise BadData(
+            f"the table is also in {files[0].parent}; remove one of them", file=str(files[-1])
+        )
 
 
 def _stem(file: Path) -> str:

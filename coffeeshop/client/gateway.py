@@ -177,7 +177,7 @@ class GatewayClient:
         """
         patience = Patience(self._patience, self._sleep, self._now)
         while True:
-            failed: CoffeeshopError = Unreachable(f"{self.url} ends the events too early")
+            failed: CoffeeshopError = Unreachable(f"{self.url} closed the event stream too early")
             wanted = 0.0
             try:
                 with self._http.stream("GET", f"{_path(session)}/events", **_since(after)) as found:
@@ -205,7 +205,7 @@ class GatewayClient:
         except ValueError:
             found = None
         if not isinstance(found, dict):
-            raise UsageError(f"what answers at {self.url} is no gateway of coffeeshop")
+            raise UsageError(f"the server at {self.url} is not a coffeeshop gateway")
         return found
 
     def _request(
@@ -253,7 +253,7 @@ def _sleep_until(stop: threading.Event) -> Callable[[float], None]:
 
 def _path(session: str) -> str:
     if not session.strip("."):
-        raise UsageError(f"not a session's id: {session!r}")  # it would lead to another path
+        raise UsageError(f"not a session id: {session!r}")  # it would lead to another path
     return f"/v1/sessions/{quote(session, safe='')}"
 
 

@@ -160,7 +160,9 @@ def _complaint(block: Block, offset: int, row: bytes) -> BadData:
             f"expected {len(block.columns)} fields", file=file, line=line, value=_shown(row)
         )
     if fields is None:
-        return BadData("a carriage return in a row", file=file, line=line, value=_shown(row))
+        return BadData(
+            "the row contains a carriage return", file=file, line=line, value=_shown(row)
+        )
     for column in block.table.columns:
         value = fields[column.name]
         try:
@@ -172,7 +174,7 @@ def _complaint(block: Block, offset: int, row: bytes) -> BadData:
 
 
 _WANTED = {
-    Kind.TEXT: "not a text",
+    Kind.TEXT: "not text",
     Kind.ID: "not a whole number",
     Kind.COUNT: "not a whole number",
     Kind.AMOUNT: "not an amount with up to 3 decimals",

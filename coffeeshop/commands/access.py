@@ -38,14 +38,14 @@ def credentials_options(command: Decorated) -> Decorated:
             type=_FILE,
             expose_value=False,
             callback=_keep,
-            help="Who vouches for the gateway's certificate, in PEM.  [COFFEESHOP_CA_FILE]",
+            help="CA certificates (PEM) to verify the gateway with.  [COFFEESHOP_CA_FILE]",
         ),
         click.option(
             "--token-file",
             type=_FILE,
             expose_value=False,
             callback=_keep,
-            help="Holds your token.  [COFFEESHOP_TOKEN, COFFEESHOP_TOKEN_FILE]",
+            help="File with your token.  [COFFEESHOP_TOKEN, COFFEESHOP_TOKEN_FILE]",
         ),
     ):
         command = option(command)
@@ -69,14 +69,23 @@ def credentials(settings: Settings, context: click.Context | None = None) -> Cre
 def access_options(command: Decorated) -> Decorated:
     """Add how a gateway decides who may do what; `access` gives it."""
     options: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("--tls-key", {"type": _FILE, "help": "The certificate's key in PEM, unless it is in it."}),
-        ("--tls-cert", {"type": _FILE, "help": "Serve HTTPS with this certificate in PEM."}),
+        (
+            "--tls-key",
+            {"type": _FILE, "help": "Private key (PEM), if --tls-cert does not contain it."},
+        ),
+        ("--tls-cert", {"type": _FILE, "help": "Serve HTTPS with this certificate (PEM)."}),
         (
             "--allowed-host",
-            {"multiple": True, "help": "A name by which a gateway without tokens may be called."},
+            {
+                "multiple": True,
+                "help": "Host name to accept where there are no tokens; repeatable.",
+            },
         ),
-        ("--insecure", {"is_flag": True, "help": "Let everybody in, wherever it listens."}),
-        ("--tokens", {"type": _FILE, "help": "Who may use it.  [COFFEESHOP_TOKENS_FILE]"}),
+        ("--insecure", {"is_flag": True, "help": "Disable authentication, whatever the address."}),
+        (
+            "--tokens",
+            {"type": _FILE, "help": "File with the clients' tokens.  [COFFEESHOP_TOKENS_FILE]"},
+        ),
     )
     for name, how in options:
         command = click.option(name, expose_value=False, callback=_keep, **how)(command)
@@ -107,16 +116,16 @@ def access(settings: Settings) -> Access:
     short_help="Make a token for NAME.",
     examples=(
         ("prints the token, and its line for the gateway's file", "coffeeshop token north"),
-        ("for whoever operates the system", "coffeeshop token operator --admin"),
+        ("with access to all sessions, nodes and metrics", "coffeeshop token operator --admin"),
     ),
 )
 @click.argument("name")
-@click.option("--admin", is_flag=True, help="Sees all sessions, the nodes and the figures.")
+@click.option("--admin", is_flag=True, help="Allow access to all sessions, nodes and metrics.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def token(name: str, admin: bool, as_json: bool) -> None:
     """Make a token for NAME, and its line for the gateway's --tokens file.
 
-    The token is printed once and kept nowhere: give it to whoever is NAME.
+    The token is printed once and stored nowhere: hand it to the client called NAME.
     """
     from coffeeshop.gateway.tokens import line_of, new_token
 
@@ -127,4 +136,4 @@ def token(name: str, admin: bool, as_json: bool) -> None:
     else:
         print(f"token  {made}")
         print(f"line   {line}")
-        hint("append the line to the file of `coffeeshop run-node --type gateway --tokens FILE`")
+        hint("append the line to FILE of `coffeeshop run-node --type gateway --tokens FILE`")

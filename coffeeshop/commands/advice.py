@@ -14,24 +14,26 @@ from coffeeshop.errors import (
 
 BUG = 70
 GATEWAY_AWAY = (
-    "is a gateway running there? Start one with `coffeeshop run-node --type gateway`, "
+    "check that a gateway runs there: start one with `coffeeshop run-node --type gateway`, "
     "or name another with --gateway URL or COFFEESHOP_GATEWAY"
 )
-BROKER_AWAY = "is RabbitMQ running? Say where with --broker URL or COFFEESHOP_BROKER_URL"
-PORT_TAKEN = "end what listens there, or choose another with --port and --metrics-port"
+BROKER_AWAY = "check that RabbitMQ runs; set its address with --broker URL or COFFEESHOP_BROKER_URL"
+PORT_TAKEN = (
+    "stop the process that listens there, or choose another port with --port, --metrics-port"
+)
 NOT_ALLOWED = (
-    "show a token with --token-file FILE or COFFEESHOP_TOKEN; whoever runs the gateway makes one "
+    "pass a token with --token-file FILE or COFFEESHOP_TOKEN; the gateway's operator makes one "
     "with `coffeeshop token NAME`"
 )
-BROKER_REFUSES = "the user and password are those of --broker URL or COFFEESHOP_BROKER_URL"
-BAD_ROW = "correct the row, or leave such rows out with --on-bad-row skip"
-TOO_SLOW = "give it a longer --timeout, or send it to a gateway with --detach and `watch` it"
+BROKER_REFUSES = "check the user and password in --broker URL or COFFEESHOP_BROKER_URL"
+BAD_ROW = "fix the row, or leave such rows out with --on-bad-row skip"
+TOO_SLOW = "use a longer --timeout, or submit to a gateway with --detach and follow it with `watch`"
 WISHES = (
-    "clients of one --session agree on --plan and --partitions, "
-    "and each has a --producer of its own"
+    "all clients of one --session need the same --plan and --partitions, "
+    "and each its own --producer"
 )
-DEFECT = "this is a bug: report it with what you typed, and with the logs"
-GONE = "its data is no longer there; send it again with `coffeeshop submit`"
+DEFECT = "this is a bug: report it with the command and the logs"
+GONE = "the gateway no longer has its data; submit it again with `coffeeshop submit`"
 
 
 def advice(error: CoffeeshopError, command: str | None) -> str:

@@ -27,8 +27,8 @@ VARIABLE = "_COFFEESHOP_COMPLETE"
 def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of a SHELL.
 
-    Commands, options and their values are completed, data folders by their names under the data
-    root, and sessions by their ids when the gateway answers within half a second.
+    The Tab key then completes commands, options and their values, names of data folders under
+    the data root, and ids of sessions if the gateway answers within half a second.
     """
     from click.shell_completion import get_completion_class
 

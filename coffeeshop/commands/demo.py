@@ -88,7 +88,9 @@ def demo(
         _show(screen, found, same)
     differing = [each.client for each in found if not each.same]
     if differing:
-        raise WrongAnswers(f"two runs over the same data differ: {', '.join(differing)}")
+        raise WrongAnswers(
+            f"two runs over the same data gave different results: {', '.join(differing)}"
+        )
 
 
 def _silent(client: str, text: str) -> None:
@@ -121,7 +123,7 @@ def _generate(directory: Path, transactions: int, say: Say) -> None:
 
 def _undisturbed_and_disturbed(directory: Path, say: Say) -> tuple[Answers, Answers]:
     calm = _embedded(directory, say)
-    say("all", "now the same three once more, and one task in each session is made to crash")
+    say("all", "the same three again; now one task of each session crashes on purpose")
     with crash_tasks(lambda task: say("crash", f"{task.producer} of {task.session[:8]}")):
         return calm, _embedded(directory, say)
 
@@ -131,7 +133,7 @@ def _there_and_here(directory: Path, gateway: Gateway, say: Say) -> tuple[Answer
 
     use_one_columnar_thread()
     there = _at_once(lambda name: _remote(name, directory / name, gateway, say))
-    say("all", "now the same three in this process, to compare")
+    say("all", "the same three again in this process, for comparison")
     return there, _embedded(directory, lambda client, text: None)
 
 
@@ -143,7 +145,7 @@ def _embedded(directory: Path, say: Say) -> Answers:
                 open_folder(directory / name),
                 on_complete=lambda query: say(name, f"received {query}"),
             )
-            say(name, "is done; its session is released")
+            say(name, "has all results; its session is deleted")
             return answer
 
         return _at_once(client)
@@ -165,7 +167,7 @@ def _remote(name: str, folder: Path, gateway: Gateway, say: Say) -> Answer:
 
 def _tell(name: str, event: Event, say: Say) -> None:
     detail = ", ".join(f"{key} {value}" for key, value in sorted(event.data.items()))
-    say(name, f"hears: {event.name} {detail}".rstrip())
+    say(name, f"event: {event.name} {detail}".rstrip())
 
 
 def _at_once(analyse: Analyse) -> Answers:
@@ -197,7 +199,7 @@ def _compared(name: str, answer: Answer, again: Answer) -> Compared:
 
 
 def _show(screen: Console, found: Sequence[Compared], same: str) -> None:
-    table = Table(title="Each client's own answers", title_justify="left")
+    table = Table(title="The results of each client", title_justify="left")
     for column in ("client", "rows", "query 1 rows", "best seller", same):
         table.add_column(column)
     for each in found:

@@ -53,7 +53,7 @@ def _stages(client: GatewayClient) -> Finding:
     everything = bool(types & {"worker", "all"})
     served = [p for p, stages in STAGES.items() if everything or types >= set(stages)]
     return Finding(
-        "nodes for every stage",
+        "a worker for every stage",
         bool(served),
         f"plans served: {', '.join(served) or 'none'}",
         "coffeeshop run-node --type worker",
@@ -65,17 +65,17 @@ def _unreleased(client: GatewayClient) -> Finding:
     late = time.time() - GRACE
     left = [s["id"] for s in ended if not s["released"] and s["ended_at"] < late]
     return Finding(
-        "nothing left of ended sessions",
+        "the input of ended sessions is deleted",
         not left,
         f"{len(ended)} ended, {len(left)} with input still on the broker",
-        "gateways release them within seconds; look at their logs if not: " + ", ".join(left[:5]),
+        "gateways delete it within seconds; if they do not, see their logs: " + ", ".join(left[:5]),
     )
 
 
 def _leftovers(found: dict[str, Any]) -> Finding:
     journals = found["journals"]
     return Finding(
-        "nothing left on the broker",
+        "no leftover journals on the broker",
         not journals,
         f"{found['examined']} released sessions, {len(journals)} of their input journals exist",
         "delete them with rabbitmqctl delete_queue: " + ", ".join(journals[:5]),
@@ -85,11 +85,10 @@ def _leftovers(found: dict[str, Any]) -> Finding:
 def _broken(found: dict[str, Any]) -> Finding:
     broken = found["broken"]
     return Finding(
-        "no names without a stream on the broker",
+        "no broken stream names on the broker",
         not broken,
-        f"{len(broken)} names of streams that a killed broker did not finish making or deleting",
-        "they hold no data; docs/operations.md has the command that removes them: "
-        + ", ".join(broken[:5]),
+        f"{len(broken)} names without a stream, left by a broker that was killed",
+        "they hold no data; docs/operations.md shows how to remove them: " + ", ".join(broken[:5]),
     )
 
 
@@ -118,4 +117,4 @@ def doctor(client: GatewayClient, as_json: bool) -> None:
                 screen.print(Text(f"      {each.advice}", "dim"), soft_wrap=True)
     if not all(each.ok for each in findings):
         wrong = ", ".join(each.check for each in findings if not each.ok)
-        raise CoffeeshopError(f"something is not as it should be: {wrong}")
+        raise CoffeeshopError(f"checks failed: {wrong}")

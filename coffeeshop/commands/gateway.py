@@ -104,27 +104,27 @@ def sessions(
 
 
 @_command(
-    ("the gateway's figures", "coffeeshop status"),
-    ("a session, for programs", "coffeeshop status ID --json"),
+    ("counters of the gateway", "coffeeshop status"),
+    ("a session as JSON", "coffeeshop status ID --json"),
 )
 @click.argument("session", required=False, type=SessionId())
 @_json_option
 def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
-    """Show a SESSION, or without one the gateway's figures."""
+    """Show a SESSION, or the gateway's counters."""
     from coffeeshop.commands import remote
 
     remote.status(client, session, as_json)
 
 
 @_command(
-    ("redrawn on a terminal, a line an event elsewhere", "coffeeshop watch ID"),
-    ("a JSON object an event", "coffeeshop watch ID --json"),
+    ("redraws on a terminal, prints one line per event elsewhere", "coffeeshop watch ID"),
+    ("one JSON object per event", "coffeeshop watch ID --json"),
 )
 @click.argument("session", type=SessionId())
 @_quiet_option
 @_json_option
 def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None:
-    """Follow a SESSION to its end; ends with its exit code."""
+    """Follow a SESSION to its end; the exit code tells how it ended."""
     from coffeeshop.commands import watching
 
     watching.watch(client, session, _mode(as_json, ids))
@@ -132,7 +132,7 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
 
 @_command(
     ("writes results/<folder name>/*.csv", "coffeeshop results ID"),
-    ("one of them to standard output", "coffeeshop results ID --query query3 -o -"),
+    ("one result to standard output", "coffeeshop results ID --query query3 -o -"),
     (
         "a Parquet file",
         "coffeeshop results ID --query query1 --format parquet -o - > query1.parquet",
@@ -149,8 +149,8 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
 )
 @click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
 @report_option
-@click.option("--quiet", "-q", is_flag=True, help="Print nothing; with -o - still the result.")
-@click.option("--json", "as_json", is_flag=True, help="Print the files' names as JSON.")
+@click.option("--quiet", "-q", is_flag=True, help="Print nothing, except the result with -o -.")
+@click.option("--json", "as_json", is_flag=True, help="Print the file names as JSON.")
 def results(
     client: GatewayClient,
     session: str,
@@ -169,27 +169,27 @@ def results(
 
 
 @_command(
-    ("it ends at once, for everybody", "coffeeshop cancel ID"),
-    ("for programs", "coffeeshop cancel ID --json"),
+    ("ends the session for all its clients", "coffeeshop cancel ID"),
+    ("as JSON", "coffeeshop cancel ID --json"),
 )
 @click.argument("session", type=SessionId("open"))
 @_quiet_option
 @_json_option
 def cancel(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None:
-    """End a SESSION."""
+    """Cancel a SESSION."""
     from coffeeshop.commands import remote
 
     remote.cancel(client, session, _mode(as_json, ids))
 
 
 @_command(
-    ("what runs, and what it does", "coffeeshop nodes"),
-    ("for programs", "coffeeshop nodes --json"),
+    ("all gateways and workers", "coffeeshop nodes"),
+    ("as JSON", "coffeeshop nodes --json"),
 )
 @_quiet_option
 @_json_option
 def nodes(client: GatewayClient, ids: bool, as_json: bool) -> None:
-    """List the processes that work for this system."""
+    """List the running gateways and workers."""
     from coffeeshop.commands import remote
 
     remote.nodes(client, _mode(as_json, ids))
@@ -197,12 +197,12 @@ def nodes(client: GatewayClient, ids: bool, as_json: bool) -> None:
 
 @_command(
     ("exit code 1 when something is wrong", "coffeeshop doctor"),
-    ("of another gateway", "coffeeshop doctor --gateway http://127.0.0.1:9001"),
-    short="Check that nothing is missing or left behind.",
+    ("ask another gateway", "coffeeshop doctor --gateway http://127.0.0.1:9001"),
+    short="Check that the system is complete and clean.",
 )
 @_json_option
 def doctor(client: GatewayClient, as_json: bool) -> None:
-    """Check that everything is there and that nothing is left behind."""
+    """Check that every part runs and that nothing is left on the broker."""
     from coffeeshop.commands.doctor import doctor as run
 
     run(client, as_json)

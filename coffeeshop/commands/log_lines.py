@@ -134,7 +134,7 @@ def moment_of(text: str, now: dt.datetime) -> dt.datetime:
     found = _AGO.fullmatch(text)
     moment = _ago(float(found[1]) * _SECONDS[found[2]], now) if found else _moment(text)
     if moment is None:
-        raise UsageError(f"not a moment: {text!r}; say 10m, 2h or 2026-01-31T12:00")
+        raise UsageError(f"not a time: {text!r}; use 10m, 2h or 2026-01-31T12:00")
     return moment
 
 

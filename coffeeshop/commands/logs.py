@@ -24,9 +24,9 @@ COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red"
 
 @click.command(
     cls=Command,
-    short_help="Read logs: by session, level, event.",
+    short_help="Merge and filter logs by session, level, event.",
     examples=(
-        ("one session's life in all processes", "coffeeshop logs *.log --session 6d6a0a07"),
+        ("one session in the logs of all processes", "coffeeshop logs *.log --session 6d6a0a07"),
         (
             "of containers",
             "docker compose logs --no-color | coffeeshop logs --level warning --since 1h",
@@ -34,12 +34,12 @@ COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red"
     ),
 )
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False, allow_dash=True))
-@click.option("--session", default="", help="The id of a session, or how it begins.")
-@click.option("--level", default="debug", type=OneOf(tuple(COLOURS)), help="The lowest to show.")
-@click.option("--event", default="", help="How the events begin, such as eof_protocol.")
-@click.option("--process", default="", help="A part of the processes' names, such as worker.")
-@click.option("--since", help="10m, 2h, or a moment such as 2026-01-31T12:00.")
-@click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on.")
+@click.option("--session", default="", help="Session id, or its beginning.")
+@click.option("--level", default="debug", type=OneOf(tuple(COLOURS)), help="Lowest level to show.")
+@click.option("--event", default="", help="Beginning of the event name, such as eof_protocol.")
+@click.option("--process", default="", help="Part of the process name, such as worker.")
+@click.option("--since", help="10m, 2h, or a time such as 2026-01-31T12:00.")
+@click.option("--follow", "-f", is_flag=True, help="Wait for new lines.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def logs(
     files: tuple[Path, ...],
@@ -51,7 +51,7 @@ def logs(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Read the JSON logs of any number of processes, from FILES or standard input.
+    """Merge the JSON logs of several processes, from FILES or standard input.
 
     They are written where COFFEESHOP_LOG_FORMAT=json. What passes is put in the order of time.
     Lines that are no JSON are shown (dimmed) unless filtered by session, level or event.

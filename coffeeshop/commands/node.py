@@ -15,11 +15,11 @@ from coffeeshop.settings import Settings, set_up_logging
 @click.command(
     "run-node",
     cls=Command,
-    short_help="Run a gateway, stages, or both.",
+    short_help="Run a gateway, workers, or both.",
     examples=(
         ("HTTP on 127.0.0.1:9000", "coffeeshop run-node --type gateway --port 9000"),
-        ("every stage; as many as you like", "coffeeshop run-node --type worker"),
-        ("two stages", "coffeeshop run-node --type filter_year --type filter_hour"),
+        ("a worker for every stage; start as many as needed", "coffeeshop run-node --type worker"),
+        ("a worker for two stages", "coffeeshop run-node --type filter_year --type filter_hour"),
     ),
 )
 @click.option(
@@ -29,93 +29,95 @@ from coffeeshop.settings import Settings, set_up_logging
     metavar="TYPE",
     multiple=True,
     required=True,
-    help=f"{', '.join(NODE_TYPES)}. Repeat it for several; worker is every stage.",
+    help=f"{', '.join(NODE_TYPES)}. Repeatable; worker means every stage.",
 )
+@click.option("--broker", help="RabbitMQ URL.  [COFFEESHOP_BROKER_URL, COFFEESHOP_BROKER_URL_FILE]")
 @click.option(
-    "--broker", help="RabbitMQ's URL.  [COFFEESHOP_BROKER_URL, COFFEESHOP_BROKER_URL_FILE]"
+    "--host", default="127.0.0.1", show_default=True, help="Address the gateway listens on."
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where the gateway listens.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
     default=9000,
     show_default=True,
-    help="Its port; 0 takes any that is free.",
+    help="Port the gateway listens on; 0 takes a free one.",
 )
 @access_options
 @click.option(
-    "--metrics-host", default="127.0.0.1", show_default=True, help="Where figures are served."
+    "--metrics-host", default="127.0.0.1", show_default=True, help="Address for --metrics-port."
 )
-@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz.")
+@click.option(
+    "--metrics-port", type=click.IntRange(0, 65535), help="Serve /metrics and /healthz of a worker."
+)
 @click.option(
     "--drain-timeout",
     type=click.FloatRange(min=0),
     default=10.0,
     show_default=True,
-    help="Seconds that tasks have to finish when the process is asked to stop.",
+    help="Seconds that running tasks get to finish at shutdown.",
 )
 @click.option(
     "--hang-timeout",
     type=click.FloatRange(min=0.1),
     default=600.0,
     show_default=True,
-    help="Seconds one batch may take; then its session fails and this process ends (70).",
+    help="Seconds one batch may take; after that its session fails and the process exits (70).",
 )
 @click.option(
     "--client-timeout",
     type=click.FloatRange(min=0.1),
     default=60.0,
     show_default=True,
-    help="Seconds of silence after which a session's client counts as gone.",
+    help="Seconds without a request after which a client counts as gone.",
 )
 @click.option(
     "--result-ttl",
     type=click.FloatRange(min=0),
     default=3600.0,
     show_default=True,
-    help="Seconds for which results are kept.",
+    help="Seconds to keep results after a session ended.",
 )
 @click.option(
     "--session-ttl",
     type=click.FloatRange(min=1),
     default=86_400.0,
     show_default=True,
-    help="Seconds after which a session that is still open is ended.",
+    help="Seconds after which an open session is aborted.",
 )
 @click.option(
     "--max-sessions",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Open sessions at once.",
+    help="Most open sessions.",
 )
 @click.option(
     "--max-journal-mib",
     type=click.IntRange(min=1),
     default=65_536,
     show_default=True,
-    help="Input of all sessions that the broker may keep.",
+    help="Most input of all open sessions on the broker.",
 )
 @click.option(
     "--max-sessions-per-token",
     type=click.IntRange(min=1),
     default=200,
     show_default=True,
-    help="Open sessions at once of one name in the tokens file.",
+    help="Most open sessions of one client (a name in the tokens file).",
 )
 @click.option(
     "--max-journal-mib-per-token",
     type=click.IntRange(min=1),
     default=16_384,
     show_default=True,
-    help="Input of one name's sessions that the broker may keep.",
+    help="Most input of one client's open sessions on the broker.",
 )
 @click.option(
     "--max-results-per-token",
     type=click.IntRange(min=1),
     default=2000,
     show_default=True,
-    help="Sessions of one name, those that ended and have results included.",
+    help="Most sessions of one client, including ended ones with results.",
 )
 @tracing_option
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
@@ -140,7 +142,7 @@ def run_node(
     tracing: bool,
     verbosity: str | None,
 ) -> None:
-    """Run one process of the distributed system: a gateway, stages, or both."""
+    """Run one process of the distributed system: a gateway, workers, or both."""
     settings = Settings.read()
     set_up_logging(settings, verbosity or "info", types)
     set_up_tracing(settings, tracing, types)

@@ -112,10 +112,11 @@ def _refuse_stdout(wish: Wish) -> None:
     if wish.query is None:
         raise UsageError(f"-o - needs one --query: {', '.join(QUERIES)}")
     if wish.mode == "json":
-        raise UsageError("--json tells of files, and -o - writes none: leave out one of them")
+        raise UsageError("--json lists files, but -o - writes none: leave out one of them")
     if wish.file_format == "parquet" and sys.stdout.isatty():
         raise UsageError(
-            f"Parquet would spoil this terminal: add > {wish.query}.parquet, or take --format csv"
+            "Parquet is binary and not for terminals: "
+            f"add > {wish.query}.parquet, or use --format csv"
         )
 
 
@@ -153,7 +154,7 @@ def raise_unless_completed(state: str, reason: str) -> None:
     if state == "cancelled":
         raise Cancelled(reason or "the session was cancelled")
     if state == "expired":
-        raise UsageError("the session's results have expired; submit its folder again")
+        raise UsageError("the session's results have expired; submit the folder again")
     if state != "completed":
         raise SessionFailed(f"the session is {state}: {reason}")
 

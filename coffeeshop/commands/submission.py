@@ -91,22 +91,22 @@ def submit(options: Submission) -> None:
             soft_wrap=True,
         )
     if options.report is None and options.verbosity != "quiet":
-        hint("the same with --report report.html, for one page of tables and charts")
+        hint("add --report report.html for one page with tables and charts")
 
 
 def session_of(options: Submission) -> tuple[SessionSpec, int]:
     """The session and which of its producers this client is; raises `UsageError`."""
     found = re.fullmatch(r"(\d{1,4})/(\d{1,4})", options.producer)
     if found is None or not int(found[1]) < int(found[2]):
-        raise UsageError("--producer is i/N with i from 0 to N-1")
+        raise UsageError("--producer must be i/N with i from 0 to N-1")
     if options.gateway is None and (options.detach or options.session or found[2] != "1"):
         raise UsageError("--detach, --session and --producer need a --gateway")
     if found[2] != "1" and options.session is None:
-        raise UsageError("several producers need one --session (any UUID, the same for all)")
+        raise UsageError("several producers need --session UUID, the same for all of them")
     try:
         name = str(uuid.UUID(options.session)) if options.session else str(uuid.uuid4())
     except ValueError as error:
-        raise UsageError(f"not a session's id (a UUID): {options.session}") from error
+        raise UsageError(f"not a session id (a UUID): {options.session}") from error
     return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
 
 
@@ -114,7 +114,7 @@ def _check_report(options: Submission, output: Path) -> None:
     if options.report is None:
         return
     if options.detach:
-        raise UsageError("--report needs the results, and --detach does not wait for them")
+        raise UsageError("--report needs the results, but --detach does not wait for them")
     from coffeeshop.report import check_place
 
     check_place(options.report, output)
@@ -203,7 +203,7 @@ def _asks_to_keep(session: str) -> bool:
 
     if click.confirm(f"Cancel the session {session}?", default=True, err=True):
         return False
-    click.echo(f"It goes on: coffeeshop watch {session}", err=True)
+    click.echo(f"The session goes on; follow it with: coffeeshop watch {session}", err=True)
     return True
 
 

@@ -34,13 +34,13 @@ from coffeeshop.settings import Settings, set_up_logging
     "--data-folder",
     "folder",
     type=DataFolder(),
-    help="A path, or a name under the data root; the root itself if absent.",
+    help="A path or a name under --data-root; default: the data root itself.",
 )
 @click.option("--data-root", type=click.Path(path_type=Path), help="[COFFEESHOP_DATA_ROOT, .data]")
 @click.option(
     "--output-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where the five files go.  [results/<folder name>]",
+    help="Folder for the five result files.  [results/<folder name>]",
 )
 @click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
 @report_option
@@ -51,29 +51,32 @@ from coffeeshop.settings import Settings, set_up_logging
     type=Choice(["fail", "skip"]),
     default="fail",
     show_default=True,
-    help="skip: write bad rows with their reason to rejected.csv and go on.",
+    help="skip: leave bad rows out and list them in rejected.csv.",
 )
 @click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the results.")
 @click.option(
-    "--gateway", help="A gateway's URL; without one all of it runs here.  [COFFEESHOP_GATEWAY]"
+    "--gateway",
+    help="URL of a gateway; without it, the analysis runs in this process.  [COFFEESHOP_GATEWAY]",
 )
 @click.option(
     "--gateway-patience",
     type=click.FloatRange(min=0),
-    help="Seconds in which an unanswered request is repeated.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
+    help="Seconds to repeat a request that gets no answer.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
 )
-@click.option("--detach", is_flag=True, help="Send the data, print the session's id, do not wait.")
+@click.option(
+    "--detach", is_flag=True, help="Send the data, print the session id, and do not wait."
+)
 @credentials_options
 @click.option(
     "--session",
     type=SessionId("open"),
-    help="The id (a UUID) of a session that several clients feed.",
+    help="Session id (UUID), the same for all clients that feed one session.",
 )
-@click.option("--producer", default="0/1", help="i/N: send the i-th of N shares.  [0/1]")
+@click.option("--producer", default="0/1", help="i/N: send share i (from 0) of N shares.  [0/1]")
 @tracing_option
-@click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
+@click.option("--verbose", "verbosity", flag_value="verbose", help="Log each step of the protocol.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors and ids only.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON summary and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print only a JSON summary.")
 def submit(
     folder: str | None,
     data_root: Path | None,

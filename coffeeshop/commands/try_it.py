@@ -21,7 +21,7 @@ from coffeeshop.terminal import hint
     examples=(
         ("100,000 transactions", "coffeeshop generate .data/example"),
         (
-            "other rows, in one file a table",
+            "another size and seed, one file per table",
             "coffeeshop generate my/folder --transactions 5000 --seed 7 --layout flat",
         ),
     ),
@@ -42,7 +42,7 @@ def generate(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Write a data folder of the real schema, oddities included, into OUT.
+    """Write an example data folder into OUT, with the irregularities of real exports.
 
     The same arguments write the same bytes.
     """
@@ -50,7 +50,7 @@ def generate(
     from coffeeshop.generate import generate as run
 
     if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty; name a folder that is, or that is not there yet")
+        raise UsageError(f"{out} is not empty; choose an empty or new folder")
     try:
         rows = run(out, transactions=transactions, seed=seed, dialect=dialect, layout=layout)
     except OSError as error:
@@ -65,19 +65,19 @@ def generate(
 
 @click.command(
     cls=Command,
-    short_help="Three clients at once, while tasks are killed.",
+    short_help="Run three clients at once while tasks crash.",
     examples=(
-        ("here, while tasks are killed", "coffeeshop demo"),
-        ("by a gateway", "coffeeshop demo --gateway http://127.0.0.1:9000"),
+        ("in this process; tasks crash on purpose", "coffeeshop demo"),
+        ("on a gateway", "coffeeshop demo --gateway http://127.0.0.1:9000"),
     ),
 )
 @click.option("--transactions", type=click.IntRange(1, 200_000), default=20_000, show_default=True)
-@click.option("--gateway", help="Let a gateway's system do it.  [COFFEESHOP_GATEWAY]")
+@click.option("--gateway", help="Submit to this gateway.  [COFFEESHOP_GATEWAY]")
 @credentials_options
-@click.option("--verbose", "verbosity", flag_value="verbose", help="Log the protocol's life.")
-@click.option("--json", "as_json", is_flag=True, help="Print each client's answers as JSON only.")
+@click.option("--verbose", "verbosity", flag_value="verbose", help="Log each step of the protocol.")
+@click.option("--json", "as_json", is_flag=True, help="Print the results of each client as JSON.")
 def demo(transactions: int, gateway: str | None, verbosity: str | None, as_json: bool) -> None:
-    """Three clients at once, each with its own data and its own answers.
+    """Run three clients at once, each with its own data and results.
 
     Without a gateway everything runs here, no broker needed, and tasks are killed meanwhile.
     """

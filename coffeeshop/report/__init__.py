@@ -24,7 +24,7 @@ def check_place(path: Path, made: Path | None = None) -> None:
     if path.is_dir():
         raise UsageError(f"cannot write {path}: it is a directory")
     if not path.parent.is_dir() and (made is None or path.parent.resolve() != made.resolve()):
-        raise UsageError(f"cannot write {path}: there is no directory {path.parent}")
+        raise UsageError(f"cannot write {path}: no such directory: {path.parent}")
 
 
 def write_report(

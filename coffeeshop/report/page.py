@@ -111,7 +111,7 @@ def _warnings(run: Run) -> str:
     if not run.warnings:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in run.warnings)
-    return f'<div class="notice warn"><p>The data is odd in places:</p><ul>{items}</ul></div>'
+    return f'<div class="notice warn"><p>Warnings about the data:</p><ul>{items}</ul></div>'
 
 
 def _rows(run: Run) -> str:

@@ -40,4 +40,4 @@ def connect(url: str, *, name: str = "coffeeshop") -> Transport:
         from coffeeshop.transport.rabbitmq import RabbitTransport
 
         return RabbitTransport(url, name=name)
-    raise UsageError("a transport's URL begins with memory:, amqp:// or amqps://")
+    raise UsageError("a broker URL begins with memory:, amqp:// or amqps://")

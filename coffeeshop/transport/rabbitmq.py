@@ -226,7 +226,7 @@ class RabbitTransport:
         try:
             settled.result(self._call_timeout)
         except FutureTimeout as error:
-            raise Unreachable("the broker did not settle in time") from error
+            raise Unreachable("the broker was not ready in time after its start") from error
 
     def _link(self, purpose: str, blocked_timeout: float | None = None) -> Link:
         return Link(self._loop, self._address, f"{self._name}:{purpose}", blocked_timeout)
@@ -285,7 +285,7 @@ def _bound(call: Callable[[Link], None], link: Link) -> Callable[[], None]:
 
 def _abort(links: set[Link]) -> None:
     for link in tuple(links):
-        link.abort(TimeoutError("no goodbye from the broker"))
+        link.abort(TimeoutError("the broker did not confirm the close"))
 
 
 def _stream_arguments(max_bytes: int | None) -> dict[str, Any]:

@@ -98,7 +98,7 @@ class Control:
             raise Unreachable(f"the broker did not answer within {timeout:g} s") from error
         except ChannelClosedByBroker as error:
             if error.reply_code == ACCESS_REFUSED:
-                raise Forbidden(f"the broker refuses: {error.reply_text}") from error
+                raise Forbidden(f"the broker refused the request: {error.reply_text}") from error
             raise
 
     def ask(self, act: Act, on_answer: OnAnswer) -> None:
@@ -239,4 +239,4 @@ class Control:
 
 
 def _broken(name: str, words: str) -> JournalBroken:
-    return JournalBroken(f"the broker holds {name} without a stream behind it: {words}")
+    return JournalBroken(f"the broker holds {name} without a stream: {words}")

@@ -119,7 +119,9 @@ class Link:
         delay = self._backoff.next()
         if is_refusal(error):
             delay = LAST_DELAY
-            self.refusal = Forbidden(f"the broker at {self._address.redacted} refuses this user")
+            self.refusal = Forbidden(
+                f"the broker at {self._address.redacted} refuses the user or password"
+            )
         else:
             self.refusal = None
         self._cancel_retry = self._loop.later(delay, self.open)

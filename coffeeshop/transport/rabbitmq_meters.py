@@ -16,16 +16,18 @@ class Meters:
     def __init__(self) -> None:
         self._confirm = Histogram(
             "coffeeshop_publish_confirm_seconds",
-            "From the sending of a message until the broker confirms it.",
+            "Seconds from sending a message to the broker's confirmation.",
             registry=None,
             buckets=BUCKETS,
         )
         self._bytes = Counter(
-            "coffeeshop_published_bytes", "Bodies of messages sent to the broker.", registry=None
+            "coffeeshop_published_bytes",
+            "Bytes of message bodies sent to the broker.",
+            registry=None,
         )
         published = Counter(
             "coffeeshop_published",
-            "Messages for the broker by how they ended.",
+            "Messages sent to the broker, by outcome.",
             ["outcome"],
             registry=None,
         )

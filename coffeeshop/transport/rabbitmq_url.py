@@ -68,9 +68,11 @@ class Address:
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise UsageError("the broker's URL has no valid host and port") from error
+            raise UsageError("the broker URL has no valid host and port") from error
         if parts.scheme not in _PORTS or not parts.hostname:
-            raise UsageError("the broker's URL must read amqp[s]://user:password@host:port/vhost")
+            raise UsageError(
+                "the broker URL must have the form amqp[s]://user:password@host:port/vhost"
+            )
         options = _options(parts)
         heartbeat = _whole(options.pop("heartbeat", "20"))
         return cls(
@@ -98,13 +100,13 @@ def _options(parts: SplitResult) -> dict[str, str]:
     if parts.scheme == "amqps":
         known |= {"ca", "cert", "key", "verify", "server_name"}
     if unknown := sorted(options.keys() - known):
-        raise UsageError(f"unknown option in the broker's URL: {', '.join(unknown)}")
+        raise UsageError(f"unknown option in the broker URL: {', '.join(unknown)}")
     return options
 
 
 def _whole(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise UsageError("heartbeat in the broker's URL must be a whole number of seconds")
+        raise UsageError("heartbeat in the broker URL must be a whole number of seconds")
     return int(text)
 
 
@@ -116,7 +118,7 @@ def _tls(scheme: str, tls: Tls | None, options: dict[str, str]) -> Tls | None:
     tls = tls or Tls()
     if (verify := options.pop("verify", None)) is not None:
         if verify.lower() not in _YES_NO:
-            raise UsageError("verify in the broker's URL must be true or false")
+            raise UsageError("verify in the broker URL must be true or false")
         tls = replace(tls, verify=_YES_NO[verify.lower()])
     texts: dict[str, Any] = dict(options)
     return replace(tls, **texts)

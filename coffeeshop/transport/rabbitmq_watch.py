@@ -60,7 +60,7 @@ class ConfirmWatch:
             return
         if self._is_overdue(watched):
             self._impatient = min(2 * self._impatient, self._timeout)
-            watched.wire.abort(TimeoutError("a confirmation did not come in time"))
+            watched.wire.abort(TimeoutError("the broker did not confirm a message in time"))
             return
         if self._is_late(watched.overtaken_since(), OVERTAKEN):
             watched.wire.abort(TimeoutError("later confirmations overtook an earlier one"))

@@ -118,9 +118,9 @@ def with_an_open_quote(data: Path) -> None:
         (without_a_table, "no files for table users"),
         (without_a_column, "stores.csv, line 1: no column store_name"),
         (without_anything, "no table found"),
-        (with_broken_gzip, "broken gzip"),
+        (with_broken_gzip, "damaged gzip"),
         (with_bad_text, "menu_items.csv, line 4: not UTF-8"),
-        (with_an_open_quote, "a quote is opened and never closed"),
+        (with_an_open_quote, "a quoted field is opened and never closed"),
     ],
 )
 def test_each_kind_of_bad_input_has_its_own_message(

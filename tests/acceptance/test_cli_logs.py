@@ -83,7 +83,7 @@ def test_json_comes_out_as_json(capsys: pytest.CaptureFixture[str], files: list[
     ("arguments", "said"),
     [
         (["no-such-file"], "cannot read no-such-file"),
-        (["--since", "soon"], "not a moment: 'soon'"),
+        (["--since", "soon"], "not a time: 'soon'"),
         (["--level", "loud"], "loud"),
     ],
 )

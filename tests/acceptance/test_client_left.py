@@ -134,7 +134,7 @@ def test_a_session_whose_batches_never_come_is_aborted_after_the_clients_time(
     assert known.state == "open"
     place.passes(TIMEOUT + 1)
     eventually(lambda: known.state == "aborted", "it is aborted")
-    assert "of stores from producer 0, batches missing: 1" in known.reason
+    assert "1 of stores from producer 0 missing" in known.reason
     is_over(place, known, "aborted")
 
 

@@ -210,7 +210,7 @@ def test_concurrent_clients_each_get_their_own_answers_and_nothing_is_left(
     ids = {session for session, _ in found}
     # A gateway forgets what expired; before that it is asked whether anything was left.
     findings = {each.check: each for each in examine(client)}
-    assert findings["nothing left on the broker"].ok, findings
+    assert findings["no leftover journals on the broker"].ok, findings
     eventually(lambda: not ids & {s["id"] for s in client.sessions(limit=1000)}, "results expire")
     assert all(not objects_of(broker, session) for session in ids)
     assert all(node.get("tasks", 0) == 0 for node in client.nodes())

@@ -116,7 +116,7 @@ def test_a_row_that_is_longer_than_a_part_stays_whole(module: Watched) -> None:
 
 def test_a_quote_that_is_never_closed_is_an_error_with_its_line(module: Watched) -> None:
     found = cut(module, 'a,b\n1,1\n2,"\n3,3\n', 6)
-    assert found["error"] == "a quote is opened and never closed"
+    assert found["error"] == "a quoted field is opened and never closed"
     assert found["line"] == 3
 
 

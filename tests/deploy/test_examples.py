@@ -104,7 +104,7 @@ def test_the_demo_by_a_gateway_tells_what_each_client_hears_and_compares(
     sessions = set(re.findall(r"opens session ([0-9a-f-]{36})", done.stdout))
     assert len(sessions) == len(NAMES)
     for name in NAMES:
-        heard = re.findall(rf"{name} +hears: (\w+) ?(.*)", done.stdout)
+        heard = re.findall(rf"{name} +event: (\w+) ?(.*)", done.stdout)
         assert len([event for event, _ in heard if event == "result"]) == 5
         assert heard[-1] == ("completed", "")
     assert " crash " not in done.stdout

@@ -29,7 +29,7 @@ ODD_ROWS = [b'1,12" pipe\n', b'1,a"b\n1,c"d\n', b'1,"a"b"c\n', b'x"y,1\n', b"1,a
 BAD_ROWS = [b'1,"a\n', b'"\n', BOM + b"1,a\n"]
 ROW_LIKE = st.sampled_from(ROWS + ODD_ROWS + BAD_ROWS)
 FILES = BODIES | st.lists(ROW_LIKE, max_size=12).map(b"".join)
-OPEN = "a quote is opened and never closed"
+OPEN = "a quoted field is opened and never closed"
 
 
 def letter_by_letter(text: bytes) -> tuple[list[bytes], bool]:

@@ -66,7 +66,7 @@ def test_other_columns_are_refused(batch: pa.RecordBatch) -> None:
 
 
 def test_a_second_batch_is_not_lost_in_silence() -> None:
-    with pytest.raises(CodecError, match="one batch is wanted, not 2"):
+    with pytest.raises(CodecError, match="expected one batch, not 2"):
         arrow("transactions", stream(*TRANSACTIONS))
 
 

@@ -215,7 +215,7 @@ def test_the_doctor_names_them_and_says_where_the_command_is(broken: list[str]) 
     gateway: Any = Healthy(broken)
     client: GatewayClient = gateway
     found: dict[str, Finding] = {each.check: each for each in examine(client)}
-    finding = found.pop("no names without a stream on the broker")
+    finding = found.pop("no broken stream names on the broker")
     assert finding.ok is not bool(broken)
     assert finding.found.startswith(f"{len(broken)} names")
     assert all(name in finding.advice for name in broken)

@@ -139,7 +139,7 @@ def test_a_record_that_three_attempts_did_not_survive_is_given_up_with_its_sessi
     ref = attempts.start()
     told = attempts.told()
     assert isinstance(told, TaskHopeless)
-    assert told.reason.startswith("batch transactions/0/0 was being worked on by filters.0")
+    assert told.reason.endswith("of filters.0 died while working on batch transactions/0/0")
     assert ref.actor_stopped.wait(PATIENCE)
     assert transport.delivered[TASK.journal] == 0
 
@@ -193,7 +193,7 @@ def test_a_session_with_a_hopeless_task_fails_once_for_that_reason(
     assert settled == {TaskSettled(TASK), TaskSettled(other)}
     failures = [r for r in transport.records("out.s") if r.kind == "failed"]
     assert len(failures) == 1
-    assert b"when 3 attempts died" in failures[0].body
+    assert b"3 attempts of filters.0 died" in failures[0].body
 
 
 def test_a_task_that_hangs_fails_its_session_and_its_node_asks_to_be_replaced(

@@ -41,7 +41,7 @@ def test_other_tasks_and_own_repeats_do_not_count() -> None:
 
 def test_three_attempts_that_died_over_one_record_are_beyond_hope() -> None:
     found = judge([*claims("", "", *["batch t/0/1"] * SAME_CULPRIT), OWN], OWN)
-    assert found.hopeless == "batch t/0/1 was being worked on by filters.0 when 3 attempts died"
+    assert found.hopeless == "3 attempts of filters.0 died while working on batch t/0/1"
 
 
 @pytest.mark.parametrize("last", [("a", "a"), ("a", "b", "a"), ("a", "a", ""), ("", "", "")])
@@ -58,10 +58,10 @@ def test_a_record_that_was_survived_is_not_blamed() -> None:
     assert judge([*survived, OWN], OWN) == Verdict(careful=True)
 
 
-@pytest.mark.parametrize(("last", "over"), [("", ""), ("b", ", lastly over b")])
+@pytest.mark.parametrize(("last", "over"), [("", ""), ("b", ", the last one while working on b")])
 def test_a_task_that_was_begun_too_often_is_beyond_hope(last: str, over: str) -> None:
     found = judge([*claims(*["a", ""] * (MOST_ATTEMPTS // 2 - 1), "a", last), OWN], OWN)
-    assert found.hopeless == f"filters.0 was begun {MOST_ATTEMPTS} times and never ended{over}"
+    assert found.hopeless == f"{MOST_ATTEMPTS} attempts of filters.0 died{over}"
 
 
 def test_turns_come_one_at_a_time_in_the_order_of_asking() -> None:

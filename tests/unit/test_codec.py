@@ -161,7 +161,7 @@ def test_the_digest_tells_contents_apart() -> None:
 
 
 def test_a_stream_of_two_batches_is_refused() -> None:
-    with pytest.raises(CodecError, match="one batch is wanted, not 2"):
+    with pytest.raises(CodecError, match="expected one batch, not 2"):
         decode(stream(MENU, MENU))
 
 

@@ -197,14 +197,14 @@ def test_readiness_is_asked_once(answer: Answer, ready: bool) -> None:
 
 @pytest.mark.parametrize("url", ["", "gateway", "localhost:9000", "ftp://x", "http://"])
 def test_what_is_no_url_is_said_at_once(url: str) -> None:
-    with pytest.raises(errors.UsageError, match="not a gateway's URL"):
+    with pytest.raises(errors.UsageError, match="not a gateway URL"):
         GatewayClient(url)
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b"3", b""])
 def test_another_server_at_the_url_is_recognised(body: bytes) -> None:
     gateway = Gateway(httpx.Response(200, content=body))
-    with pytest.raises(errors.UsageError, match="no gateway"):
+    with pytest.raises(errors.UsageError, match="not a coffeeshop gateway"):
         gateway.client.status()
 
 

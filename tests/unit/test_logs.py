@@ -144,7 +144,7 @@ def test_a_moment_may_be_written_out() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "10", "m", "-5m", "99999999999d", "1e400s"])
 def test_what_is_no_moment_is_a_mistake(text: str) -> None:
-    with pytest.raises(UsageError, match="not a moment"):
+    with pytest.raises(UsageError, match="not a time"):
         moment_of(text, NOW)
 
 

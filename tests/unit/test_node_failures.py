@@ -75,7 +75,9 @@ def test_the_intensity_of_one_session_is_no_other_sessions_matter(
     out = Tap(cluster.transport, "out.s")
     cluster.feed(spec)
     cluster.feed(other)
-    with pytest.raises(SessionFailed, match="failed too often, lastly: RuntimeError: never again"):
+    with pytest.raises(
+        SessionFailed, match="failed too often; last reason: RuntimeError: never again"
+    ):
         failing.result(PATIENCE)
     assert answers(healthy) == ANSWER
     cluster.wait_acked(tasks(spec) + tasks(other))
@@ -128,7 +130,7 @@ def test_sessions_that_fail_again_and_again_end_the_node_which_tells_outside(
     node = cluster.node(Supervision(Intensity(2, 60), backoff=Backoff(0.001, 0.01)))
     cluster.open(SessionSpec("s", "fused", 1, 1))
     assert cluster.failures.get(timeout=PATIENCE) == (
-        "GaveUp: s failed too often, lastly with RuntimeError: a bug of ours"
+        "GaveUp: s failed too often; last reason: RuntimeError: a bug of ours"
     )
     assert node.actor_stopped.wait(PATIENCE)
     assert cluster.failures.empty()

@@ -120,7 +120,7 @@ def test_a_stream_of_one_stage_travels_nowhere() -> None:
 
 
 def test_an_unknown_plan_is_refused_with_the_choices() -> None:
-    with pytest.raises(UsageError, match="no plan 'x'; there are fused, staged"):
+    with pytest.raises(UsageError, match="no plan 'x'; the plans are fused, staged"):
         plan_named("x")
 
 

@@ -175,7 +175,7 @@ def test_a_negative_number_is_refused() -> None:
 
 
 def test_an_unknown_producer_or_stream_is_refused() -> None:
-    with pytest.raises(ProtocolError, match="'9' is no announced producer of 't'"):
+    with pytest.raises(ProtocolError, match="'9' is not an announced producer of 't'"):
         _one().admit("t", "9", 0)
     with pytest.raises(ProtocolError):
         _one().end("u", "0", 0)
@@ -184,7 +184,7 @@ def test_an_unknown_producer_or_stream_is_refused() -> None:
 def test_a_batch_at_the_ended_count_is_refused() -> None:
     ledger = _one()
     ledger.end("t", "0", 1)
-    with pytest.raises(ProtocolError, match="after ending it at 1"):
+    with pytest.raises(ProtocolError, match="ended the table with 1 batches"):
         ledger.admit("t", "0", 1)
     assert ledger.admit("t", "0", 0)
 
@@ -192,7 +192,7 @@ def test_a_batch_at_the_ended_count_is_refused() -> None:
 def test_a_changed_count_is_refused() -> None:
     ledger = _one()
     ledger.end("t", "0", 3)
-    with pytest.raises(ProtocolError, match="with 2 batches after saying 3"):
+    with pytest.raises(ProtocolError, match="with 2 batches, and before with 3"):
         ledger.end("t", "0", 2)
 
 

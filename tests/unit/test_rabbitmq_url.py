@@ -43,8 +43,8 @@ def test_an_ipv6_host_keeps_its_brackets_in_the_redacted_url() -> None:
     ("url", "complaint"),
     [
         ("amqp://me:s3cret@broker:port/", "host and port"),
-        ("http://me:s3cret@broker/", "must read amqp"),
-        ("amqp:///", "must read amqp"),
+        ("http://me:s3cret@broker/", "must have the form amqp"),
+        ("amqp:///", "must have the form amqp"),
         ("amqp://me:s3cret@broker/?heartbeat=soon", "heartbeat"),
         ("amqp://me:s3cret@broker/?verify=false", "unknown option .*verify"),
         ("amqps://me:s3cret@broker/?verify=perhaps", "true or false"),

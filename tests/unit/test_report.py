@@ -267,7 +267,7 @@ def test_a_failure_leaves_the_report_before_as_it_was(
 
 
 def test_a_place_where_no_file_can_be_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is no directory"):
+    with pytest.raises(UsageError, match="no such directory"):
         check_place(tmp_path / "missing" / "report.html")
     with pytest.raises(UsageError, match="it is a directory"):
         check_place(tmp_path)

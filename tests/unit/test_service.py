@@ -121,7 +121,7 @@ def test_every_type_stands_for_its_stages() -> None:
 
 
 def test_a_type_nobody_knows_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="no node type 'waiter'; there are gateway, "):
+    with pytest.raises(UsageError, match="no node type 'waiter'; the types are gateway, "):
         stages_of(("worker", "waiter"))
 
 

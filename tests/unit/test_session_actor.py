@@ -104,7 +104,7 @@ def test_too_many_failures_fail_the_session_with_one_record(
         "session",
         "filters.0+filters.1",
         0,
-        b"filters.0 failed too often, lastly: MemoryError: all of it",
+        b"filters.0 failed too often; last reason: MemoryError: all of it",
     )
     transport.settle()
     assert out.empty()

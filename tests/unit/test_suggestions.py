@@ -75,8 +75,8 @@ def root(tmp_path: Path) -> Path:
     ("name", "words"),
     [
         ("datset1", "; did you mean 'dataset1'?"),
-        ("zzz", "; there are dataset1, north"),
-        (None, "; name one with --data-folder"),
+        ("zzz", "; found: dataset1, north"),
+        (None, "; give one with --data-folder"),
     ],
 )
 def test_a_folder_that_is_not_there_is_told_with_those_that_are(

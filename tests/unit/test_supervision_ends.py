@@ -27,7 +27,7 @@ def test_too_many_failures_end_the_root_and_are_told_outside(
     clock.next(PATIENCE)
     tell(keepers.ref(keeper, "a"), ValueError("enough"))
     reason = keepers.failures.get(timeout=PATIENCE)
-    assert reason == "GaveUp: a failed too often, lastly with ValueError: enough"
+    assert reason == "GaveUp: a failed too often; last reason: ValueError: enough"
     seen = {keepers.events.get(timeout=PATIENCE) for _ in range(6)}
     assert ("stopped", "b", 2) in seen
     assert clock.planned == 0

@@ -26,17 +26,17 @@ from tests.unit.test_task_actor import YEARS
         (
             batch("transactions", 0, transactions(), "9"),
             "batch transactions/9/0",
-            "ProtocolError: '9' is no announced producer of 'transactions'",
+            "ProtocolError: '9' is not an announced producer of 'transactions'",
         ),
         (
             batch("menu_items", 0, MENU),
             "batch menu_items/0/0",
-            "ProtocolError: '0' is no announced producer of 'menu_items'",
+            "ProtocolError: '0' is not an announced producer of 'menu_items'",
         ),
         (
             Record("failed", "transactions", "0", 0),
             "failed transactions/0/0",
-            "ProtocolError: a task takes no 'failed' record",
+            "ProtocolError: a task cannot process a record of kind 'failed'",
         ),
     ],
 )

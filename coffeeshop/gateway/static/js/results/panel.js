@@ -27,7 +27,7 @@ async function showWarnings(id, node, signal) {
   if (answer === null || answer.warnings.length === 0) return;
   node.hidden = false;
   node.append(
-    h("p", {}, "The data is odd in places:"),
+    h("p", {}, "Warnings about the data:"),
     h(
       "ul",
       {},

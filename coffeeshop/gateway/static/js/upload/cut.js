@@ -32,10 +32,10 @@ export async function* cut(stream, size = PART) {
         line += count(rows, NEWLINE, rows.length);
         wanted = size;
       } else if (data.length === 0) break;
-      else if (atEnd) throw new CutError("a quote is opened and never closed", line);
+      else if (atEnd) throw new CutError("a quoted field is opened and never closed", line);
       else if (wanted >= LONGEST_ROW)
         throw new CutError(
-          `a row is longer than ${LONGEST_ROW} bytes, or a quote is never closed`,
+          `a row is longer than ${LONGEST_ROW} bytes, or a quoted field is never closed`,
           line,
         );
       else wanted = LONGEST_ROW;

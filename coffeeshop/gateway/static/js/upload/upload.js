@@ -164,7 +164,7 @@ function broken(error, path) {
   if (error instanceof CutError) return new BadFile(error.message, { path, line: error.line });
   if (error instanceof BadFile || error instanceof Problem || error instanceof NoAnswer)
     return error;
-  const reason = path.endsWith(".gz") ? "broken gzip file" : "cannot be read";
+  const reason = path.endsWith(".gz") ? "damaged gzip file" : "cannot be read";
   return new BadFile(`${reason}: ${error.message}`, { path });
 }
 
