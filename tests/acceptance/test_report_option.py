@@ -70,7 +70,10 @@ def test_a_gateway_makes_no_difference_and_an_older_session_has_one_too(
 def test_what_cannot_be_written_is_refused_before_the_work(
     run: Run, data: Path, tmp_path: Path, system: Running
 ) -> None:
-    for place, reason in (("missing/report.html", "no such directory: missing"), (".", "a directory")):
+    for place, reason in (
+        ("missing/report.html", "no such directory: missing"),
+        (".", "a directory"),
+    ):
         done = run(*submit(data, "--report", place))
         assert done.returncode == 2
         assert reason in done.stderr
