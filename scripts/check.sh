@@ -1,5 +1,5 @@
 #!/bin/sh
-# Style, types, import rules, scripts, container files, known vulnerabilities. Runs all of them, fails if one failed.
+# Style, types, import rules, scripts, container files, manifests, known vulnerabilities. Runs all of them, fails if one failed.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 PATH="$PWD/.venv/bin:$PATH"
@@ -12,4 +12,5 @@ shellcheck scripts/*.sh .ci/run || failed=1
 hadolint Dockerfile || failed=1
 check-jsonschema --builtin-schema vendor.compose-spec compose.yaml || failed=1
 sh scripts/audit.sh || failed=1
+sh scripts/checkov.sh || failed=1
 exit $failed
