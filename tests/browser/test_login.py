@@ -66,7 +66,7 @@ def test_a_wrong_token_is_said_to_be_one_and_nothing_is_kept(
     watched = opened(guarded, open_page)
     page = watched.page
     sign_in(page, new_token())
-    expect(page.get_by_role("alert")).to_have_text("This token does not count here.")
+    expect(page.get_by_role("alert")).to_have_text("Invalid token.")
     assert watched.context.cookies() == []
     expect(page.get_by_label("Your token")).to_be_focused()
     page.keyboard.type(TOKEN)  # the wrong one is selected, so it goes

@@ -97,9 +97,9 @@ def test_the_protocol_is_told_in_its_order(system: Running, open_page: Open, fla
     assert len(results) == 5
     ends = [told.index(each) for each in results]
     assert told.index("Every producer ended every table") < told.index(
-        "Completed: every result is there"
+        "Completed: all results are available"
     )
-    assert max(ends) < told.index("Completed: every result is there")
+    assert max(ends) < told.index("Completed: all results are available")
     rows = watched.page.get_by_role("row", name="Transactions")
     expect(rows.first).to_contain_text("ended")
     expect(rows.first).to_contain_text("40,000")
@@ -238,7 +238,7 @@ def test_cancel_and_delete_ask_first(system: Running, open_page: Open) -> None:
     page.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel the session").click()
     watched.expect_state("Cancelled")
-    expect(page.get_by_text("The session is cancelled: cancelled by its client")).to_be_visible()
+    expect(page.get_by_text("The session is cancelled: cancelled by the client")).to_be_visible()
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Go back").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("to be cancelled")
@@ -251,4 +251,4 @@ def test_cancel_and_delete_ask_first(system: Running, open_page: Open) -> None:
 def test_a_session_that_does_not_exist_is_said_to(system: Running, open_page: Open) -> None:
     watched = open_page(system.url, "/#/sessions/00000000-0000-4000-8000-000000000000")
     watched.forgive("Failed to load resource: the server responded with a status of 404")
-    expect(watched.page.get_by_role("alert")).to_contain_text("There is no such session")
+    expect(watched.page.get_by_role("alert")).to_contain_text("The session cannot be shown")

@@ -71,7 +71,7 @@ def test_two_users_do_not_see_each_other(url: str, open_page: Open, flat: Path, 
         expect(page.get_by_role("heading", name="Nodes", exact=True)).to_be_hidden()
         watched.forgive("Failed to load resource: the server responded with a status of 404")
         page.goto(f"{url}/#/sessions/{other}")
-        expect(page.get_by_role("alert")).to_contain_text("There is no such session")
+        expect(page.get_by_role("alert")).to_contain_text("The session cannot be shown")
 
     ops = open_page(url)
     sign_in(ops, "ops")
@@ -87,7 +87,7 @@ def test_the_page_asks_who_one_is_and_forgets_it(url: str, open_page: Open, sche
     assert violations(page) == []
     page.get_by_label("Your token").fill("coffeeshop_wrong")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text("This token does not count here.")
+    expect(page.get_by_role("alert")).to_have_text("Invalid token.")
     assert violations(page) == []
     sign_in(watched, "alice")
     page.get_by_role("button", name="Sign out").click()

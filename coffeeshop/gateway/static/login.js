@@ -11,7 +11,7 @@ async function signIn() {
     body: JSON.stringify({ token: field.value.trim() }),
   });
   if (answer.ok) return location.replace(`./${location.hash}`);
-  said.textContent = answer.status === 403 ? "This token does not count here." : "That did not work.";
+  said.textContent = answer.status === 403 ? "Invalid token." : "The gateway refused the request.";
   field.select();
 }
 
@@ -26,5 +26,5 @@ form.addEventListener("submit", async (event) => {
 });
 if (location.search === "?again")
   said.textContent =
-    "You are signed out: your token no longer counts, or it was shown too long ago. Sign in to go on.";
+    "You are signed out: your token was removed, or your sign-in expired. Sign in to continue.";
 field.focus();

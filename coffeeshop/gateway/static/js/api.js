@@ -42,7 +42,7 @@ export async function json(path, options) {
     return response.status === 204 ? null : await response.json();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new NoAnswer("the gateway's answer broke off");
+    throw new NoAnswer("the gateway's answer was cut off");
   }
 }
 
@@ -64,7 +64,7 @@ async function problemOf(response) {
   try {
     if (isProblem(response)) body = await response.json();
   } catch {
-    body = { title: "the gateway's answer broke off" };
+    body = { title: "the gateway's answer was cut off" };
   }
   return new Problem(response.status, body, Number.isFinite(seconds) ? seconds : null);
 }

@@ -62,7 +62,7 @@ export function overviewPipelines(signal) {
     warning.hidden = missing.length === 0 || !you.admin;
     setText(
       warning,
-      `Open sessions wait: no node runs ${[...new Set(missing)].map(words).join(", ")}.`,
+      `Open sessions wait: no worker runs ${[...new Set(missing)].map(words).join(", ")}.`,
     );
     keyed.show(plans.length ? plans.sort() : ["fused"]);
   };

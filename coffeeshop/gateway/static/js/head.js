@@ -65,7 +65,7 @@ function actions(session, trouble) {
     try {
       await work();
     } catch (error) {
-      trouble.replaceChildren(notice(`That did not work: ${error.message}.`));
+      trouble.replaceChildren(notice(`The action failed: ${error.message}.`));
     }
     button.disabled = false;
   };

@@ -62,7 +62,7 @@ export function lifePanel() {
   function end({ state, reason, ended_at: at }) {
     const text =
       state === "completed"
-        ? "Completed: every result is there"
+        ? "Completed: all results are available"
         : `Ended: ${state}${reason ? `, ${reason}` : ""}`;
     tell("end", text, state === "completed" ? "good" : "bad", at);
   }

@@ -27,7 +27,7 @@ function nothingHere() {
   const node = h(
     "section",
     { class: "empty" },
-    h("h1", { tabindex: "-1" }, "There is nothing here"),
+    h("h1", { tabindex: "-1" }, "Page not found"),
     h("p", {}, h("a", { href: "#/" }, "Go to the overview")),
   );
   return { title: "Not found", node, start: () => {} };
@@ -49,7 +49,7 @@ function show() {
 
 const WORDS = {
   well: () => "The gateway answers again.",
-  silent: () => "The gateway does not answer. What you see may be old; trying again …",
+  silent: () => "The gateway does not answer. This page may be out of date; trying again …",
   stranger: () => [
     "You are signed out, and your upload waits. It goes on when you ",
     h("a", { href: wayIn(), target: "_blank" }, "sign in again in another tab"),

@@ -15,9 +15,9 @@ export function nodesPanel() {
   const empty = h(
     "p",
     { class: "empty" },
-    "No node was heard of lately. Sessions wait until one comes.",
+    "No worker is running. Sessions wait until one starts.",
   );
-  const shown = grid("Nodes heard of lately", HEADS, body, { numbers: NUMBERS, kind: "widest" });
+  const shown = grid("Running nodes", HEADS, body, { numbers: NUMBERS, kind: "widest" });
   const update = ({ nodes }) => {
     empty.hidden = nodes.length > 0;
     shown.hidden = nodes.length === 0;

@@ -95,8 +95,8 @@ function raise(node, above) {
 function gone(node, error) {
   const text =
     error.status === 410
-      ? "This session and its results were removed."
-      : `There is no such session: ${error.message}.`;
+      ? "This session and its results were deleted."
+      : `The session cannot be shown: ${error.message}.`;
   const heading = node.querySelector("h1");
   node.replaceChildren(
     node.firstElementChild,

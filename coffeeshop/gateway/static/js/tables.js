@@ -20,7 +20,7 @@ const HEADS = ["Table", "End of stream", "Batches", "Rows", "Data"];
 /** The table of tables; `update(session)` as it changes. */
 export function tablesPanel() {
   const rows = Object.entries(TABLES).map(([key, name]) => row(key, name));
-  const note = h("p", { class: "hint" }, "Rows and data are those that came over this gateway.");
+  const note = h("p", { class: "hint" }, "Rows and data count what this gateway received.");
   const lines = rows.map((each) => each.node);
   const shown = grid("Input of the session, by table", HEADS, h("tbody", {}, lines), {
     numbers: 2,

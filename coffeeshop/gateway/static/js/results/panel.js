@@ -69,7 +69,7 @@ function page({ key, title, needs, build }, id, signal) {
 }
 
 function waitingText(session) {
-  if (session.state !== "open") return `The session is ${session.state}: there is no such result.`;
+  if (session.state !== "open") return `The session is ${session.state}: it has no such result.`;
   if (session.uploaded) return "All data is in. The answer is being worked out …";
-  return "The answer comes when all data is in.";
+  return "The results appear when all data is uploaded.";
 }

@@ -11,7 +11,7 @@ const TITLE = "Revenue of each store by half-year";
 function build([result], signal) {
   const rows = allRows(result);
   if (rows.length === 0)
-    return { nodes: [h("p", { class: "empty" }, "No store took anything.")], shown: () => {} };
+    return { nodes: [h("p", { class: "empty" }, "No store has payments in this period.")], shown: () => {} };
   const revenue = pivot(rows);
   const how = { rows: revenue.stores.length };
   const drawn = chart(TITLE, () => configuration(revenue), signal, how);

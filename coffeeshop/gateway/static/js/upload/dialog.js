@@ -69,7 +69,7 @@ function wireChoice({ drop, folder, files, trouble }, choose) {
     try {
       choose(await droppedFiles(event.dataTransfer));
     } catch (error) {
-      trouble.replaceChildren(notice(`What was dropped cannot be read: ${error.message}.`));
+      trouble.replaceChildren(notice(`The dropped files cannot be read: ${error.message}.`));
     }
   });
 }

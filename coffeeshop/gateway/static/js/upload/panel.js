@@ -76,6 +76,6 @@ function complaint(error) {
   ];
   return notice(
     `${where.filter(Boolean).join(", ")}: ${message}${value === null ? "" : ` (found “${value}”)`}.`,
-    h("p", {}, "The session was cancelled. Mend the file and start again."),
+    h("p", {}, "The session was cancelled. Fix the file and start again."),
   );
 }
