@@ -9,6 +9,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 
 from coffeeshop import tracing
 from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
@@ -89,7 +90,9 @@ class LocalSystem:
                     on_progress=on_progress,
                     stop=lambda: follower.ended,
                 )
-                return uploaded, follower.result(timeout)
+                completed = follower.result(timeout)
+                warnings = (*uploaded.warnings, *completed.warnings)
+                return uploaded, replace(completed, warnings=warnings)
             finally:
                 release_session(self.transport, spec, results=True)
 

@@ -1,16 +1,23 @@
-"""Which files of a data folder belong to which table."""
+"""A data folder on disk: where it is, and the files of each table."""
 
 from __future__ import annotations
 
+import errno
+import os
+import stat
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from coffeeshop.client.layout import Entry, layout_of
+from coffeeshop.client.names import folder_stem, is_no_data, log_of, table_of
 from coffeeshop.errors import BadData, UsageError
-from coffeeshop.schema import TABLES
 from coffeeshop.suggestions import did_you_mean
 
-SUFFIXES = (".csv", ".csv.gz", ".parquet")
 SHOWN_FOLDERS = 8
+STRANGERS = 1000
+"""Files looked at in a folder that is no table's."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,8 @@ class DataFolder:
 
     path: Path
     files: dict[str, tuple[Path, ...]]
+    warnings: tuple[str, ...] = ()
+    """What is in the folder and not read."""
 
     def size(self, table: str) -> int:
         """Bytes on disk of a table's files."""
@@ -50,47 +59,64 @@ def _folders(data_root: Path) -> list[str]:
 
 
 def open_folder(path: Path) -> DataFolder:
-    """The tables' files in either layout: ``<table>/*.csv`` or ``<table>.csv``.
+    """The tables' files, as `layout.layout_of` sorts them.
 
-    Also ``.csv.gz`` and ``.parquet``. Raises `BadData` that names every missing table, or a table
-    that is there in two forms, which would count twice.
+    Raises `BadData` that names what cannot be read, every missing table, or a table that is there
+    in two forms, which would count twice.
     """
-    files = {table: _files_of(path, table) for table in TABLES}
-    missing = [table for table, found in files.items() if not found]
-    if len(missing) == len(TABLES):
-        raise BadData(
-            f"no table found: expected {', '.join(TABLES)} as <table>/*.csv or <table>.csv",
-            file=str(path),
-        )
-    if missing:
-        raise BadData(f"no files for table {', '.join(missing)}", file=str(path))
-    return DataFolder(path, files)
+    try:
+        layout = layout_of(_entries(path))
+    except OSError as error:
+        raise BadData(f"cannot be read: {error.strerror}", file=str(path)) from error
+    if layout.troubles:
+        first, *more = layout.troubles
+        others = f" (and {len(more)} more of its kind)" if more else ""
+        raise BadData(f"{first.reason}{others}", file=str(path / first.path))
+    files = {
+        table: tuple(path / entry.path for entry in entries)
+        for table, entries in layout.tables.items()
+    }
+    return DataFolder(path, files, layout.warnings)
 
 
-def _files_of(path: Path, table: str) -> tuple[Path, ...]:
-    inside = path / table
-    found = [path / f"{table}{suffix}" for suffix in SUFFIXES]
-    if inside.is_dir():
-        found += [file for file in inside.iterdir() if file.name.endswith(SUFFIXES)]
-    files = sorted(file for file in found if file.is_file())
-    _one_of_each(files)
-    return tuple(files)
+def _entries(path: Path) -> list[Entry]:
+    """All files below a folder. Links are followed; one that leads nowhere or back is a trouble."""
+    found: list[Entry] = []
+    for name in _names(path):
+        top = _below(path, name, frozenset((_identity(path.stat()),)))
+        is_table = table_of(folder_stem(name)) is not None
+        found += top if is_table else islice(top, STRANGERS)
+    return found
 
 
-def _one_of_each(files: list[Path]) -> None:
-    """Refuse the same rows in two forms: `x.csv` beside `x.csv.gz`, or beside a folder `x`."""
-    by_stem: dict[str, Path] = {}
-    for file in files:
-        stem = _stem(file)
-        other = by_stem.setdefault(stem, file)
-        if other is not file:
-            raise BadData(f"the same data is also in {file}; remove one of them", file=str(other))
-    if len({file.parent for file in files}) > 1:
-        raise BadData(
-            f"the table is also in {files[0].parent}; remove one of them", file=str(files[-1])
-        )
+def _below(root: Path, at: str, above: frozenset[tuple[int, int]]) -> Iterator[Entry]:
+    """The file at a place below the root, or those in the folder that is there."""
+    try:
+        status = (root / at).stat()
+        identity = _identity(status)
+        if not stat.S_ISDIR(status.st_mode):
+            trouble = "" if stat.S_ISREG(status.st_mode) else "is neither a file nor a folder"
+            yield Entry(at, status.st_size, trouble, identity)
+        elif identity in above:
+            yield Entry(at, 0, "is a link to a folder that it is in")
+        else:
+            for name in _names(root / at):
+                yield from _below(root, f"{at}/{name}", above | {identity})
+    except OSError as error:
+        yield Entry(at, 0, _broken(root / at, error))
 
 
-def _stem(file: Path) -> str:
-    suffix = next(s for s in sorted(SUFFIXES, key=len, reverse=True) if file.name.endswith(s))
-    return file.name.removesuffix(suffix)
+def _names(folder: Path) -> list[str]:
+    return sorted(name for name in os.listdir(folder) if log_of(name) or not is_no_data(name))
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_dev, status.st_ino
+
+
+def _broken(file: Path, error: OSError) -> str:
+    if error.errno == errno.ELOOP:
+        return "is a link that leads back to itself"
+    if isinstance(error, FileNotFoundError) and file.is_symlink():
+        return f"is a link to nothing ({os.readlink(file)})"
+    return f"cannot be read: {error.strerror}"

@@ -228,7 +228,7 @@ def analyse(
             )
             log.info("client.uploaded", session=spec.id, batches=sum(uploaded.batches.values()))
             if not wait and not follower.ended:
-                return uploaded, {}, ()
+                return uploaded, {}, tuple(uploaded.warnings)
             follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except (Cancelled, SessionFailed):
             raise  # it has ended already
@@ -243,7 +243,7 @@ def analyse(
         with tracing.span("results fetched", {}):
             tables = fetch(client, spec)
         log.info("client.completed", session=spec.id)
-        return uploaded, tables, warnings_of(tables)
+        return uploaded, tables, (*uploaded.warnings, *warnings_of(tables))
 
 
 def _cancel(client: GatewayClient, session: str) -> None:

@@ -48,6 +48,8 @@ class Uploaded:
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     batches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
     rejected: list[Rejected] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    """What was noticed of the input: files that were not read, values that may not be meant so."""
 
 
 OnProgress = Callable[[str, int, int], None]
@@ -70,7 +72,7 @@ def upload(
     the i-th. ``stop`` is asked between batches. Batches are numbered in the folder's order, so a
     client that starts over gives the same ids to the same rows. Raises `BadData`.
     """
-    sent = Uploaded()
+    sent = Uploaded(warnings=list(folder.warnings))
     open_batches: deque[Future[None]] = deque()
     with ThreadPoolExecutor(PARSERS, "parse") as pool:
         for name in ORDER:

@@ -8,6 +8,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,6 +212,7 @@ def _say_detached(options: Submission, session: str, uploaded: Uploaded) -> None
     if options.as_json:
         print(json.dumps({"session": session, "state": "open", "rows": uploaded.rows}))
         return
+    _warn(uploaded.warnings, console(stderr=True))
     print(session)
     if options.verbosity != "quiet":
         hint(f"coffeeshop watch {session}")
@@ -224,8 +226,7 @@ def _show(
     seconds: float,
     errors: Console,
 ) -> None:
-    for warning in completed.warnings:
-        errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+    _warn(completed.warnings, errors)
     if options.verbosity == "quiet":
         return
     screen = console()
@@ -239,6 +240,13 @@ def _show(
         markup=False,
         soft_wrap=True,
     )
+
+
+def _warn(warnings: Sequence[str], errors: Console) -> None:
+    for warning in warnings:
+        errors.print(
+            f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def summary(
