@@ -123,7 +123,8 @@ TABLES: dict[str, Table] = {
         ),
     )
 }
-NULLS = ("", "NULL")
+NULLS = ("", "NULL", "\\N")
+"""How an empty field is written; ``\\N`` is MySQL's and Hive's."""
 
 
 def in_bounds(column: Column, values: pa.Array) -> bool:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
+from coffeeshop.client.dialect import BOM, PLAIN, Dialect, Header, header_of
 from coffeeshop.client.quoting import closed, rows_end
+from coffeeshop.client.sources import broken_as_bad_data, open_text, text_of
 from coffeeshop.errors import BadData
 from coffeeshop.schema import Table
 
 BLOCK = 3_500_000
 """Bytes of a block. Its needed columns encode to less than a record's largest body."""
 HEADER_LIMIT = 1 << 20
-_HEADER = 4096
+_HEADER = 1 << 16
+_HEADER_LINES = 3
+"""Lines that the header is looked for in: a line of Excel's, the header, a row."""
 _ROW_LIMIT = 16 << 20
-BOM = b"\xef\xbb\xbf"
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ class Block:
     body: memoryview | bytes
     whole: bytes | None = None
     """The text it is a part of, when that is no file."""
+    dialect: Dialect = PLAIN
+    """What was exchanged for what in the body."""
+    unended: bool = False
+    """Whether it is the end of the file and its last row has no newline."""
 
     def line_at(self, offset: int) -> int:
         """The line number (from 1) of an offset in the body."""
@@ -46,37 +50,25 @@ class Block:
 def block_of_text(table: Table, name: str, text: bytes) -> Block:
     """A whole CSV text, header included, as one block; ``name`` stands for the file in errors."""
     file = Path(name)
-    end = text.find(b"\n") + 1 or len(text)
-    columns = _header(table, file, text[:end])
-    body = text[end:]
+    with broken_as_bad_data(name), text_of(io.BytesIO(text), name) as stream:
+        text = stream.read()
+    if text in (b"", BOM):
+        raise BadData("the text is empty", file=name)
+    header = header_of(table, file, text, whole=True)
+    text = header.dialect.exchanged(text)
+    body = text[header.end :]
     if not closed(body):
         raise BadData("a quoted field is opened and never closed", file=name)
-    return Block(table, file, columns, end, body, text)
-
-
-def open_binary(file: Path) -> IO[bytes]:
-    """The file's bytes, decompressed when it is a ``.gz``."""
-    try:
-        if file.name.endswith(".gz"):
-            # Buffered, a read gives all that was asked for unless the file ends.
-            return io.BufferedReader(cast(io.RawIOBase, gzip.open(file, "rb")))
-        return file.open("rb")
-    except OSError as error:
-        raise BadData(f"cannot be read: {error.strerror}", file=str(file)) from error
+    return Block(table, file, header.columns, header.end, body, text, dialect=header.dialect)
 
 
 def blocks_of(table: Table, file: Path, size: int = BLOCK) -> Iterator[Block]:
     """The rows of a CSV file in blocks of about ``size`` bytes, cut between rows.
 
-    Raises `BadData` for a missing or repeated column, a broken gzip, or a quote left open.
+    Raises `BadData` for a missing or repeated column, a damaged file, or a quote left open.
     """
-    try:
-        with open_binary(file) as stream:
-            yield from _cut(table, file, stream, size)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadData(f"damaged gzip file: {error}", file=str(file)) from error
-    except OSError as error:
-        raise BadData(f"cannot be read: {error}", file=str(file)) from error
+    with broken_as_bad_data(str(file)), open_text(file) as stream:
+        yield from _cut(table, file, stream, size)
 
 
 class _Plain:
@@ -84,19 +76,22 @@ class _Plain:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self.exchange: bytes | None = None
 
     def at(self, start: int, size: int) -> bytes:
         """``size`` bytes from ``start``, or fewer at the end of the file."""
         # Reading a few bytes again is cheaper than copying everything else behind them.
         self._stream.seek(start)
-        return self._stream.read(size)
+        data = self._stream.read(size)
+        return data if self.exchange is None else data.translate(self.exchange)
 
 
 class _Packed:
-    """The same for a compressed file, where ``start`` never goes back."""
+    """The same for a stream that is read once, where ``start`` never goes back."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
+        self.exchange: bytes | None = None
         self._start = 0
         self._held = b""
 
@@ -105,18 +100,29 @@ class _Packed:
         self._held = self._held[start - self._start :]
         self._held += self._stream.read(max(0, size - len(self._held)))
         self._start = start
-        return self._held[:size]
+        data = self._held[:size]
+        return data if self.exchange is None else data.translate(self.exchange)
 
 
 def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Block]:
-    source = _Packed(stream) if file.name.endswith(".gz") else _Plain(stream)
-    columns, start = _begin(table, file, source)
-    wanted = size
+    source = _Plain(stream) if stream.seekable() else _Packed(stream)
+    header = _begin(table, file, source)
+    start, wanted = header.end, size
+    source.exchange = header.dialect.exchange
     while data := source.at(start, wanted):
         at_end = len(data) < wanted
-        end = len(data) if at_end and closed(data) else rows_end(data)
+        is_closed = at_end and closed(data)
+        end = len(data) if is_closed else rows_end(data)
         if end:
-            yield Block(table, file, columns, start, memoryview(data)[:end])
+            yield Block(
+                table,
+                file,
+                header.columns,
+                start,
+                memoryview(data)[:end],
+                dialect=header.dialect,
+                unended=is_closed and not data.endswith((b"\n", b"\r")),
+            )
             start, wanted = start + end, size
         elif not at_end and wanted < _ROW_LIMIT:
             wanted = min(2 * wanted, _ROW_LIMIT)  # a row that is longer than a block
@@ -131,47 +137,22 @@ def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Blo
             raise BadData(reason, file=str(file), line=_last_line(file))
 
 
-def _begin(table: Table, file: Path, source: _Plain | _Packed) -> tuple[tuple[str, ...], int]:
-    """The columns, and where the rows begin."""
-    head = source.at(0, _HEADER)
-    if b"\n" not in head:
-        head = source.at(0, HEADER_LIMIT + 1)
-    end = head.find(b"\n") + 1 or len(head)
-    if end > HEADER_LIMIT:
+def _begin(table: Table, file: Path, source: _Plain | _Packed) -> Header:
+    head, asked = source.at(0, _HEADER), _HEADER
+    if head.count(b"\n") < _HEADER_LINES:
+        asked = HEADER_LIMIT + 1
+        head = source.at(0, asked)
+    if head in (b"", BOM):
+        raise BadData("the file is empty", file=str(file))
+    if b"\n" not in head and len(head) > HEADER_LIMIT:
         raise BadData(f"the header is longer than {HEADER_LIMIT} bytes", file=str(file), line=1)
-    return _header(table, file, head[:end]), end
-
-
-def _header(table: Table, file: Path, line: bytes) -> tuple[str, ...]:
-    line = line.removeprefix(BOM)
-    if not closed(line):
-        raise BadData("a column name contains a line break", file=str(file), line=1)
-    try:
-        text = line.decode().rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise BadData("not UTF-8 text", file=str(file), line=1) from error
-    try:
-        columns = tuple(name.strip() for name in next(csv.reader([text]), []))
-    except csv.Error as error:
-        raise BadData(
-            "the first line is not the header of a CSV file", file=str(file), line=1
-        ) from error
-    for column in table.columns:
-        if columns.count(column.name) != 1:
-            how = "no" if column.name not in columns else "more than one"
-            raise BadData(
-                f"{how} column {column.name}; {table.name} needs "
-                f"{', '.join(c.name for c in table.columns)}",
-                file=str(file),
-                line=1,
-            )
-    return columns
+    return header_of(table, file, head, whole=len(head) < asked)
 
 
 def line_at(file: Path, offset: int) -> int:
     """The line number (from 1) of a byte offset, found by reading the file up to there."""
     lines = 1
-    with open_binary(file) as stream:
+    with open_text(file) as stream:
         while offset > 0:
             data = stream.read(min(offset, 1 << 20))
             if not data:

@@ -70,7 +70,7 @@ def open_folder(path: Path) -> DataFolder:
         raise BadData(f"cannot be read: {error.strerror}", file=str(path)) from error
     if layout.troubles:
         first, *more = layout.troubles
-        others = f" (and {len(more)} more of its kind)" if more else ""
+        others = f"; {len(more)} more cannot be read" if more else ""
         raise BadData(f"{first.reason}{others}", file=str(path / first.path))
     files = {
         table: tuple(path / entry.path for entry in entries)

@@ -97,7 +97,8 @@ def layout_of(entries: Iterable[Entry]) -> Layout:
         troubles.extend(_twice(each))
     tables = {table: tuple(_in_order(each.entries)) for table, each in found.items()}
     troubles.extend(_missing([table for table in TABLES if not tables[table]], strangers, unread))
-    return Layout(tables, tuple(troubles), tuple(_warnings(unread, strangers)))
+    by_path = {trouble.path: trouble for trouble in reversed(troubles)}
+    return Layout(tables, tuple(reversed(by_path.values())), tuple(_warnings(unread, strangers)))
 
 
 def rooted(entries: Iterable[Entry]) -> tuple[str, list[Entry]]:
@@ -151,18 +152,18 @@ def _twice(found: _Found) -> Iterator[Trouble]:
     """
     first, *others = [files[0].path for files in found.whole.values()] or [""]
     for other in others:
-        yield Trouble(f"is there twice, also as {first}", other)
+        yield Trouble(f"the table is also in {first}; remove one of them", other)
     if first and found.parts:
         part = found.parts[0].path
-        yield Trouble(
-            f"is there twice, also as {first}: put parts of a table into a folder of its name", part
-        )
+        yield Trouble(f"the table is also in {first}; put all parts of it into one folder", part)
     entries = sorted(found.entries, key=lambda entry: entry.path)
     folders = _folders(entries)
     seen: dict[tuple[int, int] | None, str] = {}
     for entry in entries:
         if entry.identity is not None and entry.identity in seen:
-            yield Trouble(f"is there twice, also as {seen[entry.identity]}", entry.path)
+            yield Trouble(
+                f"the same data is also in {seen[entry.identity]}; remove one of them", entry.path
+            )
         seen[entry.identity] = entry.path
     for folder, files in groupby(entries, lambda entry: entry.path.rpartition("/")[0]):
         yield from _twice_in(list(files), folders.get(folder, {}))
@@ -186,11 +187,13 @@ def _twice_in(files: list[Entry], folders: dict[str, str]) -> Iterator[Trouble]:
         other = stems.setdefault(stem, entry.path)
         original = stems.get(copied_from(stem), "")
         if other != entry.path:
-            yield Trouble(f"is there twice, also as {other}", entry.path)
+            yield Trouble(f"the same data is also in {other}; remove one of them", entry.path)
         elif original:
-            yield Trouble(f"is there twice by its name, also as {original}", entry.path)
+            yield Trouble(f"is a copy of {original} by its name; remove one of them", entry.path)
         elif stem in folders:
-            yield Trouble(f"is there twice, also as {folders[stem]}", entry.path)
+            yield Trouble(
+                f"the same data is also in {folders[stem]}; remove one of them", entry.path
+            )
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:

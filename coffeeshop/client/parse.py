@@ -12,8 +12,19 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from coffeeshop.client.blocks import BOM, Block
+from coffeeshop.client.blocks import Block
+from coffeeshop.client.dialect import BOM
 from coffeeshop.client.quoting import rows
+from coffeeshop.client.values import (
+    ESCAPED_QUOTE,
+    ESCAPES,
+    Refused,
+    checked_text,
+    instants,
+    midnights,
+    translated,
+    why,
+)
 from coffeeshop.errors import BadData
 from coffeeshop.schema import NULLS, Column, Kind, Table, in_bounds
 
@@ -33,6 +44,7 @@ class Parsed:
     table: Table
     batch: pa.RecordBatch
     rejected: tuple[Rejected, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
@@ -42,7 +54,8 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
     out and tells them in ``rejected``.
     """
     try:
-        return Parsed(block.table, _batch(block, block.body, block.table.columns))
+        batch = _batch(block, block.body, block.table.columns)
+        return Parsed(block.table, batch, (), _doubts(block))
     except (pa.ArrowException, Refused):
         pass  # the bisection below says what and where
     found = list(rows(bytes(block.body)))
@@ -53,37 +66,90 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
         if isinstance(piece, pa.RecordBatch):
             good.append(piece)
         else:
-            bad.append(Rejected(_complaint(block, *piece), _shown(piece[1])))
+            bad.append(Rejected(_complaint(block, *piece), _shown(block, piece[1])))
     table = pa.Table.from_batches(good, block.table.schema).combine_chunks()
     batches = table.to_batches() or [pa.RecordBatch.from_pylist([], block.table.schema)]
-    return Parsed(block.table, batches[0], tuple(bad))
+    return Parsed(block.table, batches[0], tuple(bad), _doubts(block))
 
 
-class Refused(ValueError):
-    """A value that parses but is out of the schema's bounds."""
+def _doubts(block: Block) -> tuple[str, ...]:
+    """What to warn of at the end of a file: that its last value may have been cut off.
+
+    A file without a newline at its end is believed when its last field is not needed, is quoted, or
+    has the full length of a time or a date.
+    """
+    if not block.unended:
+        return ()
+    *_, (offset, row) = rows(bytes(block.body))
+    column = next((c for c in block.table.columns if c.name == block.columns[-1]), None)
+    try:
+        fields = None if row.endswith(b'"') or column is None else _fields(block, row)
+    except pa.ArrowException:
+        return ()  # it was refused
+    value = "" if fields is None or column is None else fields[column.name]
+    if fields is None or column is None or len(value) == FULL_LENGTH.get(column.kind):
+        return ()
+    return (
+        f"{block.file}, line {block.line_at(offset)}: the file ends without a newline; if it was "
+        f"cut off, its last value is not whole (column {column.name}, value {value[:80]!r})",
+    )
+
+
+FULL_LENGTH = {Kind.INSTANT: 19, Kind.DATE: 10}
 
 
 Row = tuple[int, bytes]  # offset in the block, the row's bytes
 
 
 def _batch(block: Block, body: memoryview | bytes, columns: tuple[Column, ...]) -> pa.RecordBatch:
+    try:
+        return _read(block, body, columns, pa.timestamp("s"))
+    except (pa.ArrowException, Refused):
+        if all(column.kind is not Kind.INSTANT for column in columns):
+            raise
+        # Slower, and it knows a date from its midnight and a fraction of nothing.
+        return _read(block, body, columns, pa.string())
+
+
+def _read(
+    block: Block, body: memoryview | bytes, columns: tuple[Column, ...], instant: pa.DataType
+) -> pa.RecordBatch:
+    """The rows; instants are parsed by the columnar library, or by `values` when they are texts."""
+    if ESCAPED_QUOTE.search(body) is not None:
+        raise Refused(f"has {ESCAPES}")
+    if bytes(body[:1]) in b"\r\n" and not bytes(body).strip(b"\r\n"):
+        return pa.RecordBatch.from_pylist([], block.table.schema)
+    types = {Kind.ID: pa.float64(), Kind.COUNT: pa.float64(), Kind.INSTANT: instant}
+    found = _columns(block, body, {c.name: types.get(c.kind, c.kind.read_type) for c in columns})
+    arrays = []
+    for column in columns:
+        values = found[column.name]
+        if column.kind is Kind.TEXT:
+            values = translated(values, block.dialect.exchange)
+        elif pa.types.is_timestamp(values.type) and (places := midnights(values)) is not None:
+            # The library takes a date for its midnight.
+            texts = _columns(block, body, {column.name: pa.string()})[column.name]
+            instants(texts.filter(places))
+        arrays.append(checked(column, values))
+    schema = pa.schema([block.table.schema.field(c.name) for c in columns])
+    return pa.record_batch(arrays, schema=schema)
+
+
+def _columns(
+    block: Block, body: memoryview | bytes, types: dict[str, pa.DataType]
+) -> dict[str, pa.Array]:
     read = pacsv.ReadOptions(
         column_names=list(block.columns), use_threads=False, block_size=max(len(body) + 1, 1024)
     )
     convert = pacsv.ConvertOptions(
-        column_types={c.name: pa.float64() if c.kind.whole else c.kind.read_type for c in columns},
-        include_columns=[c.name for c in columns],
+        column_types=types,
+        include_columns=list(types),
         null_values=list(NULLS),
         strings_can_be_null=True,
+        decimal_point=block.dialect.decimal_point,
     )
-    if bytes(body[:1]) in b"\r\n" and not bytes(body).strip(b"\r\n"):
-        return pa.RecordBatch.from_pylist([], block.table.schema)
     table = pacsv.read_csv(_buffer(body), read, PARSING, convert)
-    arrays = [checked(column, _one(table[column.name])) for column in columns]
-    return pa.record_batch(
-        arrays,
-        schema=pa.schema([block.table.schema.field(c.name) for c in columns]),
-    )
+    return {name: _one(table[name]) for name in types}
 
 
 def _buffer(body: memoryview | bytes) -> pa.Buffer:
@@ -106,6 +172,10 @@ def checked(column: Column, values: pa.Array) -> pa.Array:
         raise Refused("must not be empty")
     if column.kind.whole:
         values = values.cast(pa.int64())
+    elif column.kind is Kind.TEXT:
+        values = checked_text(values)
+    elif column.kind is Kind.INSTANT and pa.types.is_string(values.type):
+        values = instants(values)
     elif column.kind is Kind.AMOUNT:
         values = thousandths(values)
     if not in_bounds(column, values):
@@ -149,38 +219,27 @@ def _complaint(block: Block, offset: int, row: bytes) -> BadData:
     """What is wrong with a row that does not parse."""
     file = str(block.file)
     line = block.line_at(offset)
+    shown = _shown(block, row)
     try:
         row.decode()
     except UnicodeDecodeError as error:
         return BadData(f"not UTF-8 text (byte {error.start + 1} of the row)", file=file, line=line)
+    if ESCAPED_QUOTE.search(row) is not None:
+        return BadData(f"has {ESCAPES}", file=file, line=line, value=shown)
     try:
         fields = _fields(block, row)
     except pa.ArrowException:
-        return BadData(
-            f"expected {len(block.columns)} fields", file=file, line=line, value=_shown(row)
-        )
+        return BadData(f"expected {len(block.columns)} fields", file=file, line=line, value=shown)
     if fields is None:
-        return BadData(
-            "the row contains a carriage return", file=file, line=line, value=_shown(row)
-        )
+        return BadData("the row contains a carriage return", file=file, line=line, value=shown)
     for column in block.table.columns:
         value = fields[column.name]
         try:
             _batch(block, row, (column,))
         except (pa.ArrowException, Refused) as error:
-            reason = str(error) if isinstance(error, Refused) else _WANTED[column.kind]
+            reason = str(error) if isinstance(error, Refused) else why(column.kind, value)
             return BadData(reason, file=file, line=line, column=column.name, value=value)
     raise AssertionError(f"the row at {file}:{line} parses column by column only")
-
-
-_WANTED = {
-    Kind.TEXT: "not text",
-    Kind.ID: "not a whole number",
-    Kind.COUNT: "not a whole number",
-    Kind.AMOUNT: "not an amount with up to 3 decimals",
-    Kind.INSTANT: "not a time like 2024-12-31 23:59:59",
-    Kind.DATE: "not a date like 1969-12-31",
-}
 
 
 def _fields(block: Block, row: bytes) -> dict[str, str] | None:
@@ -188,9 +247,14 @@ def _fields(block: Block, row: bytes) -> dict[str, str] | None:
     read = pacsv.ReadOptions(column_names=list(block.columns), use_threads=False)
     convert = pacsv.ConvertOptions(column_types=dict.fromkeys(block.columns, pa.string()))
     rows: list[dict[str, str]]
-    rows = pacsv.read_csv(_buffer(row), read, PARSING, convert).to_pylist()
+    table = pacsv.read_csv(_buffer(row), read, PARSING, convert)
+    rows = [
+        {name: block.dialect.exchanged(value.encode()).decode() for name, value in found.items()}
+        for found in table.to_pylist()
+    ]
     return rows[0] if len(rows) == 1 else None
 
 
-def _shown(row: bytes) -> str:
-    return row.decode(errors="replace").rstrip("\r\n")
+def _shown(block: Block, row: bytes) -> str:
+    """A row as it stands in the file."""
+    return block.dialect.exchanged(row).decode(errors="replace").rstrip("\r\n")

@@ -87,6 +87,7 @@ def upload(
                         number += 1
                     sent.rows[name] += work.parsed.batch.num_rows
                     sent.rejected.extend(work.parsed.rejected)
+                    sent.warnings.extend(work.parsed.warnings)
                     on_progress(name, work.parsed.batch.num_rows, work.size)
                     while len(open_batches) > WINDOW:
                         open_batches.popleft().result()

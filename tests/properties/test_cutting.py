@@ -15,7 +15,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from coffeeshop.client import quoting
-from coffeeshop.client.blocks import BLOCK, BOM, block_of_text, blocks_of
+from coffeeshop.client.blocks import BLOCK, block_of_text, blocks_of
+from coffeeshop.client.dialect import BOM
 from coffeeshop.client.parse import parse
 from coffeeshop.errors import BadData
 from coffeeshop.schema import NULLS, TABLES

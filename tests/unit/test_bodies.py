@@ -156,9 +156,11 @@ def test_a_bad_csv_value_is_named_with_line_column_and_value(
         b"user_id,birthdate\n1,\xff\xfe\n",
         b"user_id,birthdate\nx,\r1,",
         b"user_id\r,birthdate",
-        "user_id,birthdate\n1,1990-01-01\n".encode("utf-16"),
+        "user_id,birthdate\n1,1990-01-01\n".encode("utf-16-le"),
+        "user_id,birthdate\n1,1990-01-01\n".encode("utf-32"),
+        "user_id,birthdate\n1,1990-01-01\n".encode("utf-16")[:-1],
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_what_is_no_csv_of_the_table_is_bad_data(body: bytes) -> None:
     with pytest.raises(BadData):

@@ -55,15 +55,17 @@ BAD_VALUES = [
     ("created_at", "", EMPTY),
     ("created_at", "NULL", EMPTY),
     ("created_at", "yesterday", WANTED_TIME),
+    ("created_at", "2024-01-01", f"{WANTED_TIME}: it has no time of day"),
     ("created_at", "2024-02-30 00:00:00", WANTED_TIME),
     ("created_at", "2023-02-29 00:00:00", WANTED_TIME),
     ("created_at", "2024-13-01 00:00:00", WANTED_TIME),
     ("created_at", "2024-01-01 24:00:00", WANTED_TIME),
     ("created_at", "2024-01-01 23:59:60", WANTED_TIME),
-    ("created_at", "2024-01-01 07:00:00.5", WANTED_TIME),
-    ("created_at", "2024-01-01 07:00:00Z", WANTED_TIME),
-    ("created_at", "2024-01-01 07:00:00+08:00", WANTED_TIME),
-    ("created_at", "01/02/2024", WANTED_TIME),
+    ("created_at", "2024-01-01 07:00:00.5", f"{WANTED_TIME}: it has a fraction of a second"),
+    ("created_at", "2024-01-01 07:00:00Z", f"{WANTED_TIME}: it has a zone"),
+    ("created_at", "2024-01-01T07:00:00.000+08:00", f"{WANTED_TIME}: it has a zone"),
+    ("created_at", "01/02/2024 07:00", f"{WANTED_TIME}: it does not tell its day"),
+    ("created_at", "2024-01-01 07:00:00 PM", f"{WANTED_TIME}: it has AM or PM"),
     ("created_at", "1704067200", WANTED_TIME),
 ]
 
@@ -76,7 +78,8 @@ def test_a_bad_value_is_told_with_its_place(
     file = written(tmp_path, "transactions", body)
     error = complaint(file)
     assert (error.file, error.line, error.column) == (str(file), 5, column)
-    assert (error.value, error.reason) == (value, reason)
+    assert error.value == value
+    assert error.reason.startswith(reason)
     rows, rejected = read(file, skip=True)
     assert len(rows) == 5
     assert [(str(r.error), r.row) for r in rejected] == [(str(error), body.split("\n")[3])]
@@ -86,7 +89,7 @@ def test_a_bad_value_is_told_with_its_place(
 def test_a_bad_date_is_told_with_its_place(tmp_path: Path, value: str) -> None:
     error = complaint(written(tmp_path, "users", f"1,,1990-01-01,\n2,,{value},\n"))
     assert (error.line, error.column, error.value) == (3, "birthdate", value)
-    assert error.reason == "not a date like 1969-12-31"
+    assert error.reason.startswith("not a date like 1969-12-31")
 
 
 def test_a_date_that_no_calendar_has_is_refused(tmp_path: Path) -> None:
