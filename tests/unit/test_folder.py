@@ -209,7 +209,7 @@ TWICE = [
 def test_rows_that_are_there_in_two_forms_are_refused(tmp_path: Path, one: str, other: str) -> None:
     flat(tmp_path, "users")
     put(tmp_path, one, other)
-    with pytest.raises(BadData, match="also in|is a copy of"):
+    with pytest.raises(BadData, match=r"also in|is a copy of"):
         open_folder(tmp_path)
 
 
