@@ -15,6 +15,7 @@ import pyarrow as pa
 import structlog
 
 from coffeeshop.client.folder import DataFolder, open_folder
+from coffeeshop.client.patience import checked_seconds
 from coffeeshop.client.results import as_text, write_results
 from coffeeshop.client.upload import Uploaded, use_one_columnar_thread
 from coffeeshop.messages import SessionSpec
@@ -104,9 +105,10 @@ class Client:
     ) -> Results:
         """Analyse a data folder and wait for its results, at most ``timeout`` seconds.
 
-        Raises `BadData` (file, line, column, value), `SessionFailed`, `Cancelled`,
-        `SessionTimeout`, `Unreachable`.
+        Raises `UsageError` for a time that is none, `BadData` (file, line, column, value),
+        `SessionFailed`, `Cancelled`, `SessionTimeout`, `Unreachable`.
         """
+        timeout = checked_seconds(timeout, "timeout")
         data = open_folder(Path(folder))
         spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
         began = time.perf_counter()

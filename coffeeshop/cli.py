@@ -9,12 +9,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
 import click
 
-from coffeeshop import __version__
+from coffeeshop import __version__, streams
 from coffeeshop.commands import gateway
 from coffeeshop.commands.access import token
 from coffeeshop.commands.advice import BUG, DEFECT, advice
@@ -23,6 +24,7 @@ from coffeeshop.commands.help import Group
 from coffeeshop.commands.logs import logs
 from coffeeshop.commands.node import run_node
 from coffeeshop.commands.submit import submit
+from coffeeshop.commands.surroundings import of_the_machine
 from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.settings import arm_crash_point
@@ -66,32 +68,51 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Of Arrow's allocators the one that gives freed memory back: see also `spare_memory`.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
+    streams.prepare()
     signal.signal(signal.SIGTERM, _terminated)
     given = sys.argv[1:] if arguments is None else list(arguments)
+    sys.exit(_exit_code(given))
+
+
+def _exit_code(given: Sequence[str]) -> int:
+    """Run a command, and say what it ended in; the exit code."""
     try:
-        arm_crash_point()
-        code = cli.main(given, "coffeeshop", standalone_mode=False, color=colour_wish())
-        sys.exit(code if isinstance(code, int) else 0)
+        try:
+            arm_crash_point()
+            code = cli.main(list(given), "coffeeshop", standalone_mode=False, color=colour_wish())
+        except SystemExit as end:
+            code = end.code
+        streams.flush()
+        return code if isinstance(code, int) else 0
+    except streams.ReaderGone:
+        return streams.BROKEN_PIPE
     except CoffeeshopError as error:
-        _say(str(error))
-        _advise(advice(error, next((each for each in given if not each.startswith("-")), None)))
-        sys.exit(error.exit_code)
+        return _told(error, given)
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nothing is wrong here
-        sys.exit(0)
+        return 130
     except Exception as error:  # noqa: BLE001 - the last line of defence, with its own exit code
+        known = of_the_machine(error)
+        if known is not None:
+            return _told(known, given)
         import traceback
 
         traceback.print_exc()
         _say(f"this is a bug: {error}")
         _advise(DEFECT)
-        sys.exit(BUG)
+        return BUG
+    finally:
+        with suppress(streams.ReaderGone, CoffeeshopError):  # what went wrong first is told
+            streams.flush()
+
+
+def _told(error: CoffeeshopError, given: Sequence[str]) -> int:
+    _say(str(error))
+    _advise(advice(error, next((each for each in given if not each.startswith("-")), None)))
+    return error.exit_code
 
 
 def _say(text: str) -> None:

@@ -4,6 +4,7 @@
 
     CoffeeshopError             exit 1
     ├── UsageError              exit 2   a wrong option, a folder that is not there
+    │   └── OutputFailed        exit 2   standard output cannot be written
     ├── Unreachable             exit 3   no gateway or broker answers
     ├── BadData                 exit 4   the input is not what the schema says
     ├── SessionFailed           exit 1   the session ended in one explicit failure
@@ -29,6 +30,10 @@ class UsageError(CoffeeshopError):
     """The command as given cannot be carried out."""
 
     exit_code = 2
+
+
+class OutputFailed(UsageError):
+    """Standard output cannot be written: a full disk, say."""
 
 
 class Unreachable(CoffeeshopError):

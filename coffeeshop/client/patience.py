@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+
+from coffeeshop.errors import UsageError
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds."""
+
+
+def checked_seconds(seconds: float | None, name: str) -> float | None:
+    """A time to wait as locks take it: None is without a bound, and so is what is beyond theirs.
+
+    Raises `UsageError` for a negative number and for nan.
+    """
+    if seconds is None:
+        return None
+    if not seconds >= 0:
+        raise UsageError(f"{name} is a number of seconds, 0 or more; not {seconds}")
+    return None if seconds > threading.TIMEOUT_MAX else seconds
 
 
 class Patience:

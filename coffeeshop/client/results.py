@@ -6,7 +6,8 @@ import csv
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +21,11 @@ FORMATS = ("csv", "json", "parquet")
 REJECTED = "rejected.csv"
 
 
+def files_of(directory: Path, queries: Iterable[str], file_format: str) -> list[Path]:
+    """What `write_results` may write there for these queries."""
+    return [*(directory / f"{query}.{file_format}" for query in queries), directory / REJECTED]
+
+
 def write_results(
     tables: Mapping[str, pa.Table],
     directory: Path,
@@ -29,7 +35,8 @@ def write_results(
     """Write one file a query (and rejected.csv if there are any); returns their paths.
 
     All files are written beside their places first and moved there last, so a failure leaves the
-    directory as it was. Raises `UsageError` when the directory cannot be written.
+    directory as it was. Of two runs that write to one directory at once the files of the later one
+    are left, never some of each. Raises `UsageError` when the directory cannot be written.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,15 +52,33 @@ def write_results(
             names.append(REJECTED)
             _write_rejected(rejected, work / REJECTED)
         _refuse_directories(directory, [*names, REJECTED])
-        for name in names:
-            os.replace(work / name, directory / name)
+        with _alone_in(directory):
+            for name in names:
+                os.replace(work / name, directory / name)
+            if not rejected:
+                (directory / REJECTED).unlink(missing_ok=True)  # of an earlier run
     except OSError as error:
         raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    if not rejected:
-        (directory / REJECTED).unlink(missing_ok=True)  # of an earlier run
     return [directory / name for name in names]
+
+
+@contextmanager
+def _alone_in(directory: Path) -> Iterator[None]:
+    """Hold off other runs that move their files into the directory at this moment."""
+    try:
+        import fcntl  # not on every system
+    except ImportError:
+        yield
+        return
+    with ExitStack() as stack:
+        # A directory that may not be read, a file system without locks: as good as it gets.
+        with suppress(OSError):
+            held = os.open(directory, os.O_RDONLY)
+            stack.callback(os.close, held)  # and so gives the lock back
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _refuse_directories(directory: Path, names: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from coffeeshop.commands.types import (
     QUERIES,
     STATES,
     Choice,
+    Seconds,
     SessionId,
     report_option,
 )
@@ -37,7 +38,7 @@ _gateway_options = (
     click.option(
         "--gateway-patience",
         "patience",
-        type=click.FloatRange(min=0),
+        type=Seconds(),
         help="Seconds to wait for an answer.  [COFFEESHOP_GATEWAY_PATIENCE, 10]",
     ),
     click.option("--gateway", help=f"[COFFEESHOP_GATEWAY, {DEFAULT_GATEWAY}]"),

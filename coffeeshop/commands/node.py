@@ -7,7 +7,7 @@ import click
 from coffeeshop.commands.access import access, access_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
-from coffeeshop.commands.types import NODE_TYPES, Choice
+from coffeeshop.commands.types import NODE_TYPES, Choice, Seconds
 from coffeeshop.errors import Unreachable
 from coffeeshop.settings import Settings, set_up_logging
 
@@ -51,35 +51,35 @@ from coffeeshop.settings import Settings, set_up_logging
 )
 @click.option(
     "--drain-timeout",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=10.0,
     show_default=True,
     help="Seconds that running tasks get to finish at shutdown.",
 )
 @click.option(
     "--hang-timeout",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(0.1),
     default=600.0,
     show_default=True,
     help="Seconds one batch may take; after that its session fails and the process exits (70).",
 )
 @click.option(
     "--client-timeout",
-    type=click.FloatRange(min=0.1),
+    type=Seconds(0.1),
     default=60.0,
     show_default=True,
     help="Seconds without a request after which a client counts as gone.",
 )
 @click.option(
     "--result-ttl",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=3600.0,
     show_default=True,
     help="Seconds to keep results after a session ended.",
 )
 @click.option(
     "--session-ttl",
-    type=click.FloatRange(min=1),
+    type=Seconds(1),
     default=86_400.0,
     show_default=True,
     help="Seconds after which an open session is aborted.",

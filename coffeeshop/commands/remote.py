@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.client.gateway import ENDS, GatewayClient
-from coffeeshop.client.results import write_results
+from coffeeshop.client.results import files_of, write_results
 from coffeeshop.errors import Cancelled, SessionFailed, UsageError
 from coffeeshop.formats import from_arrow, warnings_of
 from coffeeshop.plan import PLANS
@@ -90,7 +90,7 @@ def results(client: GatewayClient, session: str, wish: Wish) -> None:
     # The name is what some client said: it must not lead out of here.
     directory = wish.output or Path("results") / _directory_name(known["name"], session)
     if wish.report is not None:
-        check_place(wish.report, directory)
+        check_place(wish.report, directory, files_of(directory, wanted, wish.file_format))
     tables = {name: from_arrow(client.result(session, name, "arrow")) for name in wanted}
     files = [str(file) for file in write_results(tables, directory, wish.file_format)]
     if wish.report is not None:

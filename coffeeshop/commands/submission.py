@@ -18,9 +18,10 @@ from rich.console import Console
 
 from coffeeshop.allocator import spare_memory
 from coffeeshop.client.folder import DataFolder, find_folder, open_folder
-from coffeeshop.client.results import write_results
+from coffeeshop.client.results import files_of, write_results
 from coffeeshop.client.upload import Uploaded
-from coffeeshop.commands.show import Bars, show_results
+from coffeeshop.commands.show import TITLES, Bars, show_results
+from coffeeshop.commands.surroundings import check_address_space
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.results import Completed
 from coffeeshop.messages import SessionSpec
@@ -62,7 +63,7 @@ def submit(options: Submission) -> None:
     folder = open_folder(path)
     session, producer = session_of(options)
     output = options.output or Path("results") / path.resolve().name
-    _check_report(options, output)
+    _check_report(options, output, folder)
     errors = console(stderr=True)
     completed: Completed | None
     with Bars(errors, folder, enabled=options.verbosity == "normal") as bars:
@@ -111,14 +112,15 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
 
 
-def _check_report(options: Submission, output: Path) -> None:
+def _check_report(options: Submission, output: Path, folder: DataFolder) -> None:
     if options.report is None:
         return
     if options.detach:
         raise UsageError("--report needs the results, but --detach does not wait for them")
     from coffeeshop.report import check_place
 
-    check_place(options.report, output)
+    inputs = [file for files in folder.files.values() for file in files]
+    check_place(options.report, output, [*files_of(output, TITLES, options.file_format), *inputs])
 
 
 def _write_report(
@@ -151,6 +153,7 @@ def _write_report(
 
 
 def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded, Completed]:
+    check_address_space(options.partitions)
     from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
 
     with LocalSystem() as system:

@@ -9,7 +9,15 @@ import click
 from coffeeshop.commands.access import credentials, credentials_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
-from coffeeshop.commands.types import FORMATS, PLANS, Choice, DataFolder, SessionId, report_option
+from coffeeshop.commands.types import (
+    FORMATS,
+    PLANS,
+    Choice,
+    DataFolder,
+    Seconds,
+    SessionId,
+    report_option,
+)
 from coffeeshop.settings import Settings, set_up_logging
 
 
@@ -53,14 +61,14 @@ from coffeeshop.settings import Settings, set_up_logging
     show_default=True,
     help="skip: leave bad rows out and list them in rejected.csv.",
 )
-@click.option("--timeout", type=click.FloatRange(min=0), help="Seconds to wait for the results.")
+@click.option("--timeout", type=Seconds(), help="Seconds to wait for the results.")
 @click.option(
     "--gateway",
     help="URL of a gateway; without it, the analysis runs in this process.  [COFFEESHOP_GATEWAY]",
 )
 @click.option(
     "--gateway-patience",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     help="Seconds to repeat a request that gets no answer.  [COFFEESHOP_GATEWAY_PATIENCE, 60]",
 )
 @click.option(

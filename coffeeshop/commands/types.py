@@ -50,6 +50,28 @@ class Choice(click.Choice[str]):
         return message + (did_you_mean(str(value), self.choices) or ".")
 
 
+LONGEST = 1e9
+"""Seconds (31 years) that stand for every longer time: more than that no lock can wait."""
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds, at least ``min``; ``inf`` is one, what is no number is none."""
+
+    name = "seconds"
+
+    def __init__(self, min: float = 0) -> None:
+        super().__init__(min=min)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Refuses nan, which no comparison would."""
+        seconds: float = super().convert(value, param, ctx)
+        if seconds != seconds:
+            self.fail(f"{value!r} is not a number of seconds.", param, ctx)
+        return min(seconds, LONGEST)
+
+
 class DataFolder(click.ParamType[str]):
     """A path, or a name under the data root."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,15 +16,19 @@ from coffeeshop.report.run import MOST_ROWS, Run, run_of
 __all__ = ["Run", "check_place", "run_of", "write_report"]
 
 
-def check_place(path: Path, made: Path | None = None) -> None:
+def check_place(path: Path, made: Path | None = None, taken: Iterable[Path] = ()) -> None:
     """Raise `UsageError` where no report can be written: better said before the work than after.
 
-    ``made`` is a directory that will be there by then.
+    ``made`` is a directory that will be there by then; ``taken`` are files that are not to be
+    replaced: the results, and what they were made from.
     """
-    if path.is_dir():
+    place = path.resolve()
+    if path.is_dir() or (made is not None and place == made.resolve()):
         raise UsageError(f"cannot write {path}: it is a directory")
-    if not path.parent.is_dir() and (made is None or path.parent.resolve() != made.resolve()):
+    if not path.parent.is_dir() and (made is None or place.parent != made.resolve()):
         raise UsageError(f"cannot write {path}: no such directory: {path.parent}")
+    if any(place == each.resolve() for each in taken):
+        raise UsageError(f"cannot write the report to {path}: that file is a result, or input")
 
 
 def write_report(
