@@ -7,6 +7,7 @@ COPY pyproject.toml setup.cfg constraints.txt ./
 # only when they change.
 RUN mkdir coffeeshop && echo '__version__ = "0"' >coffeeshop/__init__.py \
     && pip --python /opt/coffeeshop install --constraint constraints.txt '.[tracing]'
+COPY LICENSE README.md ./
 COPY coffeeshop coffeeshop
 RUN rm -rf build ./*.egg-info \
     && pip --python /opt/coffeeshop install --constraint constraints.txt \
@@ -14,7 +15,8 @@ RUN rm -rf build ./*.egg-info \
 
 FROM python:3.12-slim
 LABEL org.opencontainers.image.title="coffeeshop" \
-    org.opencontainers.image.description="A coffee-shop chain's sales analysed by supervised actors"
+    org.opencontainers.image.description="Exact answers to four questions about a chain's sales" \
+    org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/coffeeshop/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 COPY --from=build /opt/coffeeshop /opt/coffeeshop
 WORKDIR /srv/coffeeshop

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from coffeeshop import __version__
 from coffeeshop.gateway.access import caller, require_admin
 from coffeeshop.gateway.measures import STATES, measures
-from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
+from coffeeshop.gateway.problems import RETRY_SECONDS, Problem, problems
 from coffeeshop.gateway.state import Gateway, The
 from coffeeshop.messages import SessionSpec
 from coffeeshop.metrics import render
@@ -23,23 +23,41 @@ ADMIN = [Depends(require_admin)]
 router = APIRouter(tags=["operation"])
 
 
-@router.get("/v1/nodes", dependencies=ADMIN)
+@router.get(
+    "/v1/nodes",
+    dependencies=ADMIN,
+    summary="List gateways and workers",
+    response_description="`nodes`: their types, tasks, memory and restarts.",
+    responses=problems(401, 403),
+)
 async def nodes(gateway: The) -> dict[str, Any]:
-    """The nodes that were heard of lately."""
+    """The processes whose heartbeats arrived recently. Needs an admin token."""
     return {"nodes": gateway.nodes.all()}
 
 
-@router.get("/v1/status", dependencies=ADMIN)
+@router.get(
+    "/v1/status",
+    dependencies=ADMIN,
+    summary="Show the gateway's counters",
+    response_description="Counters by name.",
+    responses=problems(401, 403),
+)
 async def status(gateway: The) -> dict[str, Any]:
-    """Figures of this replica and of the whole."""
+    """Counters of this gateway and of the whole system. Needs an admin token."""
     return figures(gateway)
 
 
-@router.get("/v1/leftovers", dependencies=ADMIN)
+@router.get(
+    "/v1/leftovers",
+    dependencies=ADMIN,
+    summary="Look for leftover journals on the broker",
+    response_description="`examined` sessions, their leftover `journals`, and `broken` names.",
+    responses=problems(401, 403, 503),
+)
 async def leftovers(gateway: The) -> dict[str, Any]:
-    """Input journals of sessions that were released, which should be none. Asks the broker.
+    """Input journals of ended sessions, which should not exist. Needs an admin token.
 
-    ``broken``: names without a journal, which the broker keeps since it was killed at a bad moment.
+    `broken` lists names without a stream, which a killed broker may keep.
     """
     released = [each.spec for each in gateway.visible_sessions() if each.released][-EXAMINED:]
     found = await run_in_threadpool(_existing, gateway.transport, released)
@@ -53,23 +71,39 @@ def _existing(transport: Transport, specs: list[SessionSpec]) -> list[str]:
     return [journal for journal in journals if transport.exists(journal)]
 
 
-@router.get("/healthz")
+@router.get(
+    "/healthz",
+    summary="Check that the process runs",
+    response_description="The process answers.",
+)
 async def healthz() -> dict[str, str]:
-    """The process answers."""
+    """For liveness probes. Needs no token."""
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    summary="Check that the gateway can serve",
+    response_description="The gateway is ready.",
+    responses=problems(503),
+)
 async def readyz(gateway: The) -> dict[str, str]:
-    """The broker answers too, sessions are looked after, and this replica is not about to stop."""
+    """For balancers. The broker answers, and the gateway is not stopping. Needs no token."""
     if why := gateway.not_ready_because():
         raise Problem(503, why, retry_after=RETRY_SECONDS)
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response, dependencies=ADMIN)
+@router.get(
+    "/metrics",
+    response_class=Response,
+    dependencies=ADMIN,
+    summary="Metrics for Prometheus",
+    response_description="The metrics as text.",
+    responses={200: {"content": {"text/plain": {}}}, **problems(401, 403)},
+)
 async def metrics(gateway: The) -> Response:
-    """Figures for Prometheus, of this process and of all sessions."""
+    """Metrics of this process and of all sessions. Needs an admin token."""
     of_process = await run_in_threadpool(gateway.of_process)
     body, media_type = render({**of_process, **await measures(gateway)})
     return Response(body, media_type=media_type)

@@ -38,6 +38,21 @@ SCHEMA = {
     },
 }
 """What every problem document has; some have more."""
+_MEANINGS = {
+    400: "The request cannot be understood.",
+    401: "The request has no token, or an invalid one.",
+    403: "The token does not allow this request, or another site sent it.",
+    404: "No session with this id, or one of another client.",
+    406: "None of the media types in Accept is available.",
+    408: "The body arrived too slowly.",
+    409: "The request contradicts an earlier one, or the session is not ready for it.",
+    410: "The session has ended or was deleted; the member `state` says how.",
+    413: "The body is too large.",
+    415: "The body has another media type than those listed.",
+    422: "A parameter or a row is invalid; `errors`, or `line`, `column` and `value`, say where.",
+    429: "A limit of this client or session is reached; Retry-After says when to send it again.",
+    503: "The gateway cannot do this now; Retry-After says when to send it again.",
+}
 _STATUS: tuple[tuple[type[CoffeeshopError], int], ...] = (
     (BadData, 422),
     (CodecError, 422),
@@ -74,6 +89,12 @@ class Problem(Exception):
         """The answer to send."""
         headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
         return problem(self.status, self.detail, headers, **self.more)
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What the API's document says of the problems that a route answers with."""
+    content = {MEDIA_TYPE: {"schema": SCHEMA}}
+    return {each: {"description": _MEANINGS[each], "content": content} for each in statuses}
 
 
 def problem(

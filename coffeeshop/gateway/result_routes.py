@@ -17,7 +17,7 @@ from coffeeshop.formats import MEDIA_TYPES, WRITERS
 from coffeeshop.gateway.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.events import event_stream, only_event, sse
-from coffeeshop.gateway.problems import Problem, document
+from coffeeshop.gateway.problems import Problem, document, problems
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.responses import HoldingResponse, in_pieces
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
@@ -31,17 +31,26 @@ _FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in M
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    summary="Follow a session",
+    response_description="Server-sent events; the stream ends with the session.",
+    responses={
+        200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
+        **problems(401, 404, 410, 422, 429, 503),
+    },
 )
 async def events(
     request: Request,
     gateway: The,
     session: SessionId,
-    last_event_id: Annotated[int, Header(ge=-1, lt=1 << 62)] = -1,
+    last_event_id: Annotated[
+        int, Header(ge=-1, lt=1 << 62, description="Resume after the event with this id.")
+    ] = -1,
 ) -> StreamingResponse:
-    """The session's life as server-sent events, up to its end; resumes by Last-Event-ID.
+    """The events of a session, from its beginning to its end.
 
-    Ends with an event ``error``, a problem document, when the token of who hears it is taken away.
+    `result` names a query whose result is available. The last event is `completed`, `failed`,
+    `cancelled`, `aborted` or `expired`; or `error`, a problem document, if the client's token is
+    revoked meanwhile.
     """
     known = await session_of(gateway, session)
     if known.state == "open" and not known.declared:
@@ -89,14 +98,20 @@ async def _last_word(session: Session) -> tuple[str, dict[str, Any]]:
     return session.state, {"reason": session.reason}
 
 
-@router.get("/results/{query}", response_class=Response, responses={200: {"content": _FILES}})
+@router.get(
+    "/results/{query}",
+    response_class=Response,
+    summary="Download the result of a query",
+    response_description="The result as a file.",
+    responses={200: {"content": _FILES}, **problems(401, 404, 406, 409, 410, 422, 429, 503)},
+)
 async def result(
     gateway: The,
     session: SessionId,
     query: QueryName,
-    accept: Annotated[str, Header()] = "*/*",
+    accept: Annotated[str, Header(description="A media type below; without one, CSV.")] = "*/*",
 ) -> Response:
-    """One query's result as csv, json, parquet or an Arrow stream, by Accept."""
+    """CSV, JSON, Parquet or an Arrow stream, chosen by Accept. 409 before it is available."""
     chosen = chosen_format(accept)
     known = await session_of(gateway, session)
     if known.state not in ("open", "completed"):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop.gateway.access import caller, sees
-from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.messages import SessionSpec
@@ -26,22 +26,37 @@ router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
 
 
 class NewSession(BaseModel):
-    """What a client says to open a session."""
+    """The parameters of a new session."""
 
     model_config = ConfigDict(extra="forbid")
     id: uuid.UUID | None = Field(
         None,
         description="A UUID that the client chooses, so that repeating the request is harmless.",
     )
-    plan: Literal[*PLANS] = "fused"  # type: ignore[valid-type]
-    producers: int = Field(1, ge=1, le=1024)
-    partitions: int = Field(2, ge=1, le=64)
+    plan: Literal[*PLANS] = Field(  # type: ignore[valid-type]
+        "fused", description="`fused`: all filters in one stage; `staged`: a stage per filter."
+    )
+    producers: int = Field(1, ge=1, le=1024, description="How many clients feed the session.")
+    partitions: int = Field(2, ge=1, le=64, description="Parallel tasks per filter stage.")
     name: str = Field("", max_length=200, pattern=NAME, description="A name for lists and pages.")
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    summary="Open a session",
+    response_description="The new session.",
+    responses={
+        200: {"description": "The session: it exists already, with the same parameters."},
+        **problems(401, 403, 409, 410, 422, 429, 503),
+    },
+)
 async def open_session(gateway: The, new: NewSession, response: Response) -> dict[str, Any]:
-    """Open a session. With an id that is known already, and the same wishes: 200."""
+    """A session is one analysis. Repeating the request with the same `id` is harmless.
+
+    Until all tables have ended, the client must send something, at least a heartbeat every
+    `heartbeat_seconds`; otherwise the gateway aborts the session after `--client-timeout`.
+    """
     spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
     about(session=spec.id)
     response.headers["Location"] = f"/v1/sessions/{spec.id}"
@@ -77,17 +92,25 @@ def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
     return {**session.public(), "heartbeat_seconds": period}
 
 
-@router.get("")
+@router.get(
+    "",
+    summary="List sessions",
+    response_description="`sessions`, newest first, and `next`, or null on the last page.",
+    responses=problems(401, 422),
+)
 async def list_sessions(
     gateway: The,
-    state: Literal["open", "completed", "failed", "cancelled", "aborted"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    state: Annotated[
+        Literal["open", "completed", "failed", "cancelled", "aborted"] | None,
+        Query(description="Only sessions in this state."),
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=1000, description="Sessions per page.")] = 100,
     after: Annotated[
         str | None,
         Query(max_length=100, pattern=CURSOR, description="The `next` of the page before."),
     ] = None,
 ) -> dict[str, Any]:
-    """The sessions, newest first; ``next`` is the ``after`` of the next page."""
+    """The client's own sessions; an admin sees all of them. Pass `next` as `after` to page."""
     found = [s for s in gateway.visible_sessions() if state is None or s.state == state]
     found.sort(key=_place, reverse=True)
     if after is not None:
@@ -102,25 +125,42 @@ def _place(session: Session) -> tuple[float, str]:
     return float(session.created), session.spec.id
 
 
-@router.get("/{session}")
+@router.get(
+    "/{session}",
+    summary="Show a session",
+    response_description="The session, with the queries whose results are available (`results`).",
+    responses=problems(401, 404, 410, 422),
+)
 async def show_session(gateway: The, session: SessionId) -> dict[str, Any]:
-    """One session: its state, its tables, its complete queries."""
+    """Its state, its parameters, and what was uploaded of each table."""
     known = await session_of(gateway, session)
     return {**_shown(gateway, known), "results": gateway.complete(known)}
 
 
-@router.post("/{session}/heartbeat", status_code=204)
+@router.post(
+    "/{session}/heartbeat",
+    status_code=204,
+    summary="Keep an open session alive",
+    response_description="The gateway noted that the client is alive.",
+    responses=problems(401, 404, 410, 422),
+)
 async def heartbeat(gateway: The, session: SessionId) -> None:
-    """The client is there, though it sends nothing."""
+    """Tells the gateway that the client still runs, although it sends no data."""
     known = await session_of(gateway, session)
     if known.state != "open":
         raise over(known)
     gateway.chronicle.seen(known.spec.id)
 
 
-@router.post("/{session}/cancel", status_code=202)
+@router.post(
+    "/{session}/cancel",
+    status_code=202,
+    summary="Cancel a session",
+    response_description="The session, as it is after the request.",
+    responses=problems(401, 404, 410, 422, 503),
+)
 async def cancel(gateway: The, session: SessionId) -> dict[str, Any]:
-    """End it. Of a completion and a cancellation the first counts."""
+    """Ends an open session. If it completes at the same moment, the first of both counts."""
     known = await session_of(gateway, session)
     if known.state == "open":
         reason = "cancelled by the client"
@@ -128,9 +168,15 @@ async def cancel(gateway: The, session: SessionId) -> dict[str, Any]:
     return _shown(gateway, known)
 
 
-@router.delete("/{session}", status_code=204)
+@router.delete(
+    "/{session}",
+    status_code=204,
+    summary="Delete a session and its results",
+    response_description="The session and its results are deleted.",
+    responses=problems(401, 404, 422, 503),
+)
 async def delete(gateway: The, session: SessionId) -> None:
-    """Remove it and its results; cancels it first if need be."""
+    """Cancels the session first if it is open. Repeating the request is harmless."""
     owner = gateway.chronicle.expired_owner(str(session))
     if owner is None or not sees(owner):
         known = await session_of(gateway, session)

@@ -100,16 +100,18 @@ async def _gateway(request: Request) -> Gateway:
 
 
 The = Annotated[Gateway, Depends(_gateway)]
-SessionId = Annotated[uuid.UUID, Path(description="The session's id.")]
-TableName = Annotated[Literal[*TABLES], Path()]  # type: ignore[valid-type]
-QueryName = Annotated[Literal[*QUERIES], Path()]  # type: ignore[valid-type]
+SessionId = Annotated[uuid.UUID, Path(description="The id of the session.")]
+TableName = Annotated[Literal[*TABLES], Path(description="The table.")]  # type: ignore[valid-type]
+QueryName = Annotated[Literal[*QUERIES], Path(description="The query.")]  # type: ignore[valid-type]
 Producer = Annotated[
     int,
     Query(
         ge=0, lt=10_000, description="The number of this client, where several feed one session."
     ),
 ]
-Sequence = Annotated[int, Path(ge=0, lt=1 << 40)]
+Sequence = Annotated[
+    int, Path(ge=0, lt=1 << 40, description="The number of the batch in its table, from 0.")
+]
 
 
 async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import JournalGone
 from coffeeshop.gateway.bodies import ARROW, CSV, announced_size, batch_of, read_body
-from coffeeshop.gateway.problems import Problem
+from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import (
     Producer,
@@ -31,13 +31,22 @@ _BODY = {"requestBody": {"required": True, "content": {ARROW: _BINARY, CSV: _BIN
 
 
 class EndOfTable(BaseModel):
-    """How many batches of a table a producer sent."""
+    """The end of a table."""
 
     model_config = ConfigDict(extra="forbid")
-    batches: int = Field(ge=0, lt=1 << 40)
+    batches: int = Field(
+        ge=0, lt=1 << 40, description="How many batches of the table this client sent."
+    )
 
 
-@router.put("/batches/{number}", status_code=204, openapi_extra=_BODY)
+@router.put(
+    "/batches/{number}",
+    status_code=204,
+    openapi_extra=_BODY,
+    summary="Upload a batch of rows",
+    response_description="The batch is stored.",
+    responses=problems(400, 401, 404, 408, 409, 410, 413, 415, 422, 429, 503),
+)
 async def put_batch(
     gateway: The,
     request: Request,
@@ -45,11 +54,12 @@ async def put_batch(
     table: TableName,
     number: Sequence,
     producer: Producer = 0,
-    content_type: Annotated[str, Header()] = "",
+    content_type: Annotated[str, Header(description=f"`{CSV}` or `{ARROW}`.")] = "",
 ) -> None:
-    """Take one batch: an Arrow IPC stream of one record batch, or CSV text with its header.
+    """The body is CSV text with its header, or an Arrow IPC stream of one record batch.
 
-    Answered when it is stored. The same batch may be sent again at any time.
+    At most 4 MiB. Number the batches of a table from 0. Sending the same batch again is harmless;
+    sending other rows under the same number is refused (409).
     """
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
@@ -72,11 +82,20 @@ async def put_batch(
         gateway.flow.took(name, table, batch.rows, len(batch.body))
 
 
-@router.put("/eof", status_code=204)
+@router.put(
+    "/eof",
+    status_code=204,
+    summary="End a table",
+    response_description="The end of the table is stored.",
+    responses=problems(401, 404, 409, 410, 422, 503),
+)
 async def end_table(
     gateway: The, session: SessionId, table: TableName, end: EndOfTable, producer: Producer = 0
 ) -> None:
-    """This producer sent that many batches of the table, numbered from 0."""
+    """Says that this client sent all batches of the table, and how many.
+
+    When every client ended every table, the session completes by itself.
+    """
     known = await open_session_of(gateway, session, producer)
     before = known.tables.get((table, str(producer)))
     if before is not None and before != end.batches:
