@@ -1,7 +1,8 @@
 """Write the reference of the HTTP API: `.venv/bin/python scripts/http_reference.py`.
 
 It goes into docs/http.md and is made from the OpenAPI document that a gateway serves, so its
-sentences are those of the routes in `coffeeshop/gateway`. What stands above the mark `BEGIN` is written by hand and kept.
+sentences are those of the routes in `coffeeshop/gateway`. What stands above the mark `BEGIN` is
+written by hand and kept.
 """
 
 from __future__ import annotations
