@@ -43,7 +43,7 @@ class Unreachable(CoffeeshopError):
 
 
 class BadData(CoffeeshopError):
-    """Input that the schema refuses; says file, line, column and value where there is one."""
+    """Input that the schema refuses; says file, line or row, column and value where it is one."""
 
     exit_code = 4
 
@@ -53,17 +53,21 @@ class BadData(CoffeeshopError):
         *,
         file: str | None = None,
         line: int | None = None,
+        row: int | None = None,
         column: str | None = None,
         value: str | None = None,
     ) -> None:
         self.reason = reason
         self.file = file
         self.line = line
+        self.row = row
         self.column = column
         self.value = value
         where = file or ""
         if line is not None:
             where += f", line {line}"
+        if row is not None:
+            where += f", row {row}"
         if column is not None:
             where += f", column {column}"
         if value is not None:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from coffeeshop.client.names import partition_of
 from coffeeshop.client.quoting import closed
 from coffeeshop.client.sources import other_content
 from coffeeshop.errors import BadData
@@ -142,10 +143,11 @@ def _check(table: Table, columns: tuple[str, ...], line: str, file: Path, number
             continue
         how = "no" if column.name not in columns else "more than one"
         near = did_you_mean(column.name, set(columns) - {column.name})
+        hint = partition_of(file, column.name) or near
         needed = ", ".join(c.name for c in table.columns)
         shown = line if len(line) <= _SHOWN else f"{line[:_SHOWN]}..."
         raise BadData(
-            f"{how} column {column.name}{near}; {table.name} needs {needed}; the line is {shown!r}",
+            f"{how} column {column.name}{hint}; {table.name} needs {needed}; the line is {shown!r}",
             file=str(file),
             line=number,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import PurePath
 
 from coffeeshop.schema import TABLES
 
@@ -206,3 +207,12 @@ def copied_from(stem: str) -> str:
     """The stem that a copy has in its name, as ``sales (1)`` has ``sales``; empty for no copy."""
     found = _COPY.fullmatch(stem)
     return "" if found is None else (found["a"] or found["b"])
+
+
+def partition_of(file: PurePath, column: str) -> str:
+    """What to say of a column that is missing in a file and is in the name of a folder above it."""
+    for part in file.parts[:-1]:
+        name, is_partition, _ = part.partition("=")
+        if is_partition and name.lower() == column:
+            return f" (it is in the name of the folder {part}: write it into the files too)"
+    return ""

@@ -1,54 +1,198 @@
-"""Parquet files as batches of a table's schema."""
+"""Parquet files as batches of a table's schema, and bad rows to exact complaints."""
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from coffeeshop.client.parse import checked
+from coffeeshop.client.columns import Convert, converter, reason_of
+from coffeeshop.client.names import partition_of
+from coffeeshop.client.parse import Parsed, Rejected
+from coffeeshop.client.values import Refused
 from coffeeshop.errors import BadData
-from coffeeshop.schema import Column, Kind, Table
+from coffeeshop.schema import Table
 
 ROWS = 65_536
 
 
-def parquet_batches(table: Table, file: Path) -> Iterator[pa.RecordBatch]:
-    """The file's rows, converted; raises `BadData` for what the schema refuses."""
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a file as the file has them, and how each of the table's columns is read."""
+
+    table: Table
+    file: Path
+    first: int
+    """The number of the first row, from 1."""
+    columns: pa.RecordBatch
+    """In the order and with the names of the table."""
+    converts: tuple[Convert, ...]
+    warnings: tuple[str, ...] = ()
+
+    def slice(self, offset: int, length: int) -> Rows:
+        """A part of the rows."""
+        columns = self.columns.slice(offset, length)
+        return Rows(self.table, self.file, self.first + offset, columns, self.converts)
+
+
+def parquet_rows(table: Table, file: Path, content: IO[bytes] | None = None) -> Iterator[Rows]:
+    """The rows of a file, or of its ``content`` when that is elsewhere.
+
+    Raises `BadData` for what is no Parquet, and for columns that are not there or of another type.
+    """
     import pyarrow.parquet as pq  # slow to import, and seldom needed
 
     try:
-        with pq.ParquetFile(file) as parquet:
-            names = parquet.schema_arrow.names
-            for column in table.columns:
-                if names.count(column.name) != 1:
-                    how = "no" if column.name not in names else "more than one"
-                    raise BadData(f"{how} column {column.name}", file=str(file))
-            wanted = [column.name for column in table.columns]
-            for batch in parquet.iter_batches(ROWS, columns=wanted):
-                arrays = [_converted(column, batch[column.name], file) for column in table.columns]
-                yield pa.record_batch(arrays, schema=table.schema)
+        # Of the old instants of 96 bits; in nanoseconds, as they are read unless told so, distant
+        # years become others.
+        with pq.ParquetFile(
+            file if content is None else content, coerce_int96_timestamp_unit="us"
+        ) as parquet:
+            places = [
+                _place(table, file, parquet.schema_arrow.names, c.name) for c in table.columns
+            ]
+            converts = tuple(_converts(table, file, parquet, places))
+            warnings = tuple(_warnings(table, file, parquet, places))
+            names = [parquet.schema_arrow.names[place] for place in places]
+            first = 1
+            for batch in parquet.iter_batches(ROWS, columns=names):
+                columns = pa.record_batch(
+                    [batch[name] for name in names], names=[c.name for c in table.columns]
+                )
+                yield Rows(table, file, first, columns, converts, warnings)
+                first, warnings = first + batch.num_rows, ()
     except (pa.ArrowException, OSError) as error:
-        raise BadData(f"not a readable parquet file: {error}", file=str(file)) from error
+        raise BadData(f"not a readable Parquet file: {error}", file=str(file)) from error
 
 
-def _converted(column: Column, values: pa.Array, file: Path) -> pa.Array:
-    try:
-        if pa.types.is_dictionary(values.type):
-            values = values.dictionary_decode()
-        if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-            values = pc.if_else(pc.is_in(values, pa.array(["", "NULL"], values.type)), None, values)
-        if column.kind.whole:
-            values = values.cast(pa.float64())
-        elif column.kind is Kind.AMOUNT and pa.types.is_floating(values.type):
-            rounded = pc.round(values, 3)
-            if pc.any(pc.greater(pc.abs(pc.subtract(rounded, values)), 1e-6)).as_py():
-                raise BadData("has more than 3 decimals", file=str(file), column=column.name)
-            values = rounded.cast(column.kind.read_type)
+def _place(table: Table, file: Path, names: list[str], wanted: str) -> int:
+    places = [place for place, name in enumerate(names) if name.strip().lower() == wanted]
+    if len(places) == 1:
+        return places[0]
+    how = "more than one" if places else "no"
+    reason = f"{how} column {wanted}{partition_of(file, wanted)}"
+    raise BadData(
+        f"{reason}; {table.name} needs {', '.join(c.name for c in table.columns)}", file=str(file)
+    )
+
+
+def _leaf(parquet: Any, place: int) -> Any:
+    """The column's own description in the file; None for one that has columns in it."""
+    name = parquet.schema_arrow.names[place]
+    leaves = (parquet.schema.column(number) for number in range(len(parquet.schema)))
+    return next((leaf for leaf in leaves if leaf.path == name), None)
+
+
+def _converts(table: Table, file: Path, parquet: Any, places: list[int]) -> Iterator[Convert]:
+    for column, place in zip(table.columns, places, strict=True):
+        leaf = _leaf(parquet, place)
+        is_uuid = leaf is not None and leaf.logical_type.type == "UUID"
+        try:
+            yield converter(column, parquet.schema_arrow.field(place).type, is_uuid=is_uuid)
+        except Refused as error:
+            raise BadData(str(error), file=str(file), column=column.name) from error
+
+
+def _warnings(table: Table, file: Path, parquet: Any, places: list[int]) -> Iterator[str]:
+    for column, place in zip(table.columns, places, strict=True):
+        leaf = _leaf(parquet, place)
+        if leaf is not None and leaf.physical_type == "INT96":
+            yield (
+                f"{file}: column {column.name} is of the old type INT96, which does not tell "
+                "whether its times are in UTC; they are taken for those of the shops' own clocks"
+            )
+
+
+def converted(rows: Rows, *, skip_bad_rows: bool = False) -> Parsed:
+    """The rows in the table's schema.
+
+    Raises `BadData` for the first bad row with its file, row, column and value, or leaves bad rows
+    out and tells them in ``rejected``.
+    """
+    batch = _batch(rows)
+    if batch is not None:
+        return Parsed(rows.table, batch, (), rows.warnings)
+    if not skip_bad_rows:
+        raise _complaint(_first_bad(rows))
+    good, bad = [], []
+    for piece in _sorted_out(rows):
+        if isinstance(piece, pa.RecordBatch):
+            good.append(piece)
         else:
-            values = values.cast(column.kind.read_type)
-        return checked(column, values)
-    except (pa.ArrowException, ValueError) as error:
-        raise BadData(str(error), file=str(file), column=column.name) from error
+            bad.append(Rejected(_complaint(piece), _shown(piece)))
+    together = pa.Table.from_batches(good, rows.table.schema).combine_chunks()
+    batches = together.to_batches() or [pa.RecordBatch.from_pylist([], rows.table.schema)]
+    return Parsed(rows.table, batches[0], tuple(bad), rows.warnings)
+
+
+def _batch(rows: Rows) -> pa.RecordBatch | None:
+    try:
+        arrays = [
+            convert(values)
+            for convert, values in zip(rows.converts, rows.columns.columns, strict=True)
+        ]
+    except (pa.ArrowException, Refused):
+        return None
+    return pa.record_batch(arrays, schema=rows.table.schema)
+
+
+def _first_bad(rows: Rows) -> Rows:
+    while rows.columns.num_rows > 1:
+        half = rows.columns.num_rows // 2
+        first = rows.slice(0, half)
+        rows = first if _batch(first) is None else rows.slice(half, rows.columns.num_rows - half)
+    return rows
+
+
+def _sorted_out(rows: Rows) -> Iterator[pa.RecordBatch | Rows]:
+    batch = _batch(rows)
+    count = rows.columns.num_rows
+    if batch is not None:
+        yield batch
+    elif count == 1:
+        yield rows
+    else:
+        half = count // 2
+        yield from _sorted_out(rows.slice(0, half))
+        yield from _sorted_out(rows.slice(half, count - half))
+
+
+def _complaint(rows: Rows) -> BadData:
+    """What is wrong with the one row, which does not convert."""
+    parts = zip(rows.table.columns, rows.converts, rows.columns.columns, strict=True)
+    for column, convert, values in parts:
+        try:
+            convert(values)
+        except (pa.ArrowException, Refused) as error:
+            value = _text(values)
+            return BadData(
+                reason_of(column.kind, error, value),
+                file=str(rows.file),
+                row=rows.first,
+                column=column.name,
+                value=value,
+            )
+    raise AssertionError(f"row {rows.first} of {rows.file} converts column by column only")
+
+
+def _text(values: pa.Array) -> str:
+    value = values[0].as_py()
+    return (
+        ""
+        if value is None
+        else value.decode(errors="replace")
+        if isinstance(value, bytes)
+        else str(value)
+    )
+
+
+def _shown(rows: Rows) -> str:
+    """The needed columns of the one row as CSV."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow([_text(values) for values in rows.columns.columns])
+    return out.getvalue()

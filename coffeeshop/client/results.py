@@ -94,6 +94,5 @@ def _write_rejected(rejected: Sequence[Rejected], path: Path) -> None:
         writer.writerow(["file", "line", "column", "value", "reason", "row"])
         for each in rejected:
             error = each.error
-            writer.writerow(
-                [error.file, error.line, error.column, error.value, error.reason, each.row]
-            )
+            place = error.row if error.line is None else error.line  # of Parquet it is the row
+            writer.writerow([error.file, place, error.column, error.value, error.reason, each.row])

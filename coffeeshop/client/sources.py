@@ -15,15 +15,16 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from coffeeshop.client.names import Packing, file_name
+from coffeeshop.client.names import Form, Packing, file_name
 from coffeeshop.errors import BadData
 
 _READ = 1 << 16
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
+PARQUET = b"PAR1"
 _SIGNATURES = {
-    b"PAR1": "Parquet: name it .parquet",
+    PARQUET: "Parquet: name it .parquet",
     b"\x1f\x8b": "gzip data: name it .csv.gz",
     b"BZh": "bzip2 data: name it .csv.bz2",
     b"\xfd7zXZ\x00": "xz data: name it .csv.xz",
@@ -104,6 +105,18 @@ def unpacked(raw: IO[bytes], packing: Packing) -> IO[bytes]:
             inner = pa.CompressedInputStream(raw, packing.value)
     # Buffered, a read gives all that was asked for unless the file ends.
     return _buffered(Unseekable(inner.read, lambda: (inner.close(), raw.close())))
+
+
+def is_parquet(file: Path) -> bool:
+    """Whether it is a Parquet file: by its name, or by its first bytes where the name says nothing.
+
+    Raises `BadData` when it cannot be opened.
+    """
+    form = file_name(file.name).form
+    if form is not Form.EITHER:
+        return form is Form.PARQUET
+    with open_text(file) as stream:
+        return _peek(stream) == PARQUET
 
 
 @contextmanager

@@ -14,8 +14,9 @@ import pyarrow as pa
 from coffeeshop import tracing
 from coffeeshop.client.blocks import Block, blocks_of
 from coffeeshop.client.folder import DataFolder
-from coffeeshop.client.parquet import parquet_batches
+from coffeeshop.client.parquet import Rows, converted, parquet_rows
 from coffeeshop.client.parse import Parsed, Rejected, parse
+from coffeeshop.client.sources import is_parquet
 from coffeeshop.codec import encode, split
 from coffeeshop.errors import BadData
 from coffeeshop.schema import TABLES, Table
@@ -121,12 +122,16 @@ def _works(
 
 
 def _works_of(table: Table, file: Path, skip_bad_rows: bool) -> Iterator[Work]:
-    if file.suffix == ".parquet":
-        for batch in parquet_batches(table, file):
-            yield lambda batch=batch: _encoded(Parsed(table, batch), batch.nbytes)  # type: ignore[misc]
+    if is_parquet(file):
+        for rows in parquet_rows(table, file):
+            yield lambda rows=rows: _from_rows(rows, skip_bad_rows)  # type: ignore[misc]
     else:
         for block in blocks_of(table, file):
             yield lambda block=block: _from_block(block, skip_bad_rows)  # type: ignore[misc]
+
+
+def _from_rows(rows: Rows, skip_bad_rows: bool) -> _Worked:
+    return _encoded(converted(rows, skip_bad_rows=skip_bad_rows), rows.columns.nbytes)
 
 
 def _from_block(block: Block, skip_bad_rows: bool) -> _Worked:

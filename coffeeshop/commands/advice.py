@@ -45,7 +45,7 @@ def advice(error: CoffeeshopError, command: str | None) -> str:
             return BROKER_AWAY if command == "run-node" else GATEWAY_AWAY
         case Forbidden():
             return BROKER_REFUSES if command == "run-node" else NOT_ALLOWED
-        case BadData() if error.column is not None and command == "submit":
+        case BadData(column=str()) if command == "submit" and (error.line or error.row):
             return BAD_ROW
         case SessionTimeout():
             return TOO_SLOW

@@ -127,7 +127,7 @@ def _rejected(run: Run) -> str:
         return ""
     shown = run.rejected[:MOST_REJECTED]
     lines = [
-        (str(e.file or ""), str(e.line or ""), e.column or "", e.value or "", e.reason)
+        (str(e.file or ""), str(e.line or e.row or ""), e.column or "", e.value or "", e.reason)
         for e in (each.error for each in shown)
     ]
     all_of_them = f"{len(run.rejected):,}"
