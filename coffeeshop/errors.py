@@ -6,6 +6,7 @@
     ├── UsageError              exit 2   a wrong option, a folder that is not there
     │   └── OutputFailed        exit 2   standard output cannot be written
     ├── Unreachable             exit 3   no gateway or broker answers
+    │   └── Misdirected         exit 3   a proxy or a certificate is in the way
     ├── BadData                 exit 4   the input is not what the schema says
     ├── SessionFailed           exit 1   the session ended in one explicit failure
     ├── Forbidden               exit 5   the gateway refuses these credentials
@@ -40,6 +41,11 @@ class Unreachable(CoffeeshopError):
     """No gateway or broker answers."""
 
     exit_code = 3
+
+
+class Misdirected(Unreachable):
+    """A proxy answered instead of the gateway, or its certificate is not trusted: asking again is
+    of no use. The message says what to change."""
 
 
 class BadData(CoffeeshopError):

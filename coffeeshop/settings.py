@@ -21,6 +21,8 @@ class Credentials:
     """COFFEESHOP_TOKEN, or the text of the file COFFEESHOP_TOKEN_FILE."""
     ca_file: Path | None = None
     """COFFEESHOP_CA_FILE: who vouches for the gateway's certificate; None: the system's."""
+    proxy_sees_token: bool = False
+    """COFFEESHOP_PROXY_SEES_TOKEN=1: a proxy may read the token when there is no TLS."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ class Settings:
             gateway_patience=_seconds(environment, "COFFEESHOP_GATEWAY_PATIENCE"),
             broker=_secret(environment, "COFFEESHOP_BROKER_URL") or cls.broker,
             credentials=Credentials(
-                _secret(environment, "COFFEESHOP_TOKEN"), _path(environment, "COFFEESHOP_CA_FILE")
+                _secret(environment, "COFFEESHOP_TOKEN"),
+                _path(environment, "COFFEESHOP_CA_FILE"),
+                environment.get("COFFEESHOP_PROXY_SEES_TOKEN") == "1",
             ),
             tokens_file=_path(environment, "COFFEESHOP_TOKENS_FILE"),
             log_json=environment.get("COFFEESHOP_LOG_FORMAT") == "json",

@@ -14,14 +14,16 @@ import httpx2 as httpx
 from coffeeshop import tracing
 from coffeeshop.client.connection import connection
 from coffeeshop.client.patience import Patience
-from coffeeshop.client.problems import RETRIED, error_of
+from coffeeshop.client.problems import RETRIED, by_proxy, error_of
+from coffeeshop.client.proxies import proxy_of
 from coffeeshop.client.sse import ENDS, Event, parse_events
-from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
+from coffeeshop.errors import CoffeeshopError, Misdirected, Unreachable, UsageError
 from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.messages import SessionSpec
 
 __all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]
 TOO_MANY = 429
+UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 PATIENCE = 60.0
 """Seconds in which a call is repeated until it is answered."""
 
@@ -40,11 +42,13 @@ class GatewayClient:
         patience: float = PATIENCE,
         token: str | None = None,
         ca_file: Path | None = None,
+        proxy_sees_token: bool = False,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
         http: httpx.Client | None = None,
     ) -> None:
         """``ca_file`` names who vouches for an https gateway; None: whom the system believes.
+        ``proxy_sees_token``: show the token to a gateway without TLS through a proxy, too.
 
         Raises `UsageError` when one of these is not what it should be.
         """
@@ -52,7 +56,10 @@ class GatewayClient:
         self._patience = patience
         self._sleep = sleep
         self._now = now
-        self._http = http or connection(self.url, token, ca_file)
+        self._proxy = None if http is not None else proxy_of(self.url)
+        self._http = http or connection(
+            self.url, token, ca_file, self._proxy, proxy_sees_token=proxy_sees_token
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -189,7 +196,7 @@ class GatewayClient:
                                 return
                     else:
                         found.read()
-                        failed, wanted = error_of(found), _retry_after(found)
+                        failed, wanted = error_of(found, self._proxy), _retry_after(found)
                         if found.status_code not in RETRIED:
                             raise failed
                         if found.status_code == TOO_MANY:
@@ -205,6 +212,8 @@ class GatewayClient:
         except ValueError:
             found = None
         if not isinstance(found, dict):
+            if self._proxy is not None:
+                raise by_proxy(self._proxy, "something else")
             raise UsageError(f"the server at {self.url} is not a coffeeshop gateway")
         return found
 
@@ -232,7 +241,7 @@ class GatewayClient:
             else:
                 if response.is_success:
                     return response
-                failed, wanted = error_of(response), _retry_after(response)
+                failed, wanted = error_of(response, self._proxy), _retry_after(response)
                 waits = retry_conflict and "retry-after" in response.headers
                 if response.status_code not in RETRIED and not waits:
                     raise failed
@@ -241,7 +250,24 @@ class GatewayClient:
             patient.pause(failed, wanted)
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
-        return Unreachable(f"{self.url} does not answer: {error or type(error).__name__}")
+        """What to raise when time is up. Raises `Misdirected` for what no time changes."""
+        words = str(error) or type(error).__name__
+        if UNTRUSTED in words:
+            raise Misdirected(
+                f"the certificate of {self.url} is not trusted: {words}; name who vouches for it "
+                "with --ca-file, COFFEESHOP_CA_FILE or SSL_CERT_FILE"
+            ) from error
+        if self._proxy is None:
+            return Unreachable(f"{self.url} does not answer: {words}")
+        if isinstance(error, httpx.ProxyError):
+            failed = by_proxy(self._proxy, words)
+            if isinstance(failed, Misdirected):
+                raise failed from error
+            return failed
+        return Unreachable(
+            f"{self.url} does not answer through the proxy {self._proxy.shown}: {words}; "
+            f"{self._proxy.advice}"
+        )
 
 
 def _sleep_until(stop: threading.Event) -> Callable[[float], None]:

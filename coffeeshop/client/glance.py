@@ -10,7 +10,9 @@ import ssl
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen
+from urllib.request import HTTPSHandler, OpenerDirector, ProxyHandler, Request, build_opener
+
+from coffeeshop.client.proxies import proxy_of
 
 TIMEOUT = 0.5
 LARGEST_ANSWER = 1 << 20
@@ -28,11 +30,22 @@ def newest_sessions(
         if not url.startswith(("http://", "https://")):
             return []
         request = Request(f"{url.rstrip('/')}/v1/sessions?limit={limit}", headers=headers)
-        trust = ssl.create_default_context(cafile=ca_file) if url.startswith("https:") else None
-        with urlopen(request, timeout=TIMEOUT, context=trust) as answer:
+        with _opener(url, token, ca_file).open(request, timeout=TIMEOUT) as answer:
             return _sessions(json.loads(answer.read(LARGEST_ANSWER)))
     except (OSError, ValueError, HTTPException):
         return []  # to whoever completes a word, a gateway that does not answer has no sessions
+
+
+def _opener(url: str, token: str | None, ca_file: Path | None) -> OpenerDirector:
+    """As `client.connection` connects. Raises `OSError` where a proxy would read the token."""
+    is_plain, proxy = url.startswith("http:"), proxy_of(url)
+    if proxy is not None and is_plain and token is not None:
+        raise OSError("not shown to a proxy")
+    proxies = {} if proxy is None else {"http": proxy.url, "https": proxy.url}
+    if is_plain:
+        return build_opener(ProxyHandler(proxies))
+    trust = ssl.create_default_context(cafile=ca_file)
+    return build_opener(ProxyHandler(proxies), HTTPSHandler(context=trust))
 
 
 def _sessions(document: Any) -> list[dict[str, Any]]:

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import httpx2 as httpx
 
+from coffeeshop.client.proxies import Proxy
 from coffeeshop.errors import (
     BadData,
     Cancelled,
     CoffeeshopError,
     Forbidden,
+    Misdirected,
     ProtocolError,
     SessionFailed,
     Unreachable,
     UsageError,
 )
 
+PROXY_WANTS_LOGIN = 407
 RETRIED = (408, 429, 502, 503, 504)
 """Answers after which the same request may be carried out a little later."""
 
 
-def error_of(response: httpx.Response) -> CoffeeshopError:
-    """The exception that a problem document stands for."""
+def error_of(response: httpx.Response, proxy: Proxy | None = None) -> CoffeeshopError:
+    """The exception that a problem document stands for.
+
+    An answer without one is not a gateway's: ``proxy`` is on the way, if there is one.
+    """
     try:
         document = response.json()
         detail = str(document["detail"])
     except (ValueError, KeyError, TypeError):
+        if proxy is not None:
+            return by_proxy(proxy, f"{response.status_code} {response.reason_phrase}")
         document, detail = {}, f"the gateway answered {response.status_code}"
     match response.status_code:
         case 401 | 403:
@@ -47,3 +55,14 @@ def error_of(response: httpx.Response) -> CoffeeshopError:
         case status if status < 500:
             return UsageError(detail)
     return CoffeeshopError(detail)
+
+
+def by_proxy(proxy: Proxy, said: str) -> Misdirected | Unreachable:
+    """What a proxy itself answered: to be asked again if it only did not reach the gateway."""
+    status = int(said[:3]) if said[:3].isdecimal() else 0
+    detail = f"the proxy {proxy.shown} answered {said.strip()} instead of the gateway"
+    if status in RETRIED:
+        return Unreachable(detail)
+    if status == PROXY_WANTS_LOGIN:
+        detail += f": it wants a user and a password, as in {proxy.variable}=http://user:word@host"
+    return Misdirected(f"{detail}; {proxy.advice}")

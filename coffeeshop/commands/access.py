@@ -63,6 +63,7 @@ def credentials(settings: Settings, context: click.Context | None = None) -> Cre
     return Credentials(
         known.token if file is None else read_secret(file, "--token-file"),
         known.ca_file if ca_file is None else ca_file,
+        known.proxy_sees_token,
     )
 
 

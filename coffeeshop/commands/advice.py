@@ -7,6 +7,7 @@ from coffeeshop.errors import (
     Cancelled,
     CoffeeshopError,
     Forbidden,
+    Misdirected,
     ProtocolError,
     SessionTimeout,
     Unreachable,
@@ -41,6 +42,8 @@ def advice(error: CoffeeshopError, command: str | None) -> str:
     match error:
         case Unreachable() if isinstance(error.__cause__, OSError) and command == "run-node":
             return PORT_TAKEN
+        case Misdirected():
+            return ""
         case Unreachable():
             return BROKER_AWAY if command == "run-node" else GATEWAY_AWAY
         case Forbidden():

@@ -158,7 +158,13 @@ def _remote(name: str, folder: Path, gateway: Gateway, say: Say) -> Answer:
     url, shown = gateway
     spec = SessionSpec(str(uuid.uuid4()), "fused", 1, 2)
     say(name, f"opens session {spec.id}")
-    with closing(GatewayClient(url, token=shown.token, ca_file=shown.ca_file)) as client:
+    made = GatewayClient(
+        url,
+        token=shown.token,
+        ca_file=shown.ca_file,
+        proxy_sees_token=shown.proxy_sees_token,
+    )
+    with closing(made) as client:
         uploaded, tables, warnings = analyse(
             client, open_folder(folder), spec, on_event=lambda event: _tell(name, event, say)
         )

@@ -80,6 +80,7 @@ def _client(gateway: str | None, patience: float | None) -> GatewayClient:
         patience=next(seconds for seconds in waits if seconds is not None),
         token=shown.token,
         ca_file=shown.ca_file,
+        proxy_sees_token=shown.proxy_sees_token,
     )
 
 

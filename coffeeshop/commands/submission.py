@@ -179,7 +179,11 @@ def _there(
     patience = PATIENCE if options.patience is None else options.patience
     shown = options.credentials
     client = GatewayClient(
-        options.gateway, patience=patience, token=shown.token, ca_file=shown.ca_file
+        options.gateway,
+        patience=patience,
+        token=shown.token,
+        ca_file=shown.ca_file,
+        proxy_sees_token=shown.proxy_sees_token,
     )
     with closing(client):
         if options.session is None:
