@@ -23,12 +23,13 @@ from coffeeshop.commands.completion import completion
 from coffeeshop.commands.help import Group
 from coffeeshop.commands.logs import logs
 from coffeeshop.commands.node import run_node
+from coffeeshop.commands.serve import serve
 from coffeeshop.commands.submit import submit
 from coffeeshop.commands.surroundings import of_the_machine
 from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.settings import arm_crash_point
-from coffeeshop.terminal import colour_wish
+from coffeeshop.terminal import colour_wish, has_colours
 
 EXIT_CODES = """\b
 Exit codes: 0 ok, 1 the session failed, 2 usage, 3 gateway or broker unreachable,
@@ -41,22 +42,22 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
     context_settings=CONTEXT,
     epilog=EXIT_CODES,
     examples=(
-        ("generate example data and analyse it", "coffeeshop generate .data/example"),
-        ("writes results/example/*.csv", "coffeeshop submit --data-folder example"),
-        ("enable completion with the Tab key", 'eval "$(coffeeshop completion bash)"'),
+        ("the web page, with example data to try", "coffeeshop serve --open"),
+        ("generate example data to analyse", "coffeeshop generate .data/example"),
+        ("writes results/example/*.csv", "coffeeshop submit example"),
     ),
 )
 @click.version_option(__version__, prog_name="coffeeshop")
 def cli() -> None:
     """Exact answers to four questions about a coffee-shop chain's sales.
 
-    Without a gateway, `submit` and `demo` run everything in their own process. For many clients,
-    run a gateway and workers over RabbitMQ (`run-node`).
+    `serve` and `submit` run everything in their own process. For many clients and machines, run
+    gateways and workers over RabbitMQ (`run-node`).
     """
 
 
 cli.add_to_section("Analyse", submit, *gateway.OF_SESSIONS)
-cli.add_to_section("Try it", generate, demo)
+cli.add_to_section("Try it", serve, generate, demo)
 cli.add_to_section("Operate", run_node, *gateway.OF_SYSTEM, logs, token)
 cli.add_to_section("Shell", completion)
 
@@ -88,8 +89,11 @@ def _exit_code(given: Sequence[str]) -> int:
         return streams.BROKEN_PIPE
     except CoffeeshopError as error:
         return _told(error, given)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        _say(" ".join(error.format_message().split()).rstrip("."), _help_of(error))
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
@@ -101,8 +105,7 @@ def _exit_code(given: Sequence[str]) -> int:
         import traceback
 
         traceback.print_exc()
-        _say(f"this is a bug: {error}")
-        _advise(DEFECT)
+        _say(f"this is a bug: {error}", DEFECT)
         return BUG
     finally:
         with suppress(streams.ReaderGone, CoffeeshopError):  # what went wrong first is told
@@ -110,18 +113,23 @@ def _exit_code(given: Sequence[str]) -> int:
 
 
 def _told(error: CoffeeshopError, given: Sequence[str]) -> int:
-    _say(str(error))
-    _advise(advice(error, next((each for each in given if not each.startswith("-")), None)))
+    _say(
+        str(error), advice(error, next((each for each in given if not each.startswith("-")), None))
+    )
     return error.exit_code
 
 
-def _say(text: str) -> None:
-    print(f"coffeeshop: {text}", file=sys.stderr)
+def _say(error: str, hint: str = "") -> None:
+    """An error as every command says it: one line, and one of what to do where there is that."""
+    bold = has_colours(sys.stderr)
+    print(click.style("error:", "red", bold=True) if bold else "error:", error, file=sys.stderr)
+    if hint:
+        print(click.style("hint:", "cyan", bold=True) if bold else "hint:", hint, file=sys.stderr)
 
 
-def _advise(text: str) -> None:
-    if text:
-        print(f"advice: {text}", file=sys.stderr)
+def _help_of(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return "" if context is None else f"{context.command_path} --help lists what it takes"
 
 
 def _terminated(number: int, frame: FrameType | None) -> Any:

@@ -25,6 +25,8 @@ class CoffeeshopError(Exception):
     """The root: one clear sentence for a person, and an exit code for a shell."""
 
     exit_code = 1
+    hint = ""
+    """What to do about this one, where whoever raises it knows; a command says it beneath."""
 
 
 class UsageError(CoffeeshopError):

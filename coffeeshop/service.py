@@ -15,9 +15,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -59,6 +60,8 @@ class NodeOptions:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     access: Access | None = None
     """Who may use the gateway; None: everybody on this machine."""
+    example: Callable[[], Mapping[str, Path]] | None = None
+    """Files of an example data set that the page offers."""
 
 
 def stages_of(types: Sequence[str]) -> tuple[str, ...]:
@@ -93,6 +96,8 @@ class Service:
         self._failure: str | None = None
         self._asked_by: str | None = None
         self._node: HostedNode | None = None
+        self.port: int | None = None
+        """Where the gateway of this process listens, once it does."""
 
     def stop(self) -> None:
         """Ask for the numbered shutdown."""
@@ -126,14 +131,19 @@ class Service:
         if self._options.access is not None:
             self._options.access.reread()
 
-    def run(self) -> None:
-        """Start, wait, stop. Raises `RootFailed`, or OSError when a port is taken."""
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Start, wait, stop. Raises `RootFailed`, or OSError when a port is taken.
+
+        ``on_ready`` is called on this thread once everything runs.
+        """
         log.debug("node.descriptors", limit=raise_descriptor_limit())
         last_resort = threading.Timer(self._options.drain_timeout + HARD_DEADLINE, os._exit, (70,))
         last_resort.daemon = True
         try:
             with ExitStack() as stack:
                 self._start(stack)
+                if self._ready.is_set():
+                    on_ready()
                 while not self._stopping.wait(0.5):
                     pass
                 self._ready.clear()
@@ -204,9 +214,11 @@ class Service:
             lambda: self._is_ready(transport),
             self._options.access,
             measures,
+            self._options.example,
         )
         stack.callback(server.close)
         server.start()
+        self.port = server.port
 
     def _is_ready(self, transport: Transport) -> bool:
         figures = transport_figures(transport)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
@@ -92,6 +93,7 @@ def running(
     lifetimes: Lifetimes | None = None,
     ready: Callable[[], bool] = lambda: True,
     access: Access | None = None,
+    example: Callable[[], Mapping[str, Path]] | None = None,
 ) -> Iterator[Running]:
     """Start it; stop all of it in reverse, whatever happens."""
     transport = MemoryTransport()
@@ -107,7 +109,15 @@ def running(
             presence.start()
         for _ in range(gateways):
             server = GatewayServer(
-                transport, "127.0.0.1", 0, csv_batch, limits, lifetimes, ready, access
+                transport,
+                "127.0.0.1",
+                0,
+                csv_batch,
+                limits,
+                lifetimes,
+                ready,
+                access,
+                example=example,
             )
             system.gateways.append(server)
             server.start()

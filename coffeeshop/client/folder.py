@@ -39,7 +39,9 @@ def find_folder(name: str | None, data_root: Path) -> Path:
 
     Raises `UsageError`, which names the folder that was probably meant.
     """
-    candidates = [data_root] if name is None else [Path(name), data_root / name]
+    if name is None:
+        return _root_itself(data_root)
+    candidates = [Path(name), data_root / name]
     for candidate in candidates:
         if candidate.is_dir():
             return candidate
@@ -47,15 +49,27 @@ def find_folder(name: str | None, data_root: Path) -> Path:
     raise UsageError(f"no data folder at {tried}{_meant(name, _folders(data_root))}")
 
 
-def _meant(name: str | None, known: list[str]) -> str:
-    if name is None:
-        return "; give one with --data-folder"
+def _meant(name: str, known: list[str]) -> str:
     there = f"; found: {', '.join(known[:SHOWN_FOLDERS])}" if known else ""
     return did_you_mean(name, known) or there
 
 
+def _root_itself(data_root: Path) -> Path:
+    """The data root, when it is a data folder; else say which folders it holds."""
+    if data_root.is_dir() and any(layout_of(_entries(data_root)).tables.values()):
+        return data_root
+    known = _folders(data_root)
+    if known:
+        shown = ", ".join(known[:SHOWN_FOLDERS]) + (", …" if len(known) > SHOWN_FOLDERS else "")
+        raise UsageError(f"which data folder? {data_root} holds {shown}")
+    raise UsageError(f"which data folder? there is none in {data_root}")
+
+
 def _folders(data_root: Path) -> list[str]:
-    return sorted(f.name for f in data_root.iterdir() if f.is_dir()) if data_root.is_dir() else []
+    if not data_root.is_dir():
+        return []
+    found = (f.name for f in data_root.iterdir() if f.is_dir() and not f.name.startswith("."))
+    return sorted(found)
 
 
 def open_folder(path: Path) -> DataFolder:

@@ -61,6 +61,10 @@ class GatewayClient:
             self.url, token, ca_file, self._proxy, proxy_sees_token=proxy_sees_token
         )
 
+    def page(self, session: str) -> str:
+        """The address of a session's page."""
+        return f"{self.url}/#/sessions/{quote(session, safe='')}"
+
     def close(self) -> None:
         """Close the connections."""
         self._http.close()

@@ -16,7 +16,7 @@ from coffeeshop.client.parse import Rejected
 from coffeeshop.errors import UsageError
 from coffeeshop.formats import WRITERS, as_text, to_csv
 
-__all__ = ["FORMATS", "as_text", "to_csv", "write_results"]
+__all__ = ["FORMATS", "as_text", "check_output", "to_csv", "write_results"]
 FORMATS = ("csv", "json", "parquet")
 REJECTED = "rejected.csv"
 
@@ -24,6 +24,23 @@ REJECTED = "rejected.csv"
 def files_of(directory: Path, queries: Iterable[str], file_format: str) -> list[Path]:
     """What `write_results` may write there for these queries."""
     return [*(directory / f"{query}.{file_format}" for query in queries), directory / REJECTED]
+
+
+def check_output(directory: Path, queries: Iterable[str], file_format: str) -> None:
+    """Raise `UsageError` where `write_results` could not write: better said before the work.
+
+    Leaves nothing behind.
+    """
+    place = directory
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    try:
+        Path(tempfile.mkdtemp(prefix=".coffeeshop-", dir=place)).rmdir()
+    except OSError as error:
+        raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
+    _refuse_directories(
+        directory, [file.name for file in files_of(directory, queries, file_format)]
+    )
 
 
 def write_results(

@@ -39,6 +39,8 @@ GONE = "the gateway no longer has its data; submit it again with `coffeeshop sub
 
 def advice(error: CoffeeshopError, command: str | None) -> str:
     """One line for whoever ran ``command``; empty when the error itself says all there is."""
+    if error.hint:
+        return error.hint
     match error:
         case Unreachable() if isinstance(error.__cause__, OSError) and command == "run-node":
             return PORT_TAKEN

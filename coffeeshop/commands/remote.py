@@ -50,7 +50,7 @@ def sessions(client: GatewayClient, state: str | None, limit: int, mode: str) ->
                 f"{each['input_bytes'] / 1e6:,.1f}",
                 Text(each["reason"]),
             )
-        _print(table, "no sessions; start one with: coffeeshop submit --data-folder …")
+        _print(table, "no sessions; start one with: coffeeshop submit FOLDER --gateway URL")
 
 
 def status(client: GatewayClient, session: str | None, as_json: bool) -> None:

@@ -8,25 +8,28 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+import click
 
 from coffeeshop.allocator import spare_memory
 from coffeeshop.client.folder import DataFolder, find_folder, open_folder
-from coffeeshop.client.results import files_of, write_results
+from coffeeshop.client.results import check_output, files_of, write_results
 from coffeeshop.client.upload import Uploaded
-from coffeeshop.commands.show import TITLES, Bars, show_results
-from coffeeshop.commands.surroundings import check_address_space
+from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.results import Completed
+from coffeeshop.headlines import headlines
 from coffeeshop.messages import SessionSpec
+from coffeeshop.plan import plan_named
 from coffeeshop.settings import Credentials
-from coffeeshop.terminal import console, hint
+from coffeeshop.terminal import console, has_colours, hint
+
+if TYPE_CHECKING:
+    from coffeeshop.client.gateway import GatewayClient
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,8 @@ class Submission:
     credentials: Credentials = field(default_factory=Credentials)
     report: Path | None = None
     """An HTML file to write beside the results."""
+    show: bool = False
+    """Print the first rows of each result."""
 
 
 def submit(options: Submission) -> None:
@@ -59,14 +64,13 @@ def submit(options: Submission) -> None:
     raises."""
     began = time.perf_counter()
     spare_memory()
-    path = find_folder(options.folder, options.data_root)
+    path = _folder(options)
     folder = open_folder(path)
     session, producer = session_of(options)
     output = options.output or Path("results") / path.resolve().name
-    _check_report(options, output, folder)
-    errors = console(stderr=True)
+    _check_places(options, output, folder)
     completed: Completed | None
-    with Bars(errors, folder, enabled=options.verbosity == "normal") as bars:
+    with bars_of(folder, enabled=options.verbosity == "normal") as bars:
         if options.gateway is None:
             uploaded, completed = _here(options, folder, bars)
         else:
@@ -74,7 +78,7 @@ def submit(options: Submission) -> None:
     if completed is None:
         _say_detached(options, session.id, uploaded)
         return
-    files = write_results(completed.tables, output, options.file_format, uploaded.rejected)
+    files = _written(options, session, uploaded, completed, output)
     seconds = time.perf_counter() - began
     _write_report(options, folder, session, uploaded, completed, files, seconds)
     if options.as_json:
@@ -83,17 +87,12 @@ def submit(options: Submission) -> None:
             found["report"] = str(options.report)
         print(json.dumps({"session": session.id, **found}, indent=1))
         return
-    _show(options, uploaded, completed, output, seconds, errors)
+    _show(options, uploaded, completed, output, seconds)
     if uploaded.rejected:
-        errors.print(
-            f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}",
-            style="yellow",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    if options.report is None and options.verbosity != "quiet":
-        hint("add --report report.html for one page with tables and charts")
+        _warn(f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}")
+    if options.verbosity != "quiet":
+        more = "" if options.show else "--show prints the first rows of each result, "
+        hint(f"{more}--report report.html writes a page of tables and charts")
 
 
 def session_of(options: Submission) -> tuple[SessionSpec, int]:
@@ -112,15 +111,44 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
 
 
-def _check_report(options: Submission, output: Path, folder: DataFolder) -> None:
-    if options.report is None:
-        return
-    if options.detach:
-        raise UsageError("--report needs the results, but --detach does not wait for them")
-    from coffeeshop.report import check_place
+def _folder(options: Submission) -> Path:
+    try:
+        return find_folder(options.folder, options.data_root)
+    except UsageError as error:
+        if options.folder is None:
+            error.hint = "name one: coffeeshop submit FOLDER (a path, or one of these names)"
+        raise
 
-    inputs = [file for files in folder.files.values() for file in files]
-    check_place(options.report, output, [*files_of(output, TITLES, options.file_format), *inputs])
+
+def _check_places(options: Submission, output: Path, folder: DataFolder) -> None:
+    """Raise `UsageError` where something could not be written: before the work, not after."""
+    if options.detach:
+        if options.report is not None:
+            raise UsageError("--report needs the results, but --detach does not wait for them")
+        return
+    queries = plan_named(options.plan).results
+    check_output(output, queries, options.file_format)
+    if options.report is not None:
+        from coffeeshop.report import check_place
+
+        inputs = [file for files in folder.files.values() for file in files]
+        made = files_of(output, queries, options.file_format)
+        check_place(options.report, output, [*made, *inputs])
+
+
+def _written(
+    options: Submission,
+    session: SessionSpec,
+    uploaded: Uploaded,
+    completed: Completed,
+    output: Path,
+) -> list[Path]:
+    try:
+        return write_results(completed.tables, output, options.file_format, uploaded.rejected)
+    except UsageError as error:
+        if options.gateway is not None:
+            error.hint = f"the gateway keeps them: coffeeshop results {session.id} -o ELSEWHERE"
+        raise
 
 
 def _write_report(
@@ -153,7 +181,6 @@ def _write_report(
 
 
 def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded, Completed]:
-    check_address_space(options.partitions)
     from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
 
     with LocalSystem() as system:
@@ -188,6 +215,7 @@ def _there(
     with closing(client):
         if options.session is None:
             session = open_somehow(client, folder, session)
+        _say_where(options, client, session)
         uploaded, tables, warnings = analyse(
             client,
             folder,
@@ -201,6 +229,13 @@ def _there(
             keep_on_interrupt=_asks_to_keep,
         )
     return session, uploaded, Completed(tables, warnings) if tables else None
+
+
+def _say_where(options: Submission, client: GatewayClient, session: SessionSpec) -> None:
+    """At once: whoever loses this terminal finds the session again."""
+    if options.verbosity != "quiet" and not (options.as_json or options.detach):
+        print(f"session {session.id}", file=sys.stderr)
+        print(f"page    {client.page(session.id)}", file=sys.stderr, flush=True)
 
 
 def _asks_to_keep(session: str) -> bool:
@@ -219,7 +254,8 @@ def _say_detached(options: Submission, session: str, uploaded: Uploaded) -> None
     if options.as_json:
         print(json.dumps({"session": session, "state": "open", "rows": uploaded.rows}))
         return
-    _warn(uploaded.warnings, console(stderr=True))
+    for warning in uploaded.warnings:
+        _warn(f"warning: {warning}")
     print(session)
     if options.verbosity != "quiet":
         hint(f"coffeeshop watch {session}")
@@ -231,29 +267,28 @@ def _show(
     completed: Completed,
     output: Path,
     seconds: float,
-    errors: Console,
 ) -> None:
-    _warn(completed.warnings, errors)
+    for warning in completed.warnings:
+        _warn(f"warning: {warning}")
     if options.verbosity == "quiet":
         return
-    screen = console()
-    show_results(screen, completed.tables)
+    if options.show:
+        from coffeeshop.commands.show import show_results
+
+        show_results(console(), completed.tables)
+    for number, sentence in enumerate(headlines(completed.tables), start=1):
+        print(f"{number}  {sentence}")
     rows = sum(uploaded.rows.values())
     report = "" if options.report is None else f"; report in {options.report}"
-    screen.print(
+    print(
         f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; "
-        f"results in {output}{report}",
-        highlight=False,
-        markup=False,
-        soft_wrap=True,
+        f"results in {output}{report}"
     )
 
 
-def _warn(warnings: Sequence[str], errors: Console) -> None:
-    for warning in warnings:
-        errors.print(
-            f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True
-        )
+def _warn(text: str) -> None:
+    coloured = has_colours(sys.stderr)
+    print(click.style(text, fg="yellow") if coloured else text, file=sys.stderr)
 
 
 def summary(

@@ -8,6 +8,7 @@ import click
 
 from coffeeshop.commands.access import credentials, credentials_options
 from coffeeshop.commands.help import Command
+from coffeeshop.commands.surroundings import check_address_space
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
 from coffeeshop.commands.types import (
     FORMATS,
@@ -18,32 +19,30 @@ from coffeeshop.commands.types import (
     SessionId,
     report_option,
 )
+from coffeeshop.errors import UsageError
 from coffeeshop.settings import Settings, set_up_logging
 
 
 @click.command(
     cls=Command,
+    short_help="Analyse a data folder; write five result files.",
     examples=(
         (
             "here; .data/example, or any path; writes results/example/*.csv",
-            "coffeeshop submit --data-folder example",
+            "coffeeshop submit example",
         ),
         (
             "Parquet files in a folder of their own",
-            "coffeeshop submit --data-folder example --format parquet --output-dir out",
+            "coffeeshop submit example --format parquet --output-dir out",
         ),
         (
             "by a gateway, without waiting for it",
-            "coffeeshop submit --data-folder example --gateway http://127.0.0.1:9000 --detach",
+            "coffeeshop submit example --gateway http://127.0.0.1:9000 --detach",
         ),
     ),
 )
-@click.option(
-    "--data-folder",
-    "folder",
-    type=DataFolder(),
-    help="A path or a name under --data-root; default: the data root itself.",
-)
+@click.argument("place", metavar="[FOLDER]", required=False, type=DataFolder())
+@click.option("--data-folder", "folder", type=DataFolder(), help="The same as FOLDER.")
 @click.option("--data-root", type=click.Path(path_type=Path), help="[COFFEESHOP_DATA_ROOT, .data]")
 @click.option(
     "--output-dir",
@@ -52,6 +51,7 @@ from coffeeshop.settings import Settings, set_up_logging
 )
 @click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
 @report_option
+@click.option("--show", is_flag=True, help="Also print the first rows of each result.")
 @click.option("--plan", type=Choice(PLANS), default="fused", show_default=True)
 @click.option("--partitions", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option(
@@ -86,11 +86,13 @@ from coffeeshop.settings import Settings, set_up_logging
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors and ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print only a JSON summary.")
 def submit(
+    place: str | None,
     folder: str | None,
     data_root: Path | None,
     output_dir: Path | None,
     file_format: str,
     report: Path | None,
+    show: bool,
     plan: str,
     partitions: int,
     on_bad_row: str,
@@ -104,16 +106,23 @@ def submit(
     verbosity: str | None,
     as_json: bool,
 ) -> None:
-    """Analyse a data folder and write the five result files."""
+    """Analyse a data FOLDER (a path, or a name under the data root); write five result files.
+
+    Without a FOLDER it is the data root itself.
+    """
+    if None not in (place, folder) and place != folder:
+        raise UsageError(f"two data folders: {place} and --data-folder {folder}")
     settings = Settings.read()
     set_up_logging(settings, verbosity)
     set_up_tracing(settings, tracing)
+    if not (gateway or settings.gateway):
+        check_address_space(partitions)  # before the columnar library takes its part
     from coffeeshop.commands.submission import Submission
     from coffeeshop.commands.submission import submit as run
 
     run(
         Submission(
-            folder,
+            place or folder,
             data_root or settings.data_root,
             output_dir,
             file_format,
@@ -130,5 +139,6 @@ def submit(
             settings.gateway_patience if gateway_patience is None else gateway_patience,
             credentials(settings),
             report,
+            show,
         )
     )

@@ -60,7 +60,7 @@ def generate(
     elif not quiet:
         for table, number in rows.items():
             print(f"{number:>12,} {table}")
-        hint(f"coffeeshop submit --data-folder {shlex.quote(str(out))}")
+        hint(f"coffeeshop submit {shlex.quote(str(out))}")
 
 
 @click.command(

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from coffeeshop import __version__, tracing
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway import (
+    example_routes,
     login_routes,
     operation_routes,
     page_routes,
@@ -33,6 +34,7 @@ ROUTES = (
     operation_routes,
     page_routes,
     login_routes,
+    example_routes,
 )
 MOST_ERRORS = 10
 """That one answer tells of a request."""

@@ -77,6 +77,7 @@ async def overview(
         "sessions_total": len(newest),
         "sessions": [_shown(gateway, session) for session in shown],
         "nodes": gateway.visible_nodes(),
+        "example": gateway.example is not None,
     }
 
 

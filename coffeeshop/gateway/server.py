@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -43,8 +44,10 @@ class GatewayServer:
         ready: Callable[[], bool] = lambda: True,
         access: Access | None = None,
         of_process: Callable[[], Figures] = dict,
+        example: Callable[[], Mapping[str, Path]] | None = None,
     ) -> None:
-        """``port`` 0 picks a free one; ``of_process``: figures of the rest of the process.
+        """``port`` 0 picks a free one; ``of_process``: figures of the rest of the process;
+        ``example``: the files of a data set that the page offers to who has none.
 
         Raises OSError when the address is not to be had, and `UsageError` for one that lets in
         people nobody asked who they are, or for a certificate that is none.
@@ -57,7 +60,14 @@ class GatewayServer:
         self.sessions = Sessions(transport, lifetimes)
         self.nodes = NodeDirectory(transport)
         self.gateway = Gateway(
-            transport, self.sessions, self.nodes, read_csv, limits or Limits(), ready, of_process
+            transport,
+            self.sessions,
+            self.nodes,
+            read_csv,
+            limits or Limits(),
+            ready,
+            of_process,
+            example,
         )
         self._server = uvicorn.Server(
             uvicorn.Config(

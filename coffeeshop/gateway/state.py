@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
@@ -48,6 +49,8 @@ class Gateway:
     ready: Callable[[], bool] = lambda: True
     of_process: Callable[[], Figures] = dict
     """Figures of the process that this is a part of. May block."""
+    example: Callable[[], Mapping[str, FilePath]] | None = None
+    """Files of an example data set by their paths in it, for the page to offer. May block."""
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.limits)

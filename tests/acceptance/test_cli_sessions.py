@@ -127,7 +127,7 @@ def test_a_gateway_that_does_not_answer_is_said_clearly_and_soon(
     assert time.monotonic() - began < 10
     assert done.returncode == 3
     assert f"{nowhere} does not answer" in done.stderr
-    assert "advice: check that a gateway runs there" in done.stderr
+    assert "hint: check that a gateway runs there" in done.stderr
     assert "Traceback" not in done.stderr
     assert run(*arguments, COFFEESHOP_GATEWAY_PATIENCE="0").returncode == 3
 

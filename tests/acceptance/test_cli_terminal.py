@@ -196,6 +196,7 @@ def test_a_terminal_is_told_what_to_type_next(system: Running, data: Path, tmp_p
         _, told = on_terminal(ours(*detach, quietly), tmp_path, no_colour)
         assert "next: " not in told
     _, told = on_terminal(ours("generate", "made", "--transactions", "5"), tmp_path, no_colour)
-    assert told.splitlines()[-1] == "next: coffeeshop submit --data-folder made"
+    assert told.splitlines()[-1] == "next: coffeeshop submit made"
     _, told = on_terminal(ours("submit", "--data-folder", "made"), tmp_path, no_colour)
+    assert "--show" in told.splitlines()[-1]
     assert "--report" in told.splitlines()[-1]

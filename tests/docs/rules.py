@@ -36,6 +36,7 @@ SUBSTITUTIONS = (
         r"\1 --port 0",
         "tests run beside each other: a free port",
     ),
+    Substitution(r"(coffeeshop serve)( --open)?", r"\1 --port 0", "as above, and nobody looks"),
     Substitution(r"0\.0\.0\.0", "127.0.0.1", "tests listen on loopback only"),
     Substitution(r"//host:9000", "//127.0.0.1:{port}", "as above, and the port of the next line"),
     Substitution(r"\b9000\b", "{port}", "the port that the gateway took"),
@@ -95,6 +96,7 @@ class Stays:
 
 STAYS = (
     Stays(r"(\.venv/bin/)?coffeeshop run-node .*--type .*", READY, 0),
+    Stays(r"(\.venv/bin/)?coffeeshop serve.*", "coffeeshop is at ", 0),
     Stays(r"(\.venv/bin/)?coffeeshop logs [^|]*--follow.*", r"\S", 143),
 )
 NAMED_ONLY = {

@@ -36,7 +36,10 @@ DEFINITIONS = {
     "permissions": [{"user": "guest", "vhost": VHOST, **ALL}],
 }
 """A place that no other test has been at, and a user whom a document gives rights."""
-LISTENING = r'"port": (\d+).*"gateway.listening"|"gateway.listening".*"port": (\d+)'
+LISTENING = (
+    r'"port": (\d+).*"gateway.listening"|"gateway.listening".*"port": (\d+)'
+    r"|coffeeshop is at http://127\.0\.0\.1:(\d+)/"
+)
 CURL = "fail-with-body\nshow-error\nsilent\n"
 """Of a reader's curl: an answer that is a refusal fails the command."""
 
@@ -99,7 +102,7 @@ def clean() -> dict[str, str]:
 def port_of(gateway: Staying) -> int:
     """Where a gateway that is ready listens."""
     found = gateway.wait_for(LISTENING)
-    return int(found[1] or found[2])
+    return int(found[1] or found[2] or found[3])
 
 
 def _node(environment: dict[str, str], log: Path, kind: str, *options: str) -> Staying:

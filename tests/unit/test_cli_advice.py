@@ -71,15 +71,15 @@ def test_what_nobody_foresaw_is_a_bug_with_its_trace_and_code_70(
     assert ended.value.code == 70
     trace, error, what_to_do = capsys.readouterr().err.strip().rsplit("\n", 2)
     assert trace.startswith("Traceback")
-    assert error == "coffeeshop: this is a bug: on purpose"
+    assert error == "error: this is a bug: on purpose"
     assert "report it" in what_to_do
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["sessions", "--gateway", "http://127.0.0.1:9", "--gateway-patience", "0"], 3, "advice: "),
-        (["token", "a name"], 2, "coffeeshop: a name has 1 to 64 letters"),
+        (["sessions", "--gateway", "http://127.0.0.1:9", "--gateway-patience", "0"], 3, "hint: "),
+        (["token", "a name"], 2, "error: a name has 1 to 64 letters"),
     ],
 )
 def test_an_error_and_its_advice_are_on_standard_error_with_the_exit_code(

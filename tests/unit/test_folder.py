@@ -85,18 +85,29 @@ def test_a_folder_is_found_by_its_name_under_the_root(tmp_path: Path) -> None:
 
 
 def test_without_a_name_the_root_itself_is_meant(tmp_path: Path) -> None:
+    flat(tmp_path, "users")
     assert find_folder(None, tmp_path) == tmp_path
 
 
-@pytest.mark.parametrize("name", [None, "mine"])
-def test_a_folder_that_is_nowhere_is_told_with_every_place_tried(
-    tmp_path: Path, name: str | None
-) -> None:
-    root = tmp_path / "no-root"
-    with pytest.raises(UsageError, match="no data folder at") as caught:
-        find_folder(name, root)
-    assert str(root / name if name else root) in str(caught.value)
-    assert (" nor " in str(caught.value)) is (name is not None)
+def test_a_root_that_is_no_data_folder_is_told_with_the_folders_it_holds(tmp_path: Path) -> None:
+    for name in ("north", "south", ".example-x1"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UsageError) as caught:
+        find_folder(None, tmp_path)
+    assert str(caught.value) == f"which data folder? {tmp_path} holds north, south"
+
+
+@pytest.mark.parametrize("root", ["empty", "nowhere"])
+def test_a_root_without_folders_is_told_so(tmp_path: Path, root: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match=f"there is none in {tmp_path / root}"):
+        find_folder(None, tmp_path / root)
+
+
+def test_a_folder_that_is_nowhere_is_told_with_every_place_tried(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no data folder at mine nor") as caught:
+        find_folder("mine", tmp_path / "no-root")
+    assert str(tmp_path / "no-root" / "mine") in str(caught.value)
 
 
 def test_a_file_is_no_data_folder(tmp_path: Path) -> None:

@@ -76,15 +76,13 @@ def root(tmp_path: Path) -> Path:
     [
         ("datset1", "; did you mean 'dataset1'?"),
         ("zzz", "; found: dataset1, north"),
-        (None, "; give one with --data-folder"),
     ],
 )
 def test_a_folder_that_is_not_there_is_told_with_those_that_are(
-    root: Path, name: str | None, words: str
+    root: Path, name: str, words: str
 ) -> None:
-    place = root if name is not None else root / "nowhere"
     with pytest.raises(UsageError) as caught:
-        find_folder(name, place)
+        find_folder(name, root)
     assert str(caught.value).endswith(words)
 
 

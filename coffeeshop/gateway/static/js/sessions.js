@@ -4,9 +4,10 @@ import { h, Keyed, setAttribute, setText } from "./dom.js";
 import { ago, bytes, counted, duration } from "./format.js";
 import { live } from "./live.js";
 import { QUERIES, STATES, TABLES, titleOf } from "./names.js";
-import { statePill } from "./parts.js";
+import { notice, statePill } from "./parts.js";
 import { tableState } from "./tables.js";
 import { openUploadDialog } from "./upload/dialog.js";
+import { tryExample } from "./upload/example.js";
 
 /** The list with its filter; `update(overview)` as it changes. */
 export function sessionList() {
@@ -23,7 +24,7 @@ export function sessionList() {
     const wanted = filter.value();
     const shown = now.sessions.filter((each) => wanted === "" || each.state === wanted);
     keyed.show(shown);
-    empty.show(shown.length === 0, wanted);
+    empty.show(shown.length === 0, wanted, now.example);
     more.hidden = now.sessions_total <= now.sessions.length;
   }
   return { node: h("div", { class: "stack" }, filter.node, empty.node, list, more), update };
@@ -49,14 +50,41 @@ function emptyState() {
   const text = h("p", {});
   const button = h("button", { class: "button", type: "button" }, "Analyse a data folder");
   button.addEventListener("click", () => openUploadDialog());
-  const node = h("div", { class: "empty", hidden: true }, text, button);
-  const show = (isEmpty, wanted) => {
+  const example = exampleButton();
+  const node = h(
+    "div",
+    { class: "empty", hidden: true },
+    text,
+    h("div", { class: "actions" }, example.button, button),
+    example.trouble,
+  );
+  const show = (isEmpty, wanted, hasExample) => {
     node.hidden = !isEmpty;
     const kind = wanted === "" ? "" : `${STATES[wanted].toLowerCase()} `;
     setText(text, `There are no ${kind}sessions${wanted === "" ? " yet" : ""}.`);
     button.hidden = wanted !== "";
+    example.button.hidden = wanted !== "" || !hasExample;
   };
   return { node, show };
+}
+
+function exampleButton() {
+  const idle = "Try with example data";
+  const button = h("button", { class: "button strong", type: "button", hidden: true }, idle);
+  const trouble = h("div");
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    setText(button, "Making example data …");
+    trouble.replaceChildren();
+    try {
+      await tryExample();
+    } catch (error) {
+      trouble.replaceChildren(notice(`The example could not be started: ${error.message}.`));
+    }
+    button.disabled = false;
+    setText(button, idle);
+  });
+  return { button, trouble };
 }
 
 function card(session) {
