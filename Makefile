@@ -20,7 +20,7 @@ test-middleware: setup ## the transport suite, in memory and against a RabbitMQ 
 check: setup ## style, types, import rules, scripts, container files
 	@sh scripts/check.sh
 
-bench: setup ## against DuckDB and Polars on the same files
+bench: setup ## against DuckDB, Polars, pandas (PySpark, Dask, Ray if installed) on the same files
 	@.venv/bin/python benchmarks/compare.py
 
 demo: setup ## three clients at once while tasks crash, in one process

@@ -1,7 +1,8 @@
 """The distributed system on one machine: whole `submit --gateway` runs beside DuckDB's.
 
 Starts a private RabbitMQ, a gateway and two workers on loopback. Then ten small sessions at once,
-alone and beside a large one.
+alone and beside a large one. Processor time is that of whole processes, what they started and the
+clean-up after a session included. Linux.
 """
 
 from __future__ import annotations
@@ -16,15 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import document
-from compare import commands as contenders
-from compare import differences
-from processes import SUBMIT, Measured, data_set, measure, read_once
-from scaling import rows_of
-
-from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.processes import Cluster
+from answers import differences
+from contenders import command, packages, submit
+from processes import Measured, data_set, measure, read_once, rows_of
+from service import Service, per_million, running, since
 
 SMALL = 10
+TARGET = 1.0
+RATE = 3.5e6
 
 
 def main() -> int:
@@ -41,59 +41,72 @@ def main() -> int:
     read_once(folder)
     with (
         tempfile.TemporaryDirectory(prefix="coffeeshop-bench-") as directory,
-        PrivateBroker() as broker,
-        Cluster(broker.url) as cluster,
+        running(chosen.workers) as service,
     ):
         out = Path(directory)
-        _, url = cluster.gateway()
-        for _ in range(chosen.workers):
-            cluster.start("worker")
-        lines, wrong = whole_runs(folder, out, url, chosen.rounds)
-        lines.append(small_sessions(folder, small, out, url))
-        lines.append("resident MiB: " + memory(cluster, broker))
+        lines, wrong = whole_runs(folder, out, service, chosen.rounds)
+        lines.append(small_sessions(small, folder, out, service.url))
+        lines.append(f"peak MiB: {service.peak_mib()}")
     print("\n".join(lines))
     for sentence in wrong:
         print(f"DIFFERENT: {sentence}")
     if not wrong:
-        document.write(chosen.write, "distributed", lines)
+        document.write(chosen.write, "distributed", lines, packages(["duckdb"]))
     return 1 if wrong else 0
 
 
-def submit(url: str, folder: Path, out: Path) -> list[str]:
+def by_gateway(url: str, folder: Path, out: Path) -> list[str]:
     """The command of one client."""
-    places = ["--data-folder", str(folder), "--output-dir", str(out)]
-    return [*SUBMIT, "--gateway", url, *places]
+    return [*submit(folder, out), "--gateway", url]
 
 
-def whole_runs(folder: Path, out: Path, url: str, rounds: int) -> tuple[list[str], list[str]]:
+def whole_runs(
+    folder: Path, out: Path, service: Service, rounds: int
+) -> tuple[list[str], list[str]]:
     """Both contenders' times in lines; the differences of their answers."""
-    commands = {
-        "distributed": submit(url, folder, out / "distributed"),
-        "duckdb": contenders(folder, out)["duckdb"],
-    }
-    runs: dict[str, list[Measured]] = {name: [] for name in commands}
+    ours, theirs = out / "distributed", out / "duckdb"
+    pairs: list[tuple[Measured, Measured]] = []
+    used: list[dict[str, float]] = []
+    wrong: list[str] = []
+    measure(by_gateway(service.url, folder, ours))  # programs into memory
     for _ in range(rounds):
-        for name, command in commands.items():
-            runs[name].append(measure(command))
-    median = {name: statistics.median(r.seconds for r in found) for name, found in runs.items()}
+        before = service.processor_seconds()
+        mine = measure(by_gateway(service.url, folder, ours))
+        other = measure(command("duckdb", folder, theirs))
+        # Looked at now, when the session's journals are removed as well.
+        servers = since(before, service.processor_seconds())
+        used.append({"client": mine.processor_seconds, **servers})
+        pairs.append((mine, other))
+        wrong += differences(ours, theirs)
     rows = rows_of(folder)
+    medians = [statistics.median(run.seconds for run in runs) for runs in zip(*pairs, strict=True)]
     lines = [
         f"{name:<12}{seconds:>8.2f} s{rows / seconds:>14,.0f} rows/s"
-        for name, seconds in median.items()
+        for name, seconds in zip(("distributed", "duckdb"), medians, strict=True)
     ]
-    ratio = median["distributed"] / median["duckdb"]
-    lines.append(f"distributed / duckdb: {ratio:.2f} (target <= 1.0)")
-    return lines, differences(out, list(commands))
+    ratio = statistics.median(mine.seconds / other.seconds for mine, other in pairs)
+    rate = rows / medians[0]
+    lines[0] += f" (target >= {RATE:,.0f}: {'met' if rate >= RATE else 'missed'})"
+    lines.append(
+        f"distributed / duckdb: {ratio:.2f}"
+        f" (target <= {TARGET:.2f}: {'met' if ratio <= TARGET else 'missed'})"
+    )
+    middle = {name: statistics.median(each[name] for each in used) for name in used[0]}
+    theirs_used = statistics.median(other.processor_seconds for _, other in pairs)
+    lines.append("CPU seconds per million rows:")
+    lines.append(f"  distributed: {per_million(middle, rows)}")
+    lines.append(f"  duckdb: {theirs_used / rows * 1e6:.3f}")
+    return lines, wrong
 
 
-def small_sessions(folder: Path, small: Path, out: Path, url: str) -> str:
+def small_sessions(small: Path, large: Path, out: Path, url: str) -> str:
     """The median time of ten small sessions at once, alone and beside a large one."""
     latencies(small, out, url)
     alone = latencies(small, out, url)
-    large = subprocess.Popen(submit(url, folder, out / "large"))
+    beside_it = subprocess.Popen(by_gateway(url, large, out / "large"))
     beside = latencies(small, out, url)
-    still = large.poll() is None
-    large.wait()
+    still = beside_it.poll() is None
+    beside_it.wait()
     return (
         f"{SMALL} small sessions at once: median {alone:.2f} s alone, {beside:.2f} s beside a large"
         f" one{'' if still else ' (which ended first)'}: {beside / alone:.1f} x (target <= 3)"
@@ -105,23 +118,11 @@ def latencies(small: Path, out: Path, url: str) -> float:
 
     def one(number: int) -> float:
         began = time.perf_counter()
-        subprocess.run(submit(url, small, out / f"small{number}"), check=True)
+        subprocess.run(by_gateway(url, small, out / f"small{number}"), check=True)
         return time.perf_counter() - began
 
     with ThreadPoolExecutor(SMALL) as pool:
         return statistics.median(pool.map(one, range(SMALL)))
-
-
-def memory(cluster: Cluster, broker: PrivateBroker) -> str:
-    """Resident memory of the processes, in words."""
-    names = ["gateway", *(f"worker{n}" for n in range(1, len(cluster.processes))), "broker"]
-    pids = [*(each.pid for each in cluster.processes), broker.pid]
-    found = []
-    for name, pid in zip(names, pids, strict=True):
-        status = Path(f"/proc/{pid}/status").read_text()
-        peak = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-        found.append(f"{name} {int(peak) // 1024}")
-    return ", ".join(found)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ import datetime as dt
 import os
 import platform
 import shlex
+import subprocess
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-
-PACKAGES = ("pyarrow", "duckdb", "polars")
 
 
 def add_option(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +26,17 @@ def add_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def write(files: list[Path], benchmark: str, lines: list[str]) -> None:
+def write(
+    files: list[Path], benchmark: str, lines: list[str], packages: Sequence[str] = ("pyarrow",)
+) -> None:
     """Put the lines, and where they come from, into each document.
 
-    Exits with a sentence when a document has no ``<!-- benchmarks:NAME -->``.
+    ``packages``: those whose versions matter. Exits with a sentence when a document has no
+    ``<!-- benchmarks:NAME -->``.
     """
     for file in files:
-        file.write_text(with_table(file.read_text(), benchmark, [*lines, *origin()]))
+        text = with_table(file.read_text(), benchmark, [*lines, *origin(packages)])
+        file.write_text(text)
 
 
 def with_table(document: str, benchmark: str, lines: list[str]) -> str:
@@ -45,18 +49,52 @@ def with_table(document: str, benchmark: str, lines: list[str]) -> str:
     return "\n".join([f"{before}{begin}", "```text", *lines, "```", f"{end}{after}"])
 
 
-def origin() -> list[str]:
+def origin(packages: Sequence[str]) -> list[str]:
     """Machine, date, versions and command, a line each."""
-    processors = f"{os.cpu_count()} processors, {platform.machine()}, {platform.system()}"
-    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    processors = f"{os.cpu_count()} processors ({processor()}), {memory_gib():.0f} GiB"
+    versions = ", ".join(f"{package} {version(package)}" for package in packages)
     script = Path(sys.argv[0])
     command = shlex.join(["python", f"{script.parent.name}/{script.name}", *_without_write()])
     return [
         "",
-        f"{dt.date.today().isoformat()}, {processors}",
-        f"Python {platform.python_version()}, coffeeshop {version('coffeeshop')}, {versions}",
+        f"{dt.date.today().isoformat()}, {processors}, {platform.machine()}, {platform.system()}",
+        f"Python {platform.python_version()}, coffeeshop {version('coffeeshop')}{commit()}",
+        versions,
         command,
     ]
+
+
+def processor() -> str:
+    """The processor's name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or "unknown"
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else "unknown"
+
+
+def memory_gib() -> float:
+    """The machine's memory."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+
+
+def commit() -> str:
+    """The commit of this checkout, with a plus if files of the package differ from it."""
+    folder = Path(__file__).parent
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *words], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+    try:
+        found = git("rev-parse", "--short", "HEAD")
+        changed = git("status", "--porcelain", "--", "../coffeeshop", ".")
+    except OSError:  # no git here
+        return ""
+    return f" ({found}{'+' if changed else ''})" if found else ""
 
 
 def _without_write() -> list[str]:

@@ -2,52 +2,90 @@
 
 from __future__ import annotations
 
-import os
+import json
 import subprocess
 import sys
-import time
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 SUBMIT = [sys.executable, "-m", "coffeeshop", "submit", "--quiet"]
+TREE = Path(__file__).with_name("process_tree.py")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a run may take before it is killed."""
+
+    seconds: float = 300.0
+    mib: float = 8192.0
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process took, start of the interpreter included."""
+    """What one run took, start of the interpreter and all of its processes included."""
 
     seconds: float
+    processor_seconds: float
     peak_mib: float
 
 
-def measure(command: list[str]) -> Measured:
-    """Run a command; a failing one ends the benchmark."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        sys.exit(f"failed with {process.returncode}: {' '.join(command)}")
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB elsewhere
-    return Measured(seconds, usage.ru_maxrss * unit / 2**20)
+class Unfinished(Exception):
+    """A run that failed or took more than its limits; says which in a few words."""
 
 
-def data_set(root: Path, transactions: int) -> Path:
+def measure(command: list[str], limits: Limits = Limits()) -> Measured:
+    """Run a command, what it prints unseen. Raises `Unfinished`."""
+    with tempfile.TemporaryDirectory(prefix="coffeeshop-bench-") as directory:
+        report, log = Path(directory, "report"), Path(directory, "log")
+        words = [str(report), str(limits.seconds), str(limits.mib), "--", *command]
+        with log.open("wb") as stream:
+            subprocess.run(
+                [sys.executable, str(TREE), *words],
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=stream,
+                check=True,
+            )
+        tree = json.loads(report.read_text())
+        match tree["exceeded"]:
+            case "seconds":
+                raise Unfinished(f"no answer within {limits.seconds:g} s")
+            case "MiB":
+                raise Unfinished(f"took more than {limits.mib:g} MiB")
+        if tree["code"] != 0:
+            said = log.read_text(errors="replace").strip().splitlines()
+            raise Unfinished(f"ended with {tree['code']}: {said[-1] if said else 'without a word'}")
+    return Measured(tree["seconds"], tree["processor_seconds"], tree["peak_mib"])
+
+
+def data_set(root: Path, transactions: int, seed: int = 1) -> Path:
     """The generated folder of that many transactions, made if absent."""
-    folder = root / f"bench-{transactions}"
+    folder = root / (f"bench-{transactions}" + (f"-{seed}" if seed != 1 else ""))
     if not folder.is_dir():
-        partial = root / f"bench-{transactions}.partial"
+        partial = folder.with_name(f"{folder.name}.partial")
         if partial.exists():
             sys.exit(f"{partial} is left from an interrupted run: remove it")
         root.mkdir(parents=True, exist_ok=True)
         print(f"generating {folder}", file=sys.stderr)
-        generate = ["generate", str(partial), "--transactions", str(transactions)]
+        size = ["--transactions", str(transactions), "--seed", str(seed)]
         subprocess.run(
-            [sys.executable, "-m", "coffeeshop", *generate], check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "coffeeshop", "generate", str(partial), *size],
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
         partial.rename(folder)
     return folder
+
+
+def rows_of(folder: Path) -> int:
+    """The rows of all tables, without headers."""
+    files = list(folder.rglob("*.csv"))
+    counted = subprocess.run(
+        ["wc", "-l", "--", *map(str, files)], check=True, capture_output=True, text=True
+    )
+    lines = [line.split(maxsplit=1) for line in counted.stdout.splitlines()]
+    return sum(int(number) for number, name in lines if name != "total") - len(files)
 
 
 def read_once(folder: Path) -> None:

@@ -1,60 +1,103 @@
-"""Time per row and peak memory of ``coffeeshop submit`` as the data grows."""
+"""How ``coffeeshop submit``, DuckDB and Polars take to more data, alternating at each size.
+
+Wall and processor time, both also per row of all tables, and peak memory; medians of the rounds.
+"""
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 
 import document
-from processes import SUBMIT, data_set, measure, read_once
+from compare import Comparison, verdict
+from contenders import RIVALS, packages, submit
+from processes import Limits, Measured, data_set, measure, read_once, rows_of
 
-SIZES = (1_000_000, 2_000_000, 5_000_000, 10_000_000)
-
-
-def rows_of(folder: Path) -> int:
-    """The rows of all tables, without headers."""
-    files = list(folder.rglob("*.csv"))
-    counted = subprocess.run(
-        ["wc", "-l", "--", *map(str, files)], check=True, capture_output=True, text=True
-    )
-    lines = [line.split(maxsplit=1) for line in counted.stdout.splitlines()]
-    return sum(int(number) for number, name in lines if name != "total") - len(files)
+SIZES = (1_000_000, 2_000_000, 5_000_000, 14_600_000)
+BASE = 2_000_000
+TARGET = 1.1
+"""Processor time per row of the largest set over that of `BASE`."""
 
 
-def main() -> None:
-    """Print one line per size."""
+def main() -> int:
+    """Print a line per size and contender; 1 if answers differ."""
     chosen = _options()
-    lines = [f"{'transactions':>12}{'rows':>13}{'best s':>9}{'ns/row':>9}{'peak MiB':>10}"]
+    limits = Limits(chosen.time_limit, chosen.memory_limit)
+    heads = ["wall s", "CPU s", "wall ns/row", "CPU ns/row", "peak MiB", "submit's over it"]
+    lines = [f"{'transactions':<13}{'':<12}" + "".join(f"{head:>12}" for head in heads)]
     print(lines[0])
+    wrong: list[str] = []
+    per_row: dict[int, float] = {}
     for transactions in chosen.transactions:
         folder = data_set(chosen.data_root, transactions)
-        lines.append(measured(folder, transactions, chosen.rounds))
-        print(lines[-1], flush=True)
-    document.write(chosen.write, "scaling", lines)
+        read_once(folder)
+        rows = rows_of(folder)
+        with tempfile.TemporaryDirectory(prefix="coffeeshop-bench-") as out:
+            comparison = Comparison(folder, Path(out), limits)
+            for number in range(chosen.rounds):
+                for name in chosen.rivals:
+                    comparison.run(name, first=number % 2 == 0)
+            ours = [run for pairs in comparison.found.values() for run in pairs.ours]
+            if not ours:
+                command = submit(folder, Path(out, "submit"))
+                ours = [measure(command, limits) for _ in range(chosen.rounds)]
+        per_row[transactions] = median(run.processor_seconds for run in ours) / rows
+        found = [f"{transactions:<13,}{'submit':<12}{figures(ours, rows)}"]
+        for name, pairs in comparison.found.items():
+            head = f"{'':<13}{name:<12}"
+            if pairs.theirs:
+                wall, cpu = pairs.ratio("seconds"), pairs.ratio("processor_seconds")
+                ratios = f"   {wall:.2f} wall, {cpu:.2f} CPU"
+                said = verdict(name, transactions, wall, cpu)
+                found.append(f"{head}{figures(pairs.theirs, rows)}{ratios}{said}")
+            if pairs.unfinished:
+                found.append(f"{head}  {pairs.unfinished}")
+        print("\n".join(found), flush=True)
+        lines += found
+        wrong += comparison.wrong()
+    growth = growth_of(per_row)
+    print("\n".join(growth + [f"DIFFERENT: {sentence}" for sentence in wrong]))
+    if not wrong:
+        document.write(chosen.write, "scaling", lines + growth, packages(chosen.rivals))
+    return 1 if wrong else 0
+
+
+def figures(runs: Sequence[Measured], rows: int) -> str:
+    """The columns of one contender."""
+    wall = median(run.seconds for run in runs)
+    cpu = median(run.processor_seconds for run in runs)
+    peak = max(run.peak_mib for run in runs)
+    ns = (wall / rows * 1e9, cpu / rows * 1e9)
+    return f"{wall:>12.2f}{cpu:>12.2f}{ns[0]:>12.0f}{ns[1]:>12.0f}{peak:>12.0f}"
+
+
+def growth_of(per_row: dict[int, float]) -> list[str]:
+    """What a row of the largest set costs, in one of `BASE`'s; nothing without both."""
+    largest = max(per_row)
+    if BASE not in per_row or largest == BASE:
+        return []
+    ratio = per_row[largest] / per_row[BASE]
+    said = "met" if ratio <= TARGET else "missed"
+    return [
+        f"submit's CPU time per row at {largest:,} over that at {BASE:,}: {ratio:.2f}"
+        f" (target <= {TARGET}: {said})"
+    ]
 
 
 def _options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--transactions", type=int, nargs="+", default=SIZES)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--rivals", nargs="*", choices=RIVALS, default=["duckdb", "polars"])
+    options.add_argument("--time-limit", type=float, default=300.0, help="seconds of a run")
+    options.add_argument("--memory-limit", type=float, default=16384.0, help="MiB of a run")
     options.add_argument("--data-root", type=Path, default=Path(".data"))
     document.add_option(options)
     return options.parse_args()
-
-
-def measured(folder: Path, transactions: int, rounds: int) -> str:
-    """The line of one size."""
-    read_once(folder)
-    rows = rows_of(folder)
-    with tempfile.TemporaryDirectory(prefix="coffeeshop-bench-") as out:
-        command = [*SUBMIT, "--data-folder", str(folder), "--output-dir", out]
-        runs = [measure(command) for _ in range(rounds)]
-    best = min(run.seconds for run in runs)
-    peak = max(run.peak_mib for run in runs)
-    return f"{transactions:>12,}{rows:>13,}{best:>9.2f}{best / rows * 1e9:>9.0f}{peak:>10.0f}"
 
 
 if __name__ == "__main__":

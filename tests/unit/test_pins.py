@@ -14,11 +14,12 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
+ENGINES = ROOT / "benchmarks" / "engines.txt"
 EXTRAS = ("", "test", "dev", "bench", "tracing")
 
 
-def pins() -> dict[str, str]:
-    lines = CONSTRAINTS.read_text().splitlines()
+def pins(*more: Path) -> dict[str, str]:
+    lines = [line for file in (CONSTRAINTS, *more) for line in file.read_text().splitlines()]
     pairs = [line.split("==") for line in lines if line and not line.startswith("#")]
     return {canonicalize_name(name): pinned for name, pinned in pairs}
 
@@ -75,7 +76,14 @@ def test_the_pinned_versions_are_those_that_are_tested() -> None:
     assert wrong == {}
 
 
-def test_every_line_is_one_exact_version() -> None:
-    lines = [line for line in CONSTRAINTS.read_text().splitlines() if not line.startswith("#")]
+def test_everything_that_the_engines_of_benchmarks_need_is_pinned() -> None:
+    wanted = all_needed("bench", "engines")
+    assert {"dask", "pyspark", "ray"} <= wanted
+    assert wanted - pins(ENGINES).keys() == set()
+
+
+@pytest.mark.parametrize("file", [CONSTRAINTS, ENGINES], ids=lambda file: file.name)
+def test_every_line_is_one_exact_version(file: Path) -> None:
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line) for line in lines)
     assert len({line.partition("==")[0].lower() for line in lines}) == len(lines)

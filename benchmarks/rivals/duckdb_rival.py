@@ -79,14 +79,14 @@ def source(folder: Path, table: str) -> str:
     return str(folder / table / "*.csv") if (folder / table).is_dir() else f"{folder / table}.csv"
 
 
-def main(folder: Path, out: Path) -> None:
-    """Answer all queries."""
+def main(folder: Path, out: Path, kept_as: str = "TABLE") -> None:
+    """Answer all queries; ``kept_as`` is what the five tables become in DuckDB."""
     out.mkdir(parents=True, exist_ok=True)
     database = duckdb.connect()
     database.execute("SET preserve_insertion_order = false")
     for table, types in TYPES.items():
         database.execute(
-            f"CREATE TABLE {table} AS SELECT {', '.join(types)} FROM read_csv("
+            f"CREATE {kept_as} {table} AS SELECT {', '.join(types)} FROM read_csv("
             f"'{source(folder, table)}', header = true, delim = ',', quote = '\"', escape = '\"',"
             f" nullstr = ['', 'NULL'], types = {types},"
             " timestampformat = '%Y-%m-%d %H:%M:%S')"
