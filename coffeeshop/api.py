@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import structlog
 
 from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.patience import checked_seconds
 from coffeeshop.client.results import as_text, write_results
 from coffeeshop.client.upload import Uploaded, use_one_columnar_thread
+from coffeeshop.logs import is_configured
 from coffeeshop.messages import SessionSpec
 from coffeeshop.report.run import Run
 from coffeeshop.telemetry import configure_logging
@@ -81,7 +81,7 @@ class Client:
     def __init__(self, url: str | None = None) -> None:
         """Raises `UsageError` for what is no gateway's URL; connects at the first `submit`."""
         use_one_columnar_thread()
-        if not structlog.is_configured():
+        if not is_configured():
             configure_logging("normal")  # else all that is logged goes to standard output
         self._remote: GatewayClient | None = None
         self._local: LocalSystem | None = None

@@ -16,6 +16,8 @@ from coffeeshop.errors import CodecError
 MAX_BODY = 4 << 20
 """The largest body of a record, in bytes."""
 _FRAME = 64 << 10  # what the stream format may add to the columns
+MAX_WIDE = MAX_BODY - _FRAME
+"""The most bytes of columns, before they are narrowed, that surely fit into a body."""
 _SHOWN = 500  # characters of what somebody else wrote, in an error
 _HEADER, _COMPRESSION = 2, 3
 """Numbers of fields in Arrow's ``Message`` and ``RecordBatch`` tables."""
@@ -44,36 +46,54 @@ def encode(batch: pa.RecordBatch) -> bytes:
 def decode(body: bytes, schema: pa.Schema | None = None) -> pa.RecordBatch:
     """The one batch in ``body``, sharing its memory where nothing was narrowed.
 
+    Raises `CodecError` as `opened` does.
+    """
+    return _widened(opened(body, *([] if schema is None else [schema])))
+
+
+def opened(body: bytes, *schemas: pa.Schema, every_value: bool = False) -> pa.RecordBatch:
+    """The one batch in ``body`` as it travels, with narrowed columns, sharing its memory.
+
     Raises `CodecError` when the bytes are no such stream, are damaged, hold several batches, are
-    compressed (a few bytes may stand for gigabytes) or, where ``schema`` is given, hold other
-    columns.
+    compressed (a few bytes may stand for gigabytes) or, where ``schemas`` are given, have none of
+    them. ``every_value`` looks at each text too.
     """
     try:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             wide = _wide(reader.schema)
-            if schema is not None and not wide.equals(schema):
+            if schemas and not any(wide.equals(schema) for schema in schemas):
                 found = str(reader.schema.names)[:_SHOWN]
-                raise CodecError(f"the batch has {found}, not {schema.names}")
+                raise CodecError(f"the batch has {found}, not {schemas[0].names}")
             _check_messages(body)
             batch = reader.read_next_batch()
             if batch.nbytes > len(body):
-                raise CodecError("several columns share the same bytes")
+                raise CodecError("several columns share their bytes")
             batch.validate()
-            batch = _widened(batch, wide)
     except (pa.ArrowException, StopIteration, OSError, ValueError, struct.error) as error:
         raise CodecError(f"not an Arrow batch: {str(error)[:_SHOWN]}") from error
+    if every_value:
+        try:
+            batch.validate(full=True)
+        except (pa.ArrowException, ValueError) as error:
+            raise CodecError(f"the batch is damaged: {str(error)[:_SHOWN]}") from error
     return batch
 
 
 def _narrowed(batch: pa.RecordBatch) -> pa.RecordBatch:
     columns = [_narrow(column) for column in batch.columns]
+    schema = narrow_schema(batch.schema, tuple(column.type for column in columns))
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def narrow_schema(schema: pa.Schema, types: tuple[pa.DataType, ...]) -> pa.Schema:
+    """The schema that a body has whose columns were narrowed from ``schema`` to ``types``."""
     fields = [
         field
-        if field.type == column.type
-        else field.with_type(column.type).with_metadata({_WIDTH: str(field.type)})
-        for field, column in zip(batch.schema, columns, strict=True)
+        if field.type == narrow
+        else field.with_type(narrow).with_metadata({_WIDTH: str(field.type)})
+        for field, narrow in zip(schema, types, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, batch.schema.metadata))
+    return pa.schema(fields, schema.metadata)
 
 
 def _narrow(column: pa.Array) -> pa.Array:
@@ -100,7 +120,8 @@ def _wide_field(field: pa.Field) -> pa.Field:
     return field
 
 
-def _widened(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def _widened(batch: pa.RecordBatch) -> pa.RecordBatch:
+    schema = _wide(batch.schema)
     columns = [
         column if column.type == field.type else column.cast(pa.int64()).view(field.type)
         for column, field in zip(batch.columns, schema, strict=True)
@@ -138,7 +159,7 @@ def _field(metadata: bytes, table: int, number: int) -> int:
 
 def split(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
     """The batch in pieces that encode to at most ``MAX_BODY`` (at least one, also when empty)."""
-    if batch.num_rows <= 1 or batch.nbytes <= MAX_BODY - _FRAME:
+    if batch.num_rows <= 1 or batch.nbytes <= MAX_WIDE:
         return [batch]
     half = batch.num_rows // 2
     return split(batch.slice(0, half)) + split(batch.slice(half))

@@ -19,7 +19,7 @@ from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.gateway.results import Completed, Follower
 from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import STAGES
+from coffeeshop.plan import STAGES, plan_named
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 
@@ -86,6 +86,7 @@ class LocalSystem:
                 uploaded = upload(
                     folder,
                     Ingest(self.transport, spec),
+                    plan=plan_named(spec.plan),
                     skip_bad_rows=skip_bad_rows,
                     on_progress=on_progress,
                     stop=lambda: follower.ended,

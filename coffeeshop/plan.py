@@ -7,15 +7,15 @@ differ in the cut only; the operators are the same code.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
 from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
 from coffeeshop.messages import SessionSpec, TaskId
-from coffeeshop.operators import Fold, Map
-from coffeeshop.schema import TABLES
+from coffeeshop.operators import Filter, Fold, Late, Map, Range
+from coffeeshop.schema import TABLES, Kind
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,16 @@ class MapOperator:
 
 @dataclass(frozen=True)
 class FoldOperator:
-    """Folds all batches of ``sources`` and emits one result at their end."""
+    """Folds all batches of ``sources`` and emits one result at their end.
+
+    ``reads`` names the columns it reads of its sources; empty: all.
+    """
 
     name: str
     sources: tuple[str, ...]
     emits: str
     make: Callable[[], Fold]
+    reads: tuple[str, ...] = ()
 
 
 Operator = MapOperator | FoldOperator
@@ -62,20 +66,38 @@ FLOW: dict[str, tuple[Operator, ...]] = {
     ),
     "partial_query1": (
         FoldOperator(
-            "partial_query1", ("large_transactions",), "query1_partial", ops.partial_query1
+            "partial_query1",
+            ("large_transactions",),
+            "query1_partial",
+            ops.partial_query1,
+            ("transaction_id", "final_amount"),
         ),
     ),
     "partial_query2": (
-        FoldOperator("partial_query2", ("items_in_years",), "query2_partial", ops.partial_query2),
+        FoldOperator(
+            "partial_query2",
+            ("items_in_years",),
+            "query2_partial",
+            ops.partial_query2,
+            ("created_at", "item_id", "quantity", "subtotal"),
+        ),
     ),
     "partial_query3": (
         FoldOperator(
-            "partial_query3", ("transactions_in_hours",), "query3_partial", ops.partial_query3
+            "partial_query3",
+            ("transactions_in_hours",),
+            "query3_partial",
+            ops.partial_query3,
+            ("created_at", "store_id", "final_amount"),
         ),
     ),
     "partial_query4": (
         FoldOperator(
-            "partial_query4", ("transactions_in_years",), "query4_partial", ops.partial_query4
+            "partial_query4",
+            ("transactions_in_years",),
+            "query4_partial",
+            ops.partial_query4,
+            ("store_id", "user_id"),
         ),
     ),
     "query1": (FoldOperator("query1", ("query1_partial",), "query1", ops.FinalQuery1),),
@@ -159,8 +181,42 @@ class Plan:
     @cached_property
     def results(self) -> tuple[str, ...]:
         """The streams nobody reads: the session's results."""
-        read = {s for st in self.stages for op in st.operators for s in op.sources}
-        return tuple(op.emits for st in self.stages for op in st.operators if op.emits not in read)
+        read = {source for operator in self.operators for source in operator.sources}
+        return tuple(op.emits for op in self.operators if op.emits not in read)
+
+    @cached_property
+    def operators(self) -> tuple[Operator, ...]:
+        """Every operator of every stage."""
+        return tuple(operator for stage in self.stages for operator in stage.operators)
+
+    def late_columns(self, table: str) -> Late:
+        """The texts of ``table`` that are read behind filters only, and in which rows that is."""
+        texts = [c.name for c in TABLES[table].columns if c.kind is Kind.TEXT]
+        behind = {text: list(self._readers_of(text, table)) for text in texts}
+        shared = {
+            text: tuple(r for r in readers[0] if all(r in other for other in readers))
+            for text, readers in behind.items()
+            if readers
+        }
+        late = {text: ranges for text, ranges in shared.items() if ranges}
+        ranges = next(iter(late.values()), ())
+        return Late(tuple(text for text, each in late.items() if each == ranges), ranges)
+
+    def _readers_of(
+        self, column: str, stream: str, behind: tuple[Range, ...] = ()
+    ) -> Iterator[tuple[Range, ...]]:
+        """For each operator that reads the column, the ranges that a row has passed until there."""
+        for operator in self.operators:
+            if stream not in operator.sources:
+                continue
+            if isinstance(operator, FoldOperator):
+                if not operator.reads or column in operator.reads:
+                    yield behind
+            elif isinstance(operator.function, Filter):
+                passed = (*behind, *operator.function.ranges)
+                yield from self._readers_of(column, operator.emits, passed)
+            else:  # it may do anything with the column
+                yield behind
 
     def tasks(self, spec: SessionSpec) -> tuple[TaskId, ...]:
         """Every task of a session."""

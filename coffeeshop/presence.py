@@ -12,11 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
+from coffeeshop.logs import get_logger
 from coffeeshop.transport import Delivery, Following, Message, Outcome, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 NODES = "ctl.nodes"
 NODES_BYTES = 4 << 20
 PERIOD = 2.0

@@ -57,14 +57,22 @@ LARGEST_COUNT = 1_000_000_000
 """Of one item in one row. Sums of nine thousand million such rows stay exact."""
 LARGEST_AMOUNT = 10_000_000_000
 """In thousandths. Sums of nine hundred million rows stay exact."""
+_EPOCH = dt.datetime(1970, 1, 1)
+
+
+def _seconds(moment: dt.datetime) -> int:
+    return (moment - _EPOCH) // dt.timedelta(seconds=1)
+
+
 _BOUNDS = {
     Kind.ID: (-LARGEST_ID, LARGEST_ID),
     Kind.COUNT: (-LARGEST_COUNT, LARGEST_COUNT),
     Kind.AMOUNT: (-LARGEST_AMOUNT, LARGEST_AMOUNT),
     # The columnar library has years that Python's dates have not.
-    Kind.INSTANT: (dt.datetime.min, dt.datetime.max),
-    Kind.DATE: (dt.date.min, dt.date.max),
+    Kind.INSTANT: (_seconds(dt.datetime.min), _seconds(dt.datetime.max)),
+    Kind.DATE: (1 - _EPOCH.toordinal(), dt.date.max.toordinal() - _EPOCH.toordinal()),
 }
+"""As the whole numbers that travel."""
 
 
 @dataclass(frozen=True)
@@ -127,11 +135,20 @@ NULLS = ("", "NULL", "\\N")
 """How an empty field is written; ``\\N`` is MySQL's and Hive's."""
 
 
+def bounds(kind: Kind) -> tuple[int, int]:
+    """The least and largest value as the whole number that travels; all of int64 without bounds."""
+    return _BOUNDS.get(kind, (-(1 << 63), (1 << 63) - 1))
+
+
 def in_bounds(column: Column, values: pa.Array) -> bool:
-    """Whether all values, in the column's wire type, are ones there may be; nulls do not count."""
+    """Whether all values are ones there may be; nulls do not count.
+
+    ``values`` have the column's wire type, or a narrower whole number's.
+    """
     if column.kind not in _BOUNDS:
         return True
-    least, largest = (pa.scalar(bound, values.type) for bound in _BOUNDS[column.kind])
-    ends = pc.min_max(values)
-    below, above = pc.less(ends["min"], least), pc.greater(ends["max"], largest)
-    return not (below.as_py() or above.as_py())
+    if not pa.types.is_integer(values.type):
+        values = values.view(pa.int64() if values.type.bit_width == 64 else pa.int32())
+    ends = pc.min_max(values).as_py()
+    least, largest = _BOUNDS[column.kind]
+    return ends["min"] is None or (least <= ends["min"] and ends["max"] <= largest)

@@ -22,8 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import structlog
-
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.part import csv_batch
@@ -31,13 +29,14 @@ from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
+from coffeeshop.logs import get_logger
 from coffeeshop.metrics import MetricsServer
 from coffeeshop.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.stacks import show_stacks_on
 from coffeeshop.transport import Transport, connect
 
-log = structlog.get_logger()
+log = get_logger()
 TYPES = ("gateway", *STAGES, "worker", "all")
 CONNECT_PATIENCE = 5.0
 HARD_DEADLINE = 30.0

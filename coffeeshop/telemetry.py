@@ -1,7 +1,7 @@
 """Structured logs to standard error: events with fields, for people or as JSON lines.
 
-Whatever a line is about, its session is in the field ``session``: said by whoever logs, or bound to
-the thread or request (`about`) that works for one session.
+The session that a line is about is in the field ``session``: given with the line, or bound to the
+thread or request (`logs.about`) that works for one session.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ import sys
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-import structlog
-from structlog.contextvars import bind_contextvars, merge_contextvars
-
+from coffeeshop import logs
 from coffeeshop.terminal import has_colours
 
 LEVELS = {
@@ -37,23 +35,27 @@ def configure_logging(verbosity: str, *, as_json: bool = False, process: str = "
     """
     # pykka reports through the standard library what our supervisors report better.
     logging.getLogger("pykka").setLevel(logging.CRITICAL)
+    level = LEVELS[verbosity]
+    if level < logging.WARNING or as_json or "structlog" in sys.modules:
+        _configure(level, as_json, process)
+    else:  # seldom a line is written at all
+        logs.defer(level, lambda: _configure(level, as_json, process))
+
+
+def _configure(level: int, as_json: bool, process: str) -> None:
+    import structlog
+
     form = _for_machines(process) if as_json else _for_people()
     structlog.configure(
         processors=[
-            merge_contextvars,
             _session_of_journal,
             structlog.processors.add_log_level,
             *form,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[verbosity]),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
-
-
-def about(**fields: str | int) -> None:
-    """Add these fields to every further line of this thread, or of this request."""
-    bind_contextvars(**fields)
 
 
 def process_name(kinds: Sequence[str]) -> str:
@@ -62,6 +64,8 @@ def process_name(kinds: Sequence[str]) -> str:
 
 
 def _for_people() -> list[Any]:
+    import structlog
+
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
         structlog.dev.ConsoleRenderer(colors=has_colours(sys.stderr), pad_event_to=34),
@@ -69,6 +73,8 @@ def _for_people() -> list[Any]:
 
 
 def _for_machines(process: str) -> list[Any]:
+    import structlog
+
     def named(logger: object, method: str, event: _Event) -> _Event:
         event.setdefault("process", process)
         return event

@@ -6,16 +6,15 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-
 from coffeeshop.actors.care import Turns
 from coffeeshop.actors.clock import Clock
 from coffeeshop.claims import Claim, Verdict, judge
 from coffeeshop.errors import CodecError
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, TaskId, out_journal
 from coffeeshop.transport import Delivery, Following, Outcome, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 RESEND_DELAY = 0.2
 
 

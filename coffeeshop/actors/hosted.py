@@ -10,14 +10,14 @@ from queue import Queue
 from typing import Any
 
 import pykka
-import structlog
 
 from coffeeshop.actors.clock import SystemClock
 from coffeeshop.actors.node import Drain, Hosted, NodeSupervisor, Supervision, WhatIsHosted
+from coffeeshop.logs import get_logger
 from coffeeshop.metrics import By
 from coffeeshop.transport import Transport
 
-log = structlog.get_logger()
+log = get_logger()
 ANSWER_TIMEOUT = 5.0
 STOP_TIMEOUT = 30.0
 

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import structlog
-
 from coffeeshop import tracing
 from coffeeshop.actors.care import Care, Hanging, Taken
 from coffeeshop.actors.clock import Clock
@@ -19,10 +17,11 @@ from coffeeshop.actors.supervised import Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
 from coffeeshop.transport import Consumer, Handed, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 PREFETCH = 256
 """Tasks of one stage a node works on at once."""
 TOMBSTONES = 10_000

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import SESSION_INTENSITY, Backoff, Intensity
@@ -14,10 +12,11 @@ from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
 from coffeeshop.crashpoints import crash_point
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.transport import Outcome, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pykka
-import structlog
 
-from coffeeshop.telemetry import about
+from coffeeshop.logs import about, get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 Ref = pykka.ActorRef[Any]
 
 

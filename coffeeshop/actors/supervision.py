@@ -23,8 +23,6 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-import structlog
-
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.restarts import Backoff, Failures, Intensity, Strategy, affected
 from coffeeshop.actors.supervised import (
@@ -36,8 +34,9 @@ from coffeeshop.actors.supervised import (
     reason_of,
     tell,
 )
+from coffeeshop.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 STOP_TIMEOUT = 30.0
 """Seconds a supervisor waits for a child to end."""
 

@@ -6,8 +6,6 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from coffeeshop import tracing
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
@@ -16,11 +14,12 @@ from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.claims import Verdict
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.departure import Departure
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.task import Output, TaskCore
 from coffeeshop.transport import Delivery, Outcome, Reader, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 CREDIT = 4
 """Deliveries under way to a task: its mailbox never holds more."""
 WINDOW = 8

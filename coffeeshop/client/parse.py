@@ -7,14 +7,15 @@ with that same parser, so how a file is cut never changes which rows are bad.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from coffeeshop.client.blocks import Block
-from coffeeshop.client.dialect import BOM
+from coffeeshop.client.dialect import BOM, PLAIN
 from coffeeshop.client.quoting import rows
+from coffeeshop.client.scanner import scan
 from coffeeshop.client.values import (
     ESCAPED_QUOTE,
     ESCAPES,
@@ -26,6 +27,7 @@ from coffeeshop.client.values import (
     why,
 )
 from coffeeshop.errors import BadData
+from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.schema import NULLS, Column, Kind, Table, in_bounds
 
 
@@ -47,8 +49,22 @@ class Parsed:
     warnings: tuple[str, ...] = ()
 
 
+def read(block: Block, late: Late = NOTHING_LATE, *, skip_bad_rows: bool = False) -> Parsed:
+    """The block's rows as they travel: by the native scanner where it can, else by `parse`.
+
+    Whole numbers may be narrowed as `codec.encode` does it, and the texts that ``late`` leaves out
+    are nulls. Raises what `parse` raises.
+    """
+    if block.dialect == PLAIN:
+        scanned = scan(block.table, block.columns, block.body, late)
+        if scanned is not None:
+            return Parsed(block.table, scanned, (), _doubts(block))
+    parsed = parse(block, skip_bad_rows=skip_bad_rows)
+    return replace(parsed, batch=late.withheld(parsed.batch))
+
+
 def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
-    """The block's rows.
+    """The block's rows in the table's schema.
 
     Raises `BadData` for the first bad row with its file, line, column and value, or leaves bad rows
     out and tells them in ``rejected``.

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
-import structlog
 
 from coffeeshop import tracing
 from coffeeshop.client.folder import DataFolder
@@ -28,10 +27,11 @@ from coffeeshop.errors import (
     Unreachable,
 )
 from coffeeshop.formats import from_arrow, warnings_of
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
 
-log = structlog.get_logger()
+log = get_logger()
 SENDERS = 3
 """Batches under way to the gateway at once."""
 HEARTBEAT = 10.0
@@ -220,6 +220,7 @@ def analyse(
             uploaded = upload(
                 folder,
                 sink,
+                plan=plan_named(spec.plan),
                 producer=str(producer),
                 share=(producer, spec.producers),
                 skip_bad_rows=skip_bad_rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -15,10 +15,12 @@ from coffeeshop import tracing
 from coffeeshop.client.blocks import Block, blocks_of
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.parquet import Rows, converted, parquet_rows
-from coffeeshop.client.parse import Parsed, Rejected, parse
+from coffeeshop.client.parse import Parsed, Rejected, read
 from coffeeshop.client.sources import is_parquet
 from coffeeshop.codec import encode, split
 from coffeeshop.errors import BadData
+from coffeeshop.operators import Late
+from coffeeshop.plan import PLANS, Plan
 from coffeeshop.schema import TABLES, Table
 
 PARSERS = 2
@@ -61,6 +63,7 @@ def upload(
     folder: DataFolder,
     sink: Sink,
     *,
+    plan: Plan = PLANS["fused"],
     producer: str = "0",
     share: tuple[int, int] = (0, 1),
     skip_bad_rows: bool = False,
@@ -69,6 +72,7 @@ def upload(
 ) -> Uploaded:
     """Send every table and its end; returns when all of it is confirmed.
 
+    Texts that no query of ``plan`` can want in their row are left out.
     ``share`` (i, N): of N producers that have the same folder, this one sends every N-th block from
     the i-th. ``stop`` is asked between batches. Batches are numbered in the folder's order, so a
     client that starts over gives the same ids to the same rows. Raises `BadData`.
@@ -80,7 +84,8 @@ def upload(
             table = TABLES[name]
             number = 0
             with tracing.span("upload", {"table": name, "producer": producer}):
-                for work in _ahead(pool, _works(table, folder, skip_bad_rows, share)):
+                late = plan.late_columns(name)
+                for work in _ahead(pool, _works(table, folder, late, skip_bad_rows, share)):
                     if stop():
                         return sent
                     for body in work.bodies:
@@ -110,32 +115,34 @@ Work = Callable[[], _Worked]
 
 
 def _works(
-    table: Table, folder: DataFolder, skip_bad_rows: bool, share: tuple[int, int]
+    table: Table, folder: DataFolder, late: Late, skip_bad_rows: bool, share: tuple[int, int]
 ) -> Iterator[Work]:
     mine, producers = share
     number = 0
     for file in folder.files[table.name]:
-        for work in _works_of(table, file, skip_bad_rows):
+        for work in _works_of(table, file, late, skip_bad_rows):
             if number % producers == mine:
                 yield work
             number += 1
 
 
-def _works_of(table: Table, file: Path, skip_bad_rows: bool) -> Iterator[Work]:
+def _works_of(table: Table, file: Path, late: Late, skip_bad_rows: bool) -> Iterator[Work]:
     if is_parquet(file):
         for rows in parquet_rows(table, file):
-            yield lambda rows=rows: _from_rows(rows, skip_bad_rows)  # type: ignore[misc]
+            yield lambda rows=rows: _from_rows(rows, late, skip_bad_rows)  # type: ignore[misc]
     else:
         for block in blocks_of(table, file):
-            yield lambda block=block: _from_block(block, skip_bad_rows)  # type: ignore[misc]
+            yield lambda block=block: _from_block(block, late, skip_bad_rows)  # type: ignore[misc]
 
 
-def _from_rows(rows: Rows, skip_bad_rows: bool) -> _Worked:
-    return _encoded(converted(rows, skip_bad_rows=skip_bad_rows), rows.columns.nbytes)
+def _from_rows(rows: Rows, late: Late, skip_bad_rows: bool) -> _Worked:
+    parsed = converted(rows, skip_bad_rows=skip_bad_rows)
+    withheld = replace(parsed, batch=late.withheld(parsed.batch))
+    return _encoded(withheld, rows.columns.nbytes)
 
 
-def _from_block(block: Block, skip_bad_rows: bool) -> _Worked:
-    return _encoded(parse(block, skip_bad_rows=skip_bad_rows), len(block.body))
+def _from_block(block: Block, late: Late, skip_bad_rows: bool) -> _Worked:
+    return _encoded(read(block, late, skip_bad_rows=skip_bad_rows), len(block.body))
 
 
 def _encoded(parsed: Parsed, size: int) -> _Worked:

@@ -32,6 +32,6 @@ def set_up_tracing(settings: Settings, wanted: bool, kinds: Sequence[str] = ("cl
         if wanted:
             raise
         # The variables may be meant for all of a machine: that is no reason not to work.
-        import structlog
+        from coffeeshop.logs import get_logger
 
-        structlog.get_logger().warning("tracing.not_installed", reason=str(error))
+        get_logger().warning("tracing.not_installed", reason=str(error))

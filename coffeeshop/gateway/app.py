@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -25,8 +24,9 @@ from coffeeshop.gateway.small_bodies import SmallBodies
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.gateway.stopping import SentAway
 from coffeeshop.gateway.traced import Traced
+from coffeeshop.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 ROUTES = (
     session_routes,
     upload_routes,

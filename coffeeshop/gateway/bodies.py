@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 from starlette.requests import ClientDisconnect, Request
 
-from coffeeshop.codec import MAX_BODY, decode, digest, encode
-from coffeeshop.errors import BadData, CodecError
+from coffeeshop.codec import MAX_BODY, digest, encode, opened
+from coffeeshop.errors import BadData
 from coffeeshop.gateway.problems import Problem
+from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.schema import TABLES, Column, Table, in_bounds
 
 ARROW = "application/vnd.apache.arrow.stream"
@@ -22,7 +23,8 @@ PATIENCE = 10.0
 MAX_JSON = 64 << 10
 
 CsvReader = Callable[[Table, bytes], pa.RecordBatch]
-"""A CSV text with its header to the batch of its rows; raises `BadData`."""
+"""A CSV text with its header to the batch of its rows, within the schema's bounds and perhaps
+narrowed; raises `BadData`."""
 
 
 @dataclass(frozen=True)
@@ -65,32 +67,33 @@ async def read_body(request: Request, largest: int = MAX_BODY) -> bytes:
     return b"".join(pieces)
 
 
-def batch_of(table: str, media_type: str, body: bytes, read_csv: CsvReader) -> Batch:
-    """The body of a PUT as a batch of its table.
+def batch_of(
+    table: str, media_type: str, body: bytes, read_csv: CsvReader, late: Late = NOTHING_LATE
+) -> Batch:
+    """The body of a PUT as a batch of its table, without the texts that are ``late``.
 
     Raises `CodecError` or `BadData` for what is not one, `Problem` 415 for other media types and
     413 for a CSV text whose batch is too large.
     """
     if media_type == ARROW:
-        batch, encoded = _arrow_batch(table, body), body
+        batch, encoded = _arrow_batch(TABLES[table], late, body), body
     elif media_type == CSV:
-        batch = read_csv(TABLES[table], body)
+        batch = late.withheld(read_csv(TABLES[table], body))
         encoded = encode(batch)
     else:
         raise Problem(415, f"unsupported Content-Type: send {ARROW} or {CSV}")
-    for column, values in zip(TABLES[table].columns, batch.columns, strict=True):
-        check_values(column, values)
     if len(encoded) > MAX_BODY:
         raise Problem(413, f"these rows make a batch of more than {MAX_BODY} bytes")
     return Batch(encoded, digest(encoded), batch.num_rows)
 
 
-def _arrow_batch(table: str, body: bytes) -> pa.RecordBatch:
-    batch = decode(body, TABLES[table].schema)
-    try:
-        batch.validate(full=True)
-    except (pa.ArrowException, ValueError) as error:
-        raise CodecError(f"the batch is damaged: {error}") from error
+def _arrow_batch(table: Table, late: Late, body: bytes) -> pa.RecordBatch:
+    batch = opened(body, late.schema_of(table.schema), table.schema, every_value=True)
+    for column, values in zip(table.columns, batch.columns, strict=True):
+        if column.name not in late.columns:
+            check_values(column, values)
+    if (lacking := late.lacking(batch)) is not None:
+        raise BadData("must not be empty", column=lacking)
     return batch
 
 

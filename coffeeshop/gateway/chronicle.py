@@ -11,17 +11,16 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from coffeeshop.errors import CodecError, Unreachable
 from coffeeshop.gateway.facts import SESSIONS, Fact, FactKind
 from coffeeshop.gateway.hearing import Hearing
 from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import Registry, Session
 from coffeeshop.gateway.restating import Restating
+from coffeeshop.logs import get_logger
 from coffeeshop.transport import Delivery, Following, Message, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 CREDIT = 64
 SESSIONS_BYTES = 256 << 20
 """What ``ctl.sessions`` keeps at most."""

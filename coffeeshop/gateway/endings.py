@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
-
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.facts import FactKind
 from coffeeshop.gateway.ingest import deleted, release_session
 from coffeeshop.gateway.registry import Session
+from coffeeshop.logs import get_logger
 from coffeeshop.transport import Transport
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class Endings:

@@ -6,11 +6,10 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import structlog
-
 from coffeeshop.errors import CoffeeshopError
+from coffeeshop.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 WORKERS = 4
 
 

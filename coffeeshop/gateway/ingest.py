@@ -10,11 +10,10 @@ import time
 from concurrent.futures import Future
 from itertools import count
 
-import structlog
-
 from coffeeshop import tracing
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import JournalBroken, JournalGone, ProtocolError, Unreachable
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import (
     Assignment,
     Record,
@@ -26,7 +25,7 @@ from coffeeshop.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Message, Outcome, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 CONFIRM_TIMEOUT = 60.0
 LONGEST_PAUSE = 2.0
 

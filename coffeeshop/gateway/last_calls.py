@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import structlog
-
 from coffeeshop.errors import JournalGone
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import Session
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record
 from coffeeshop.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Transport
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class LastCalls:

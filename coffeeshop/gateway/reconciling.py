@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-import structlog
+from coffeeshop.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 Step = tuple[str, str, Callable[[], None]]
 """Its name, the session it is about (empty if none), and what to do."""
 STEPS = ("restate", "listen", "look_at", "mend", "steps")

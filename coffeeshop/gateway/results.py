@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pyarrow as pa
-import structlog
 
 from coffeeshop.codec import decode, digest
 from coffeeshop.errors import (
@@ -23,12 +22,13 @@ from coffeeshop.errors import (
     SessionTimeout,
 )
 from coffeeshop.formats import warnings_of
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.plan import plan_named
 from coffeeshop.progress import Ledger
 from coffeeshop.transport import Delivery, Following, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 CREDIT = 16
 
 

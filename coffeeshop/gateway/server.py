@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import structlog
 import uvicorn
 
 from coffeeshop.errors import UsageError
@@ -20,11 +19,12 @@ from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import Gateway
+from coffeeshop.logs import get_logger
 from coffeeshop.metrics import Figures
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.transport import Transport
 
-log = structlog.get_logger()
+log = get_logger()
 BACKLOG = 512
 REQUESTS_END = 5
 """Seconds that requests under way get at a shutdown."""

@@ -13,9 +13,9 @@ from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
+from coffeeshop.logs import about
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import PLANS
-from coffeeshop.telemetry import about
 
 HEARTBEATS = 4
 """In the time after which a client counts as gone."""

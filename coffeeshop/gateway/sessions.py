@@ -15,8 +15,6 @@ from concurrent.futures import Future
 from dataclasses import asdict
 from functools import partial
 
-import structlog
-
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
     JournalBroken,
@@ -36,10 +34,11 @@ from coffeeshop.gateway.reconciling import Reconciler, Step
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.results import Failed, Terminal
 from coffeeshop.gateway.watch import Watch
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Transport
 
-log = structlog.get_logger()
+log = get_logger()
 ASKED_AGAIN = 30.0  # until an end that did not come is asked for again
 
 

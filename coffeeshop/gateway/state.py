@@ -21,11 +21,11 @@ from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
+from coffeeshop.logs import about
 from coffeeshop.metrics import Figures
 from coffeeshop.plan import PLANS
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
-from coffeeshop.telemetry import about
 from coffeeshop.transport import Transport
 
 NEWS_TIMEOUT = 2.0

@@ -19,11 +19,10 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import structlog
-
 from coffeeshop.errors import UsageError
+from coffeeshop.logs import get_logger
 
-log = structlog.get_logger()
+log = get_logger()
 PREFIX = "coffeeshop_"
 """What every token begins with, for those who search texts for secrets."""
 LARGEST_FILE = 1 << 20

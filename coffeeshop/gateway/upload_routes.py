@@ -24,6 +24,7 @@ from coffeeshop.gateway.state import (
     open_session_of,
     over,
 )
+from coffeeshop.plan import plan_named
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
@@ -68,7 +69,8 @@ async def put_batch(
     with gateway.admission.body(name, announced_size(request)):
         body = await read_body(request)
         media_type = content_type.split(";")[0].strip().lower()
-        batch = await run_in_threadpool(batch_of, table, media_type, body, gateway.read_csv)
+        late = plan_named(known.spec.plan).late_columns(table)
+        batch = await run_in_threadpool(batch_of, table, media_type, body, gateway.read_csv, late)
         del body  # of a CSV text the batch is a copy
         _check_count(known, table, producer, number)
         repeat = gateway.check_repeat((name, table, producer, number), batch.digest)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import structlog
-
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.results import Failed, ResultFold, Terminal
+from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Delivery, Following, Transport
 
-log = structlog.get_logger()
+log = get_logger()
 CREDIT = 8
 
 

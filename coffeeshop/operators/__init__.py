@@ -5,13 +5,14 @@ end of its input, gives its result; the result does not depend on the order of t
 """
 
 from coffeeshop.operators.base import Fold, Map
-from coffeeshop.operators.filters import filter_amount, filter_hour, filter_year
+from coffeeshop.operators.filters import Filter, Range, filter_amount, filter_hour, filter_year
 from coffeeshop.operators.final import (
     FinalQuery1,
     FinalQuery2,
     FinalQuery3,
     FinalQuery4,
 )
+from coffeeshop.operators.late import NOTHING_LATE, Late
 from coffeeshop.operators.partial import (
     partial_query1,
     partial_query2,
@@ -20,12 +21,16 @@ from coffeeshop.operators.partial import (
 )
 
 __all__ = [
+    "NOTHING_LATE",
+    "Filter",
     "FinalQuery1",
     "FinalQuery2",
     "FinalQuery3",
     "FinalQuery4",
     "Fold",
+    "Late",
     "Map",
+    "Range",
     "filter_amount",
     "filter_hour",
     "filter_year",

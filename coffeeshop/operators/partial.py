@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from coffeeshop.errors import ProtocolError
 from coffeeshop.operators.base import Fold
 from coffeeshop.operators.calendar import halves, months
 from coffeeshop.operators.grouping import PairCounts, Summed, one_batch, sum_by
@@ -42,7 +43,11 @@ class _LargeTransactions:
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         if batch.num_rows:
-            self._kept.append(batch.select(["transaction_id", "final_amount"]))
+            # The id may come as a nullable column: rows that are kept have one nevertheless.
+            columns = [batch[name] for name in PARTIAL["query1"].names]
+            if columns[0].null_count:
+                raise ProtocolError("a transaction that query 1 keeps came without its id")
+            self._kept.append(pa.RecordBatch.from_arrays(columns, schema=PARTIAL["query1"]))
 
     def on_end(self) -> pa.RecordBatch:
         return sorted_rows(self._kept)

@@ -16,10 +16,10 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from prometheus_client.registry import Collector
 
 from coffeeshop.errors import JournalBroken, Unreachable, UsageError
+from coffeeshop.logs import get_logger
 from coffeeshop.transport.base import (
     Message,
     OnDelivery,
@@ -47,7 +47,7 @@ from coffeeshop.transport.rabbitmq_subscription import Subscription
 from coffeeshop.transport.rabbitmq_url import Address, Tls
 from coffeeshop.transport.rabbitmq_wire import ChannelClosedByBroker, Wire, is_missing
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 SEGMENT = 32 << 20
 SMALLEST_SEGMENT = 4 << 20

@@ -6,14 +6,13 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
 from coffeeshop.errors import Forbidden
+from coffeeshop.logs import get_logger
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_url import Address
 from coffeeshop.transport.rabbitmq_wire import Wire, is_refusal
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 FIRST_DELAY = 0.2
 LAST_DELAY = 10.0

@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
+from coffeeshop.logs import get_logger
 from coffeeshop.transport.rabbitmq_wire import IOLoop
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Loop:

@@ -9,8 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
+from coffeeshop.logs import get_logger
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
 from coffeeshop.transport.rabbitmq_acts import exists
 from coffeeshop.transport.rabbitmq_control import Control
@@ -22,7 +21,7 @@ from coffeeshop.transport.rabbitmq_settling import Settling
 from coffeeshop.transport.rabbitmq_watch import ConfirmWatch
 from coffeeshop.transport.rabbitmq_wire import Channel, Wire, is_missing, properties
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 LONGEST_NAME = 255
 MOST_HEADER_BYTES = 64 << 10

@@ -6,15 +6,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
-import structlog
-
 from coffeeshop.errors import JournalBroken
+from coffeeshop.logs import get_logger
 from coffeeshop.transport.rabbitmq_acts import declare, declare_exchange, exchange_exists
 from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_wire import is_missing
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 STREAM = "ctl.warmup"
 MARK = "ctl.settled"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
-
+from coffeeshop.logs import get_logger
 from coffeeshop.transport.base import Message, OnGone
 from coffeeshop.transport.rabbitmq_link import Backoff, Link, LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
@@ -18,7 +17,7 @@ from coffeeshop.transport.rabbitmq_wire import (
     is_missing,
 )
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 OFFSET = "x-stream-offset"
 WIDEST = 65_535

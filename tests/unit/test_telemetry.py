@@ -5,13 +5,16 @@ from __future__ import annotations
 import datetime as dt
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
-from coffeeshop.telemetry import about, configure_logging, process_name
+from coffeeshop.logs import about, get_logger
+from coffeeshop.telemetry import configure_logging, process_name
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +28,7 @@ def _restored() -> Iterator[None]:
 
 
 def say_all() -> None:
-    log = structlog.get_logger().bind(session="s")
+    log = get_logger().bind(session="s")
     log.debug("a.debug", n=1)
     log.info("an.info", n=2)
     log.warning("a.warning", n=3)
@@ -53,7 +56,7 @@ def test_each_verbosity_has_its_levels(
 
 def test_json_lines_hold_the_event_and_its_fields(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("normal", as_json=True)
-    structlog.get_logger().warning("task.late", session="s", stage="filters")
+    get_logger().warning("task.late", session="s", stage="filters")
     line = json.loads(capsys.readouterr().err)
     assert line.pop("timestamp")
     assert line == {
@@ -69,7 +72,7 @@ def test_json_lines_of_several_processes_can_be_put_together(
 ) -> None:
     name = process_name(["gateway", "filters"])
     configure_logging("normal", as_json=True, process=name)
-    structlog.get_logger().warning("node.late")
+    get_logger().warning("node.late")
     line = json.loads(capsys.readouterr().err)
     assert line["process"] == name
     assert name.startswith("gateway+filters-")
@@ -85,13 +88,13 @@ def test_what_a_thread_is_about_is_in_its_lines_and_in_no_others(
 
     def work() -> None:
         about(session="mine")
-        structlog.get_logger().warning("task.late")
-        structlog.get_logger().warning("task.later", session="another")
+        get_logger().warning("task.late")
+        get_logger().warning("task.later", session="another")
 
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
-    structlog.get_logger().warning("node.late")
+    get_logger().warning("node.late")
     first, second, third = capsys.readouterr().err.splitlines()
     assert "mine" in first
     assert "another" in second
@@ -114,7 +117,7 @@ def test_a_line_about_a_sessions_journal_is_about_the_session(
     capsys: pytest.CaptureFixture[str], queue: str, session: str | None
 ) -> None:
     configure_logging("normal", as_json=True)
-    structlog.get_logger().warning("transport.subscription_lost", queue=queue)
+    get_logger().warning("transport.subscription_lost", queue=queue)
     assert json.loads(capsys.readouterr().err).get("session") == session
 
 
@@ -123,7 +126,7 @@ def test_json_lines_hold_the_trace_of_an_exception(capsys: pytest.CaptureFixture
     try:
         raise ArithmeticError("on purpose")
     except ArithmeticError:
-        structlog.get_logger().exception("transport.call_failed")
+        get_logger().exception("transport.call_failed")
     line = json.loads(capsys.readouterr().err)
     assert "on purpose" in line["exception"]
     assert "Traceback" in line["exception"]
@@ -131,7 +134,7 @@ def test_json_lines_hold_the_trace_of_an_exception(capsys: pytest.CaptureFixture
 
 def test_text_off_a_terminal_has_no_colours(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("normal")
-    structlog.get_logger().warning("task.late", session="s")
+    get_logger().warning("task.late", session="s")
     line = capsys.readouterr().err
     assert "task.late" in line
     assert "session=s" in line
@@ -146,3 +149,25 @@ def test_the_actor_library_keeps_quiet() -> None:
 def test_an_unknown_verbosity_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         configure_logging("loud")
+
+
+def test_structlog_is_imported_with_the_first_line_that_is_written() -> None:
+    program = """
+import sys
+from coffeeshop.logs import get_logger, is_configured
+from coffeeshop.telemetry import configure_logging
+assert not is_configured()
+configure_logging("normal")
+log = get_logger().bind(session="s")
+log.info("not.wanted")
+assert is_configured() and "structlog" not in sys.modules
+log.warning("task.late", stage="filters")
+log.info("not.wanted.either")
+assert "structlog" in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert "task.late" in line
+    assert "session=s" in line
+    assert "stage=filters" in line

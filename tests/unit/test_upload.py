@@ -18,6 +18,7 @@ from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.upload import ORDER, WINDOW, Uploaded, upload
 from coffeeshop.codec import decode
 from coffeeshop.errors import BadData, JournalGone
+from coffeeshop.plan import PLANS
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import PATIENCE, tuples
 
@@ -61,7 +62,8 @@ class Sink:
     def rows(self) -> dict[str, list[tuple[object, ...]]]:
         found: dict[str, list[tuple[object, ...]]] = {name: [] for name in TABLES}
         for table, _, _, body in self.batches:
-            found[table] += tuples(decode(body, TABLES[table].schema))
+            schema = PLANS["fused"].late_columns(table).schema_of(TABLES[table].schema)
+            found[table] += tuples(decode(body, schema))
         return found
 
     def _future(self) -> Future[None]:
