@@ -176,6 +176,10 @@ def bodies(draw: st.DrawFn) -> tuple[str, bytes]:
 @example(("menu_items", b"1,a,b\r,1\r\n"))
 @example(("menu_items", b"1,a,b,1\r\n2,a,b,1\n"))
 @example(("stores", b"\n"))
+@example(("stores", b'1,"a\\",x\n2,"b\\""",y\n'))
+@example(("stores", b'1,a,"x\\"\n'))
+@example(("stores", b"1,a\\nb,x\n2,\\N,x\n"))
+@example(("users", b"1,\\n,2000-01-01,\n"))
 def test_the_scanner_says_what_the_columnar_parser_says(case: tuple[str, bytes]) -> None:
     table, body = case
     event("taken" if check(table, body) else "not mine")

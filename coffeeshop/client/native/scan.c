@@ -9,8 +9,8 @@
  *   - fields without quotes, or with one at each end and nothing special between them;
  *   - whole numbers: -?d{1,15}(.0)?      amounts: -?d{1,15}(.d{1,3})?
  *   - instants: dddd-dd-dd[ T]dd:dd:dd   dates: dddd-dd-dd, as there are in the calendar
- *   - text: ASCII
- *   - nothing and NULL, where a null may be.
+ *   - text: ASCII, without a backslash
+ *   - nothing, NULL and \N, where a null may be.
  */
 #include "scan.h"
 
@@ -28,7 +28,7 @@
 struct found {
     size_t separators;
     int special;  /* a quote or a carriage return is there */
-    int beyond;   /* a byte that is not ASCII is there */
+    int odd;      /* a byte that is not ASCII, or a backslash */
 };
 
 /* ---------------------------------------------------------------- places of separators */
@@ -42,7 +42,7 @@ static struct found places_portable(const uint8_t *data, size_t size, uint32_t *
         places[found.separators] = (uint32_t)i;
         found.separators += (size_t)is_separator(c);
         found.special |= c == '"' || c == '\r';
-        found.beyond |= c >= 0x80;
+        found.odd |= c >= 0x80 || c == '\\';
     }
     return found;
 }
@@ -64,7 +64,8 @@ static inline struct found places_sse2_of(const uint8_t *at, uint32_t base, uint
     const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n');
     const __m128i quote = _mm_set1_epi8('"'), carriage = _mm_set1_epi8('\r');
     uint64_t bits = 0;
-    int special = 0, beyond = 0;
+    const __m128i backslash = _mm_set1_epi8('\\');
+    int special = 0, odd = 0;
     for (unsigned i = 0; i < 4; i++) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(at + 16 * i));
         __m128i separators =
@@ -73,10 +74,10 @@ static inline struct found places_sse2_of(const uint8_t *at, uint32_t base, uint
             _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, carriage));
         bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(separators) << (16 * i);
         special |= _mm_movemask_epi8(specials);
-        beyond |= _mm_movemask_epi8(bytes);
+        odd |= _mm_movemask_epi8(_mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, backslash)));
     }
     struct found found = {
-        write_places(bits, base, places, (size_t)__builtin_popcountll(bits)), special, beyond};
+        write_places(bits, base, places, (size_t)__builtin_popcountll(bits)), special, odd};
     return found;
 }
 
@@ -95,6 +96,10 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
     __m256i specials = _mm256_or_si256(
         _mm256_or_si256(_mm256_cmpeq_epi8(low, quote), _mm256_cmpeq_epi8(low, carriage)),
         _mm256_or_si256(_mm256_cmpeq_epi8(high, quote), _mm256_cmpeq_epi8(high, carriage)));
+    const __m256i backslash = _mm256_set1_epi8('\\');
+    __m256i odd = _mm256_or_si256(
+        _mm256_or_si256(low, high),
+        _mm256_or_si256(_mm256_cmpeq_epi8(low, backslash), _mm256_cmpeq_epi8(high, backslash)));
     const uint64_t top = (uint64_t)1 << 63;
     size_t count = (size_t)__builtin_popcountll(bits);
     for (size_t done = 0; done < count; done += 8)
@@ -102,8 +107,7 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
             places[done + i] = base + (uint32_t)__builtin_ctzll(bits | top);
             bits &= bits - 1;
         }
-    struct found found = {count, _mm256_movemask_epi8(specials),
-                          _mm256_movemask_epi8(_mm256_or_si256(low, high))};
+    struct found found = {count, _mm256_movemask_epi8(specials), _mm256_movemask_epi8(odd)};
     return found;
 }
 
@@ -116,7 +120,7 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
             struct found found = step(data + at, (uint32_t)at, places + all.separators);           \
             all.separators += found.separators;                                                    \
             all.special |= found.special;                                                          \
-            all.beyond |= found.beyond;                                                            \
+            all.odd |= found.odd;                                                            \
         }                                                                                          \
         if (at < size) {                                                                           \
             uint8_t rest[VECTOR] = {0};                                                            \
@@ -124,7 +128,7 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
             struct found found = step(rest, (uint32_t)at, places + all.separators);                \
             all.separators += found.separators;                                                    \
             all.special |= found.special;                                                          \
-            all.beyond |= found.beyond;                                                            \
+            all.odd |= found.odd;                                                            \
         }                                                                                          \
         return all;                                                                                \
     }
@@ -334,7 +338,8 @@ static inline int parse_instant(struct field field, int64_t *value) {
 }
 
 static inline int is_null(struct field field) {
-    return field.size == 0 || (field.size == 4 && memcmp(field.at, "NULL", 4) == 0);
+    return field.size == 0 || (field.size == 4 && memcmp(field.at, "NULL", 4) == 0) ||
+           (field.size == 2 && memcmp(field.at, "\\N", 2) == 0);
 }
 
 /* ---------------------------------------------------------------- a part's rows to columns */
@@ -406,7 +411,10 @@ static int check_special(struct part *part, size_t size) {
         }
         part->carriage = 1;
     }
-    return check_quotes(part, count(part->data, size, '"'));
+    size_t quotes = count(part->data, size, '"');
+    if (quotes && count(part->data, size, '\\'))
+        return 0; /* a backslash may have been meant to escape a quote */
+    return check_quotes(part, quotes);
 }
 
 static inline void set_bit(uint8_t *bits, size_t place) {
@@ -453,11 +461,12 @@ CONVERT(convert_amount, parse_amount(field, part->end, &value))
 CONVERT(convert_instant, parse_instant(field, &value))
 CONVERT(convert_date, parse_date(field, &value))
 
-static int is_ascii(struct field field) {
-    uint8_t bits = 0;
+/* What the separators' search saw anywhere in a part, so that few parts need a closer look. */
+static int is_plain_text(struct field field) {
     for (size_t i = 0; i < field.size; i++)
-        bits |= field.at[i];
-    return bits < 0x80;
+        if (field.at[i] >= 0x80 || field.at[i] == '\\')
+            return 0;
+    return 1;
 }
 
 static int is_wanted(const struct scan_task *task, const struct scan_scratch *scratch, size_t row) {
@@ -478,16 +487,16 @@ static int is_wanted(const struct scan_task *task, const struct scan_scratch *sc
 }
 
 static int convert_text(const struct part *part, const struct scan_task *task, uint32_t number,
-                        struct scan_scratch *scratch, int beyond) {
+                        struct scan_scratch *scratch, int odd) {
     const struct scan_column *column = &task->column[number];
     struct scan_values *out = &scratch->column[number];
     int32_t size = out->offsets[part->first];
     for (size_t i = 0; i < part->rows; i++) {
         size_t row = part->first + i;
         struct field field = field_of(part, i, column->field);
-        if (beyond && !is_ascii(field))
-            return 0;
         int null = is_null(field);
+        if (odd && !null && !is_plain_text(field))
+            return 0;
         if (null && !column->nullable)
             return 0;
         if (!null && column->late)
@@ -506,7 +515,7 @@ static int convert_text(const struct part *part, const struct scan_task *task, u
 }
 
 static int convert(const struct part *part, const struct scan_task *task,
-                   struct scan_scratch *scratch, int beyond) {
+                   struct scan_scratch *scratch, int odd) {
     for (uint32_t i = 0; i < task->columns; i++) {
         const struct scan_column *column = &task->column[i];
         struct scan_values *out = &scratch->column[i];
@@ -531,7 +540,7 @@ static int convert(const struct part *part, const struct scan_task *task,
             return 0;
     }
     for (uint32_t i = 0; i < task->columns; i++)
-        if (task->column[i].kind == SCAN_TEXT && !convert_text(part, task, i, scratch, beyond))
+        if (task->column[i].kind == SCAN_TEXT && !convert_text(part, task, i, scratch, odd))
             return 0;
     return 1;
 }
@@ -632,7 +641,7 @@ enum scan_outcome scan(const struct scan_task *task, struct scan_scratch *scratc
         carriage = part.carriage;
         if (!make_room(scratch, *rows + part.rows))
             return SCAN_NO_MEMORY;
-        if (!convert(&part, task, scratch, found.beyond))
+        if (!convert(&part, task, scratch, found.odd))
             return SCAN_NOT_MINE;
         *rows += part.rows;
         at += size;
