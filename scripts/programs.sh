@@ -21,3 +21,4 @@ for program in curl jq make; do
 done
 need /usr/bin/promtool prometheus "the tests of the alerts"
 need /usr/bin/chromium chromium "the tests of the web page"
+need /usr/bin/systemd-analyze systemd "the test of the systemd units"
