@@ -10,6 +10,7 @@
     ├── BadData                 exit 4   the input is not what the schema says
     ├── SessionFailed           exit 1   the session ended in one explicit failure
     ├── Forbidden               exit 5   the gateway refuses these credentials
+    │   └── BrokerRefuses       exit 5   the broker refuses: no permission, too large
     ├── Cancelled               exit 6   somebody cancelled the session
     ├── SessionTimeout          exit 7   the session did not end in time
     ├── ProtocolError           exit 70  a producer broke the stream protocol
@@ -92,6 +93,10 @@ class Forbidden(CoffeeshopError):
     """The gateway refuses these credentials."""
 
     exit_code = 5
+
+
+class BrokerRefuses(Forbidden):
+    """The broker refuses a request, now and later: its operator has to change something."""
 
 
 class Cancelled(CoffeeshopError):

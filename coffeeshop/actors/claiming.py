@@ -32,8 +32,11 @@ class RecordNamed:
     turn: object
 
 
+@dataclass(frozen=True)
 class JournalGone:
     """To the task: a journal does not exist, so the session is over."""
+
+    journal: str
 
 
 class Claiming:
@@ -60,8 +63,9 @@ class Claiming:
     def begin(self) -> None:
         """Claim the task; `AttemptJudged` follows once the claim is stored and all were read."""
         self._say(self._claim, lambda: None)
+        gone = JournalGone(self._journal)
         self._reading = Following(
-            self._transport, self._journal, self._heard, lambda: self._tell(JournalGone())
+            self._transport, self._journal, self._heard, lambda: self._tell(gone)
         )
 
     def name(self, record: str) -> None:
@@ -99,7 +103,7 @@ class Claiming:
             if outcome is Outcome.CONFIRMED:
                 then()
             elif outcome is Outcome.RETURNED:
-                self._tell(JournalGone())
+                self._tell(JournalGone(self._journal))
             else:
                 self._clock.call_later(RESEND_DELAY, lambda: self._say(claim, then))
 

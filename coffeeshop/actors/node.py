@@ -16,7 +16,7 @@ from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRe
 from coffeeshop.actors.supervised import Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.errors import CodecError
+from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
 from coffeeshop.transport import Consumer, Handed, Transport
@@ -24,6 +24,8 @@ from coffeeshop.transport import Consumer, Handed, Transport
 log = get_logger()
 PREFETCH = 256
 """Tasks of one stage a node works on at once."""
+QUEUE_DELAY = 1.0
+"""Seconds until a queue that was deleted is made again, if that fails at first."""
 TOMBSTONES = 10_000
 """Settled tasks a node remembers, so that a repeated assignment starts nothing."""
 
@@ -73,6 +75,13 @@ class _LookForHanging:
     """See whether a task hangs."""
 
 
+@dataclass(frozen=True)
+class _QueueGone:
+    """The queue of a stage's assignments is gone."""
+
+    stage: str
+
+
 class WhatIsHosted:
     """Ask a node which sessions and tasks it works on."""
 
@@ -116,14 +125,36 @@ class NodeSupervisor(Supervisor):
 
     def started(self) -> None:
         """Take assignments of every stage."""
-        me = self.actor_ref
         for stage in self._stages:
-            self._transport.declare_queue(assign_queue(stage))
-            self._consumers[stage] = self._transport.consume(
-                assign_queue(stage), PREFETCH, _teller(me, stage), lambda: None
-            )
+            self._take_assignments(stage)
         self._look_later()
         log.info("node.started", stages=list(self._stages))
+
+    def _take_assignments(self, stage: str) -> None:
+        """Make the queue unless it exists, and consume it."""
+        me = self.actor_ref
+        self._transport.declare_queue(assign_queue(stage))
+        self._consumers[stage] = self._transport.consume(
+            assign_queue(stage),
+            PREFETCH,
+            _teller(me, stage),
+            lambda: _ignore(tell(me, _QueueGone(stage))),
+        )
+
+    def _queue_gone(self, stage: str) -> None:
+        """Somebody deleted it, or a policy of the broker did: make another."""
+        if self._draining is not None:
+            return
+        log.warning("node.queue_gone", queue=assign_queue(stage))
+        for session in self._sessions.values():
+            for tags in session.tags.values():  # to another consumer they would mean others
+                tags[:] = [each for each in tags if each[0] != stage]
+        me = self.actor_ref
+        try:
+            self._take_assignments(stage)
+        except CoffeeshopError as error:  # the broker is away, too: this is tried again
+            log.warning("node.queue_not_made", queue=assign_queue(stage), reason=str(error))
+            self.clock.call_later(QUEUE_DELAY, lambda: _ignore(tell(me, _QueueGone(stage))))
 
     def stopped(self) -> None:
         """Hand assignments back, then stop the sessions."""
@@ -146,6 +177,8 @@ class NodeSupervisor(Supervisor):
                 self._drain(message)
             case _LookForHanging():
                 self._look_for_hanging()
+            case _QueueGone(stage):
+                self._queue_gone(stage)
 
     def on_receive(self, message: Any) -> Any:
         """pykka's hook: `WhatIsHosted` is the one question a node answers."""

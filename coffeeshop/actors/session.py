@@ -92,9 +92,12 @@ class SessionActor(Supervisor):
         match message:
             case StartTask(task):
                 self._start_task(task)
-            case TaskDone(task) | TaskOver(task):
+            case TaskDone(task):
                 self.forget_child(task.producer)
                 self._settle(task)
+            case TaskOver(task, journal):
+                self.forget_child(task.producer)
+                self._journal_gone(journal)
             case TaskHopeless(task, reason) | TaskHangs(task, reason):
                 self.forget_child(task.producer)  # it has ended, or never will
                 self._fail(reason)
@@ -135,14 +138,27 @@ class SessionActor(Supervisor):
         elif self._failure_stored:
             self._settle(task)
 
+    def _journal_gone(self, journal: str) -> None:
+        """The session is over, or somebody deleted the journal of one that is not.
+
+        Only the gateway knows which, and deletes after the session's end is written: where it is,
+        this failure comes second and changes nothing.
+        """
+        self._log.info("session.journal_gone", journal=journal)
+        self._end_with(f"the broker lost {journal}: somebody deleted it, or a policy did")
+
     def _settle(self, task: TaskId) -> None:
         self._open.pop(task.producer, None)
         self.tell_parent(TaskSettled(task))
 
     def _fail(self, reason: str) -> None:
+        if self._failure is None:
+            self._log.error("session.failed", reason=reason)
+            self._end_with(reason)
+
+    def _end_with(self, reason: str) -> None:
         if self._failure is not None:
             return
-        self._log.error("session.failed", reason=reason)
         for name in reversed(self.children):
             self.stop_child(name)
         producer = "+".join(sorted(self._open)) or "session"

@@ -17,7 +17,7 @@ from coffeeshop.departure import Departure
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.task import Output, TaskCore
-from coffeeshop.transport import Delivery, Outcome, Reader, Transport
+from coffeeshop.transport import REFUSED, Delivery, Outcome, Reader, Transport, refusal
 
 log = get_logger()
 CREDIT = 4
@@ -39,6 +39,7 @@ class TaskOver:
     """A task to its session: a journal is gone, so the session is over."""
 
     task: TaskId
+    journal: str
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ class TaskActor(SupervisedActor):
                 self._take_named(turn)
             case AttemptJudged(verdict):
                 self._judged(verdict)
-            case JournalGone():
-                self._over()
+            case JournalGone(journal):
+                self._over(journal)
 
     def _judged(self, verdict: Verdict) -> None:
         if verdict.hopeless is not None:
@@ -160,7 +161,7 @@ class TaskActor(SupervisedActor):
             0,
             CREDIT,
             on_delivery=lambda delivery: _ignore(tell(me, delivery)),
-            on_gone=lambda: _ignore(tell(me, JournalGone())),
+            on_gone=lambda: _ignore(tell(me, JournalGone(self._task.journal))),
         )
         crash_point("task.started")
 
@@ -226,7 +227,12 @@ class TaskActor(SupervisedActor):
             self._pending.pop(number, None)
             self._go_on()
         elif outcome is Outcome.RETURNED:
-            self._over()
+            self._over(self._pending[number].journal)
+        elif outcome in REFUSED:
+            output = self._pending[number]
+            reason = refusal(outcome, output.journal, output.record.message())
+            self.tell_parent(TaskHopeless(self._task, reason))
+            self.stop()
         else:
             me = self.actor_ref
             # The same id again: whoever has it drops the repeat.
@@ -242,8 +248,8 @@ class TaskActor(SupervisedActor):
             due, self._credit_due = self._credit_due, 0
             self._reader.credit(due)
 
-    def _over(self) -> None:
-        self.tell_parent(TaskOver(self._task))
+    def _over(self, journal: str) -> None:
+        self.tell_parent(TaskOver(self._task, journal))
         self.stop()
 
     def _say_end(self, record: Record) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from coffeeshop.errors import (
     BadData,
+    BrokerRefuses,
     Cancelled,
     CoffeeshopError,
     Forbidden,
@@ -44,7 +45,7 @@ def advice(error: CoffeeshopError, command: str | None) -> str:
     match error:
         case Unreachable() if isinstance(error.__cause__, OSError) and command == "run-node":
             return PORT_TAKEN
-        case Misdirected():
+        case Misdirected() | BrokerRefuses():
             return ""
         case Unreachable():
             return BROKER_AWAY if command == "run-node" else GATEWAY_AWAY

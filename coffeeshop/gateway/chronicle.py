@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import replace
 from typing import Any
 
-from coffeeshop.errors import CodecError, Unreachable
+from coffeeshop.errors import BrokerRefuses, CodecError, JournalGone, Unreachable
 from coffeeshop.gateway.facts import SESSIONS, Fact, FactKind
 from coffeeshop.gateway.hearing import Hearing
 from coffeeshop.gateway.ingest import append_until_confirmed
@@ -25,6 +25,10 @@ CREDIT = 64
 SESSIONS_BYTES = 256 << 20
 """What ``ctl.sessions`` keeps at most."""
 STORED_TIMEOUT = 30.0
+LOST = (
+    f"the broker lost {SESSIONS}, the journal of all sessions, which somebody deleted: restart "
+    "every gateway and every worker, then submit again"
+)
 WORD = "word"
 """The header by which a replica knows what it waits to read."""
 HISTORY_TIMEOUT = 60.0
@@ -67,6 +71,8 @@ class Chronicle:
         self.ended: Counter[str] = Counter()
         """The sessions whose end this replica wrote before any other, by state."""
         self._following: Following | None = None
+        self.gone = False
+        """Whether the broker lost the journal: nothing is known of any session from then on."""
 
     def start(self) -> None:
         """Read all that happened so far, then follow what happens. Raises `Unreachable`."""
@@ -114,6 +120,8 @@ class Chronicle:
         return Fact(kind, session, self.name, self._wall(), fields).message()
 
     def _append(self, message: Message) -> Future[None]:
+        if self.gone:
+            raise BrokerRefuses(LOST)
         return append_until_confirmed(self._transport, SESSIONS, message)
 
     def stored(self, future: Future[None], timeout: float = STORED_TIMEOUT) -> None:
@@ -121,7 +129,12 @@ class Chronicle:
         wait((future, self._closing), timeout, FIRST_COMPLETED)
         if not future.done():
             raise Unreachable("the broker does not confirm a record of ctl.sessions")
-        future.result()
+        try:
+            future.result()
+        except JournalGone as error:
+            if self.gone or SESSIONS in str(error):
+                raise BrokerRefuses(LOST) from error
+            raise
 
     def get(self, session: str) -> Session | None:
         """A session that is not expired."""
@@ -225,4 +238,5 @@ class Chronicle:
 
     def _gone(self) -> None:
         if not self._closing.done():
-            log.error("sessions.journal_gone", journal=SESSIONS)
+            self.gone = True
+            log.error("sessions.journal_gone", journal=SESSIONS, reason=LOST)

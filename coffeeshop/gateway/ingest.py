@@ -12,7 +12,7 @@ from itertools import count
 
 from coffeeshop import tracing
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.errors import JournalBroken, JournalGone, ProtocolError, Unreachable
+from coffeeshop.errors import BrokerRefuses, JournalBroken, JournalGone, ProtocolError, Unreachable
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import (
     Assignment,
@@ -23,11 +23,13 @@ from coffeeshop.messages import (
 )
 from coffeeshop.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
-from coffeeshop.transport import Message, Outcome, Transport
+from coffeeshop.transport import REFUSED, Message, Outcome, Transport, refusal
 
 log = get_logger()
 CONFIRM_TIMEOUT = 60.0
 LONGEST_PAUSE = 2.0
+NACKED_PATIENCE = 6.0
+"""Seconds in which a queue must take a message that it has refused: a full one never does."""
 
 
 def open_session(transport: Transport, spec: SessionSpec) -> None:
@@ -146,7 +148,9 @@ def _send(
             case Outcome.CONFIRMED:
                 confirmed.one()
             case Outcome.RETURNED:
-                confirmed.failed(JournalGone(f"{journal} does not exist: its session has ended"))
+                confirmed.failed(JournalGone(f"{journal} does not exist"))
+            case Outcome.FORBIDDEN | Outcome.TOO_LARGE:
+                confirmed.failed(BrokerRefuses(refusal(outcome, journal, message)))
             case Outcome.NACKED | Outcome.UNKNOWN:
                 again = (transport, journal, message, confirmed, attempt + 1)
                 if attempt == 1:
@@ -190,15 +194,24 @@ class Confirmed:
 
 
 def _publish(transport: Transport, queue: str, message: Message) -> None:
-    deadline = time.monotonic() + CONFIRM_TIMEOUT
+    began = time.monotonic()
+    deadline = began + CONFIRM_TIMEOUT
     for attempt in count(1):
         done: Future[Outcome] = Future()
         transport.publish(queue, message, done.set_result)
         try:
-            if done.result(max(0.0, deadline - time.monotonic())) is Outcome.CONFIRMED:
-                return
+            outcome = done.result(max(0.0, deadline - time.monotonic()))
         except TimeoutError:
             raise Unreachable(f"the broker does not confirm a message for {queue}") from None
+        if outcome is Outcome.CONFIRMED:
+            return
+        if outcome in REFUSED:
+            raise BrokerRefuses(refusal(outcome, queue, message))
+        if outcome is Outcome.NACKED and time.monotonic() - began > NACKED_PATIENCE:
+            raise BrokerRefuses(
+                f"the broker refuses every message for {queue}: a policy limits the queue "
+                "(max-length with reject-publish); rabbitmqctl list_policies shows it"
+            )
         time.sleep(_pause(attempt))
 
 

@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse
 
 from coffeeshop.errors import (
     BadData,
+    BrokerRefuses,
     Cancelled,
     CodecError,
     CoffeeshopError,
@@ -63,6 +64,7 @@ _STATUS: tuple[tuple[type[CoffeeshopError], int], ...] = (
     (Cancelled, 410),
     (SessionTimeout, 504),
     (UsageError, 400),
+    (BrokerRefuses, 500),
     (Forbidden, 403),
     (Unreachable, 503),
 )

@@ -17,6 +17,7 @@ from functools import partial
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
+    BrokerRefuses,
     JournalBroken,
     JournalGone,
     ProtocolError,
@@ -32,7 +33,7 @@ from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.mending import Mending
 from coffeeshop.gateway.reconciling import Reconciler, Step
 from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.results import Failed, Terminal
+from coffeeshop.gateway.results import ENDED_BY_GATEWAY, Failed, Terminal
 from coffeeshop.gateway.watch import Watch
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
@@ -136,6 +137,9 @@ class Sessions:
         """Raises `SessionFailed` when the broker will never have the session's journals."""
         try:
             open_session(self._transport, session.spec)
+        except BrokerRefuses as error:
+            self._endings.end_undeclared(session, "failed", str(error))
+            raise
         except JournalBroken as error:
             reason = f"the session could not be opened; open another: {error}"
             if self._endings.end_undeclared(session, "failed", reason):
@@ -163,13 +167,25 @@ class Sessions:
         log.info(f"session.{state}", session=session.spec.id, reason=reason)
         if self._endings.end_undeclared(session, state, reason):
             return
-        record = Record("failed", state, self.name, 0, reason.encode())
+        stream = state if state in ENDED_BY_GATEWAY else "session"
+        record = Record("failed", stream, self.name, 0, reason.encode())
         out = out_journal(session.spec.id)
         try:
             self.chronicle.stored(append_until_confirmed(self._transport, out, record.message()))
         except JournalGone:  # nobody will ever read a terminal event of it
             log.warning("session.out_journal_gone", session=session.spec.id)
             self._endings.say_ended(session, state, reason)
+
+    def lost(self, session: Session, why: str) -> None:
+        """A journal of it is gone: it has ended, or it ends by this. From any thread."""
+        self.fail(session, f"the broker lost a journal of it, which somebody deleted: {why}")
+
+    def fail(self, session: Session, reason: str) -> None:
+        """End it soon for this reason, unless it has ended. From any thread."""
+        self._begin_if_possible(
+            session.spec.id,
+            lambda: self.end(session, "failed", reason) if session.state == "open" else None,
+        )
 
     def delete(self, session: Session) -> None:
         """End it if need be and remove all of it, results included. Blocks."""

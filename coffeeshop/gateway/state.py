@@ -16,7 +16,7 @@ from fastapi import Depends, Path, Query, Request
 from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.bodies import CsvReader
-from coffeeshop.gateway.chronicle import Chronicle
+from coffeeshop.gateway.chronicle import LOST, Chronicle
 from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.registry import Session
@@ -70,7 +70,7 @@ class Gateway:
             return "the gateway is stopping"
         if not self.ready():
             return "the broker does not answer"
-        return self.sessions.reconciler.trouble()
+        return LOST if self.chronicle.gone else self.sessions.reconciler.trouble()
 
     def visible_sessions(self) -> list[Session]:
         """The sessions that who asks may know of, the oldest first."""

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.errors import JournalGone
+from coffeeshop.errors import BrokerRefuses, JournalGone
 from coffeeshop.gateway.bodies import ARROW, CSV, announced_size, batch_of, read_body
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import (
     Producer,
     Sequence,
@@ -77,7 +78,7 @@ async def put_batch(
         ingest = gateway.sessions.ingest(known.spec)
         appended = ingest.batch(table, str(producer), number, batch.body, batch.digest)
         crash_point("gateway.batch_appended")
-        await _stored(known, appended)
+        await _stored(gateway.sessions, known, appended)
         crash_point("gateway.batch_confirmed")
     gateway.chronicle.seen(name, len(batch.body))
     if not repeat:
@@ -107,7 +108,7 @@ async def end_table(
     ingest = gateway.sessions.ingest(known.spec)
     appended = ingest.end(table, str(producer), end.batches)
     crash_point("gateway.eof_appended")
-    await _stored(known, appended)
+    await _stored(gateway.sessions, known, appended)
     crash_point("gateway.eof_confirmed")
     await confirmed(gateway.sessions.table_ended(known.spec.id, table, str(producer), end.batches))
     crash_point("gateway.table_ended_written")
@@ -119,8 +120,12 @@ def _check_count(session: Session, table: str, producer: int, number: int) -> No
         raise Problem(409, f"the table ended with {count} batches")
 
 
-async def _stored(session: Session, future: Future[None]) -> None:
+async def _stored(sessions: Sessions, session: Session, future: Future[None]) -> None:
     try:
         await confirmed(future)
-    except JournalGone:
+    except JournalGone as error:
+        sessions.lost(session, str(error))
         raise over(session) from None
+    except BrokerRefuses as error:
+        sessions.fail(session, str(error))
+        raise

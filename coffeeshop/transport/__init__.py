@@ -2,6 +2,7 @@
 
 from coffeeshop.errors import UsageError
 from coffeeshop.transport.base import (
+    REFUSED,
     Consumer,
     Delivery,
     Handed,
@@ -9,10 +10,12 @@ from coffeeshop.transport.base import (
     Outcome,
     Reader,
     Transport,
+    refusal,
 )
 from coffeeshop.transport.follow import Following
 
 __all__ = [
+    "REFUSED",
     "Consumer",
     "Delivery",
     "Following",
@@ -22,6 +25,7 @@ __all__ = [
     "Reader",
     "Transport",
     "connect",
+    "refusal",
 ]
 
 

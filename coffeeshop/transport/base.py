@@ -41,6 +41,28 @@ class Outcome(Enum):
     """Refused for now; nothing may be assumed. Send the same id again, later."""
     UNKNOWN = "unknown"
     """The connection died first; may or may not be stored. Send the same id again."""
+    FORBIDDEN = "forbidden"
+    """Refused for as long as nobody gives this user permission; nothing was stored. `refusal` says
+    so in words."""
+    TOO_LARGE = "too_large"
+    """Larger than what the broker takes, now and later; nothing was stored."""
+
+
+REFUSED = (Outcome.FORBIDDEN, Outcome.TOO_LARGE)
+"""Sending it again is of no use."""
+
+
+def refusal(outcome: Outcome, name: str, message: Message) -> str:
+    """What to tell of a message that ended in one of `REFUSED`."""
+    if outcome is Outcome.TOO_LARGE:
+        return (
+            f"the broker refuses a message of {len(message.body):,} bytes for {name}: its "
+            "max_message_size is below that; raise it in rabbitmq.conf (a batch has up to 4 MiB)"
+        )
+    return (
+        f"the broker lets this user not write {name}: it has no permission to write to the "
+        "exchange amq.default; rabbitmqctl set_permissions gives it"
+    )
 
 
 @dataclass(frozen=True)

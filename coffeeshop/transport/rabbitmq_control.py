@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop.errors import Forbidden, JournalBroken, Unreachable
+from coffeeshop.errors import BrokerRefuses, Forbidden, JournalBroken, Unreachable
 from coffeeshop.transport.rabbitmq_acts import Act
 from coffeeshop.transport.rabbitmq_link import Link
 from coffeeshop.transport.rabbitmq_loop import Loop
@@ -28,9 +28,9 @@ from coffeeshop.transport.rabbitmq_wire import (
     Wire,
     is_absent,
     is_breakdown,
+    is_denied,
 )
 
-ACCESS_REFUSED = 403
 ABSENT_DELAY = 0.1
 LONGEST_ABSENT_DELAY = 1.0
 ABSENT_PATIENCE = 20.0
@@ -97,8 +97,11 @@ class Control:
             call.answer.cancel()
             raise Unreachable(f"the broker did not answer within {timeout:g} s") from error
         except ChannelClosedByBroker as error:
-            if error.reply_code == ACCESS_REFUSED:
-                raise Forbidden(f"the broker refused the request: {error.reply_text}") from error
+            if is_denied(error):
+                raise BrokerRefuses(
+                    f"the broker refused the request: {error.reply_text}; "
+                    "rabbitmqctl set_permissions gives the permission"
+                ) from error
             raise
 
     def ask(self, act: Act, on_answer: OnAnswer) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
-from coffeeshop.errors import Forbidden
+from coffeeshop.errors import BrokerRefuses, Forbidden
 from coffeeshop.logs import get_logger
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_url import Address
@@ -118,9 +118,7 @@ class Link:
         delay = self._backoff.next()
         if is_refusal(error):
             delay = LAST_DELAY
-            self.refusal = Forbidden(
-                f"the broker at {self._address.redacted} refuses the user or password"
-            )
+            self.refusal = _refusal(self._address, str(error))
         else:
             self.refusal = None
         self._cancel_retry = self._loop.later(delay, self.open)
@@ -132,6 +130,23 @@ class Link:
             detail=str(error) or repr(error),
             retry_in=round(delay, 1),
         )
+
+
+def _refusal(address: Address, words: str) -> BrokerRefuses:
+    """What the broker's words mean, and what to do about it."""
+    host, user = address.virtual_host, address.user
+    where = f"the broker at {address.redacted}"
+    if "vhost" in words and "not found" in words:
+        return BrokerRefuses(
+            f"{where} has no virtual host {host!r}: make it with `rabbitmqctl add_vhost {host}`, "
+            "or name another at the end of the broker's URL (%2F is /)"
+        )
+    if "access to vhost" in words:
+        return BrokerRefuses(
+            f"{where} does not let the user {user!r} into the virtual host {host!r}: "
+            f"`rabbitmqctl set_permissions --vhost {host} {user} '.*' '.*' '.*'` does"
+        )
+    return BrokerRefuses(f"{where} refuses the user or password")
 
 
 class LinkPool:

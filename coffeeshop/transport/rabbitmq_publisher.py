@@ -19,7 +19,14 @@ from coffeeshop.transport.rabbitmq_meters import Meters
 from coffeeshop.transport.rabbitmq_order import ConfirmOrder, Sent
 from coffeeshop.transport.rabbitmq_settling import Settling
 from coffeeshop.transport.rabbitmq_watch import ConfirmWatch
-from coffeeshop.transport.rabbitmq_wire import Channel, Wire, is_missing, properties
+from coffeeshop.transport.rabbitmq_wire import (
+    Channel,
+    Wire,
+    is_denied,
+    is_missing,
+    largest_message,
+    properties,
+)
 
 _log = get_logger()
 
@@ -101,6 +108,8 @@ class Publisher:
         self._in_flight = 0
         self._last_tag = 0
         self._channel: Channel | None = None
+        self._largest: int | None = None
+        """Bytes of a message, once the broker refused a larger one."""
         self._closed = False
         link.tenants.add(self)
 
@@ -116,6 +125,9 @@ class Publisher:
         if self._closed:
             post.end(Outcome.UNKNOWN)
             return
+        if self._is_too_large(post):
+            post.end(Outcome.TOO_LARGE)
+            return
         self._waiting.append(post)
         self._link.open()
         self._pump()
@@ -129,6 +141,7 @@ class Publisher:
         self._asking.close()
 
     def link_up(self, wire: Wire) -> None:
+        self._largest = None  # a broker that was restarted may take more
         wire.add_on_connection_blocked_callback(self._on_blocked)
         wire.add_on_connection_unblocked_callback(self._on_unblocked)
         self._watch.start(wire, self._owed_since, self._overtaken_since)
@@ -167,11 +180,15 @@ class Publisher:
         wire = self._link.wire
         if wire is not None and wire is channel.connection and wire.is_open:
             _log.error("transport.publishing_refused", link=self._link.name, detail=str(reason))
-            self._forget_channel()
+            self._largest = largest_message(reason) or self._largest
+            self._forget_channel(Outcome.FORBIDDEN if is_denied(reason) else Outcome.UNKNOWN)
             self._open_channel(wire)
 
-    def _forget_channel(self) -> None:
-        """What was sent has an unknown fate, what was returned was not stored, the rest waits."""
+    def _is_too_large(self, post: _Post) -> bool:
+        return self._largest is not None and len(post.message.body) > self._largest
+
+    def _forget_channel(self, fate: Outcome = Outcome.UNKNOWN) -> None:
+        """What was sent has this fate, what was returned was not stored, the rest waits."""
         self._channel = None
         self._in_flight = 0
         self._known.clear()
@@ -183,7 +200,8 @@ class Publisher:
             self._waiting.extendleft(reversed(posts))
         for posts in returned.values():
             _end(posts, Outcome.NACKED)
-        _end(lost, Outcome.UNKNOWN)
+        for post in lost:
+            post.end(Outcome.TOO_LARGE if self._is_too_large(post) else fate)
 
     def _pump(self) -> None:
         channel = self._channel
@@ -193,7 +211,9 @@ class Publisher:
             now = time.monotonic()
             while self._waiting and (self._in_flight < self._window_bytes or not self._unconfirmed):
                 post = self._waiting.popleft()
-                if post.queue in self._known:
+                if self._is_too_large(post):
+                    post.end(Outcome.TOO_LARGE)
+                elif post.queue in self._known:
                     self._publish(channel, post, now)
                 else:
                     self._hold(post)
@@ -238,7 +258,8 @@ class Publisher:
             _end([*returned, *held], Outcome.RETURNED)
         else:
             _log.error("transport.publishing_refused", queue=queue, detail=str(error))
-            _end([*returned, *held], Outcome.NACKED)
+            denied = is_denied(error)
+            _end([*returned, *held], Outcome.FORBIDDEN if denied else Outcome.NACKED)
         self._pump()
 
     def _know(self, queue: str) -> None:

@@ -8,6 +8,7 @@ Here reads are large, frames are cut out of one buffer, and small frames leave t
 from __future__ import annotations
 
 import logging
+import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,15 +39,19 @@ __all__ = [
     "Wire",
     "is_absent",
     "is_breakdown",
+    "is_denied",
     "is_missing",
     "is_refusal",
+    "largest_message",
     "properties",
 ]
 
+ACCESS_REFUSED = 403
 NOT_FOUND = 404
 PRECONDITION_FAILED = 406
 INTERNAL_ERROR = 541
 _ABSENCES = ((NOT_FOUND, "inaccessible"), (PRECONDITION_FAILED, "replica on the local node"))
+_TOO_LARGE = re.compile(r"larger than configured max size (\d+)")
 _RECEIVE = 256 << 10
 _CONSUME = 1 << 20
 _JOINED = 64 << 10
@@ -199,6 +204,17 @@ def is_absent(error: BaseException) -> bool:
     if not isinstance(error, ChannelClosedByBroker):
         return False
     return any(error.reply_code == code and words in str(error) for code, words in _ABSENCES)
+
+
+def is_denied(error: BaseException) -> bool:
+    """Whether the broker closed a channel because the user has no permission."""
+    return isinstance(error, ChannelClosedByBroker) and error.reply_code == ACCESS_REFUSED
+
+
+def largest_message(error: BaseException) -> int | None:
+    """The bytes that a message may have, where the broker closed a channel over a larger one."""
+    found = _TOO_LARGE.search(str(error)) if isinstance(error, ChannelClosedByBroker) else None
+    return int(found[1]) if found else None
 
 
 def _is_not_found(error: BaseException) -> bool:

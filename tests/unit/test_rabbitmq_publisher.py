@@ -227,9 +227,16 @@ def test_a_queue_that_is_absent_for_a_moment_is_waited_for(sender: Sender) -> No
 
 def test_a_refusal_for_another_reason_is_no_statement_about_the_queue(sender: Sender) -> None:
     wire = sender.connect()
-    wire.queues["q"] = (403, "ACCESS_REFUSED")
+    wire.queues["q"] = (405, "RESOURCE_LOCKED")
     sender.send(b"a")
     assert sender.ended == [(b"a", NACKED)]
+
+
+def test_a_message_that_may_not_be_sent_is_not_sent_again(sender: Sender) -> None:
+    wire = sender.connect()
+    wire.queues["q"] = (403, "ACCESS_REFUSED")
+    sender.send(b"a")
+    assert sender.ended == [(b"a", Outcome.FORBIDDEN)]
 
 
 def test_a_returned_message_is_believed_when_the_queue_is_missing(sender: Sender) -> None:
