@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 FIRST_YEAR = 2024
 LAST_YEAR = 2025
@@ -24,25 +25,29 @@ FIRST_DAY = (dt.date(FIRST_YEAR, 1, 1) - _EPOCH).days
 END_DAY = (dt.date(LAST_YEAR + 1, 1, 1) - _EPOCH).days
 
 
-def seconds(instants: pa.Array) -> pa.Array:
-    """``timestamp[s]`` as int64 seconds since 1970, without copying."""
-    return instants.view(pa.int64())
+Ints = npt.NDArray[np.int64]
+MONTHS = range(FIRST_YEAR * 12, (LAST_YEAR + 1) * 12)
+"""``year * 12 + month - 1`` of the months that count."""
+HALVES = range(FIRST_YEAR * 2, (LAST_YEAR + 1) * 2)
+"""``year * 2 + (0 or 1)`` of the half-years that count."""
 
 
-def days(instants: pa.Array) -> pa.Array:
-    """Whole days since ``FIRST_DAY``; only for instants at or after it."""
-    since = pc.subtract(seconds(instants), FIRST_DAY * SECONDS_PER_DAY)
-    return pc.divide(since, SECONDS_PER_DAY)
+def months(instants: pa.Array) -> Ints:
+    """The month, as in ``MONTHS``, of instants within the years that count."""
+    return _months()[_days(instants)]
 
 
-def months(instants: pa.Array) -> pa.Array:
-    """int16 ``year * 12 + month - 1`` of instants within the years that count."""
-    return _months().take(days(instants))
+def halves(instants: pa.Array) -> Ints:
+    """The half-year, as in ``HALVES``, of instants within the years that count."""
+    return _halves()[_days(instants)]
 
 
-def halves(instants: pa.Array) -> pa.Array:
-    """int16 ``year * 2 + (0 or 1)`` of instants within the years that count."""
-    return _halves().take(days(instants))
+def _days(instants: pa.Array) -> Ints:
+    """Whole days since ``FIRST_DAY``."""
+    seconds = instants.view(pa.int64()).to_numpy()
+    days: Ints = seconds // SECONDS_PER_DAY
+    days -= FIRST_DAY
+    return days
 
 
 def month_name(month: int) -> str:
@@ -61,10 +66,10 @@ def _dates() -> tuple[dt.date, ...]:
 
 
 @cache
-def _months() -> pa.Array:
-    return pa.array([d.year * 12 + d.month - 1 for d in _dates()], pa.int16())
+def _months() -> Ints:
+    return np.array([d.year * 12 + d.month - 1 for d in _dates()])
 
 
 @cache
-def _halves() -> pa.Array:
-    return pa.array([d.year * 2 + (d.month > 6) for d in _dates()], pa.int16())
+def _halves() -> Ints:
+    return np.array([d.year * 2 + (d.month > 6) for d in _dates()])

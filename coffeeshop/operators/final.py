@@ -14,8 +14,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coffeeshop.operators.calendar import half_name, month_name
-from coffeeshop.operators.grouping import GroupedSums, PairCounts
+from coffeeshop.operators.calendar import HALVES, MONTHS, half_name, month_name
+from coffeeshop.operators.dense import DenseSums
+from coffeeshop.operators.grouping import PairCounts
 from coffeeshop.operators.partial import PARTIAL, sorted_rows
 
 MONEY = pa.decimal128(18, 2)
@@ -107,16 +108,14 @@ class FinalQuery2:
     def __init__(self, measure: str) -> None:
         self._measure = measure
         self._items = Names("menu_items", "item_id", "item_name")
-        self._groups = GroupedSums(
-            PARTIAL["query2"], ["month", "item_id"], ["quantity", "subtotal"]
-        )
+        self._groups = DenseSums(PARTIAL["query2"], MONTHS)
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         """Take menu items or a partial result."""
         if stream == "menu_items":
             self._items.add(batch)
         else:
-            self._groups.add(pa.table(batch))
+            self._groups.add(*(column.to_numpy() for column in batch.columns))
 
     def on_end(self) -> pa.RecordBatch:
         """One row a month."""
@@ -145,14 +144,14 @@ class FinalQuery3:
 
     def __init__(self) -> None:
         self._stores = Names("stores", "store_id", "store_name")
-        self._groups = GroupedSums(PARTIAL["query3"], ["half", "store_id"], ["tpv"])
+        self._groups = DenseSums(PARTIAL["query3"], HALVES)
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         """Take stores or a partial result."""
         if stream == "stores":
             self._stores.add(batch)
         else:
-            self._groups.add(pa.table(batch))
+            self._groups.add(*(column.to_numpy() for column in batch.columns))
 
     def on_end(self) -> pa.RecordBatch:
         """One row a half-year and store, by half-year, then name, then store_id."""

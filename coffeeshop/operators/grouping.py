@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import reduce
 
 import numpy as np
@@ -58,29 +58,6 @@ def one_batch(table: pa.Table) -> pa.RecordBatch:
     """The table as one batch, also when it has no rows."""
     batches = table.combine_chunks().to_batches()
     return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-
-
-class Summed:
-    """A fold: ``prepare`` turns a batch into key and value rows, which are summed per key."""
-
-    def __init__(
-        self,
-        prepare: Callable[[pa.RecordBatch], pa.Table],
-        schema: pa.Schema,
-        keys: list[str],
-        sums: list[str],
-    ) -> None:
-        self._prepare = prepare
-        self._groups = GroupedSums(schema, keys, sums)
-
-    def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
-        """Fold one batch."""
-        if batch.num_rows:
-            self._groups.add(self._prepare(batch))
-
-    def on_end(self) -> pa.RecordBatch:
-        """One row a key, sorted."""
-        return self._groups.sorted()
 
 
 Ints = npt.NDArray[np.int64]

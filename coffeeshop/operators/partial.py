@@ -10,8 +10,9 @@ import pyarrow as pa
 
 from coffeeshop.errors import ProtocolError
 from coffeeshop.operators.base import Fold
-from coffeeshop.operators.calendar import halves, months
-from coffeeshop.operators.grouping import PairCounts, Summed, one_batch, sum_by
+from coffeeshop.operators.calendar import HALVES, MONTHS, halves, months
+from coffeeshop.operators.dense import DenseSums
+from coffeeshop.operators.grouping import PairCounts, one_batch
 
 PARTIAL: dict[str, pa.Schema] = {
     "query1": pa.schema(
@@ -64,30 +65,42 @@ def partial_query1() -> Fold:
     return _LargeTransactions()
 
 
+class _Items:
+    """Query 2's sums."""
+
+    def __init__(self) -> None:
+        self._sums = DenseSums(PARTIAL["query2"], MONTHS)
+
+    def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
+        numbers = [batch[name].to_numpy() for name in ("item_id", "quantity", "subtotal")]
+        self._sums.add(months(batch["created_at"]), *numbers)
+
+    def on_end(self) -> pa.RecordBatch:
+        return self._sums.sorted()
+
+
 def partial_query2() -> Fold:
     """Of items: quantity and subtotal (thousandths) per month and item."""
+    return _Items()
 
-    def prepare(batch: pa.RecordBatch) -> pa.Table:
-        keyed = pa.table(
-            [months(batch["created_at"]), batch["item_id"], batch["quantity"], batch["subtotal"]],
-            schema=PARTIAL["query2"],
-        )
-        return sum_by(keyed, ["month", "item_id"], ["quantity", "subtotal"])
 
-    return Summed(prepare, PARTIAL["query2"], ["month", "item_id"], ["quantity", "subtotal"])
+class _Payments:
+    """Query 3's sums."""
+
+    def __init__(self) -> None:
+        self._sums = DenseSums(PARTIAL["query3"], HALVES)
+
+    def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
+        numbers = [batch[name].to_numpy() for name in ("store_id", "final_amount")]
+        self._sums.add(halves(batch["created_at"]), *numbers)
+
+    def on_end(self) -> pa.RecordBatch:
+        return self._sums.sorted()
 
 
 def partial_query3() -> Fold:
     """Of transactions: total payment value (thousandths) per half-year and store."""
-
-    def prepare(batch: pa.RecordBatch) -> pa.Table:
-        keyed = pa.table(
-            [halves(batch["created_at"]), batch["store_id"], batch["final_amount"]],
-            schema=PARTIAL["query3"],
-        )
-        return sum_by(keyed, ["half", "store_id"], ["tpv"])
-
-    return Summed(prepare, PARTIAL["query3"], ["half", "store_id"], ["tpv"])
+    return _Payments()
 
 
 class _Purchases:

@@ -15,6 +15,7 @@ from coffeeshop import operators as ops
 from coffeeshop.operators import grouping
 from coffeeshop.operators.calendar import half_name, halves, month_name, months
 from coffeeshop.operators.final import money
+from coffeeshop.operators.dense import PLACES, DenseSums
 from coffeeshop.operators.grouping import GroupedSums, PairCounts
 from coffeeshop.operators.partial import PARTIAL
 from tests.unit.helpers import instant, items, transactions, tuples
@@ -100,8 +101,8 @@ def test_months_and_halves_agree_with_the_calendar_on_every_day() -> None:
     moments = [first + dt.timedelta(days=n, seconds=s) for n in range(731) for s in (0, 86399)]
     assert moments[-1] == instant("2025-12-31 23:59:59")
     array = pa.array(moments, pa.timestamp("s"))
-    assert months(array).to_pylist() == [m.year * 12 + m.month - 1 for m in moments]
-    assert halves(array).to_pylist() == [m.year * 2 + (m.month >= 7) for m in moments]
+    assert months(array).tolist() == [m.year * 12 + m.month - 1 for m in moments]
+    assert halves(array).tolist() == [m.year * 2 + (m.month >= 7) for m in moments]
 
 
 def test_months_and_halves_have_names() -> None:
@@ -301,3 +302,35 @@ def test_pairs_of_no_rows_are_none() -> None:
     empty.count(_pairs([]))
     empty.add(empty.sorted())
     assert empty.sorted().num_rows == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_dense_sums_are_those_of_grouping(seed: int) -> None:
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    schema = PARTIAL["query2"]
+    dense = DenseSums(schema, range(10, 14))
+    grouped = GroupedSums(schema, schema.names[:2], schema.names[2:])
+    ids = [0, 1, 2, 7, PLACES - 1] if seed < 4 else [-1, 0, 5, PLACES, 2**53 - 1]
+    for _ in range(5):
+        rows = [
+            (
+                chance.randrange(10, 14),
+                chance.choice(ids),
+                chance.choice([0, -1, 10**9]),
+                chance.choice([1, -(2**45), 2**52]),
+            )
+            for _ in range(chance.randrange(20))
+        ]
+        columns = [
+            pa.array([row[place] for row in rows], kind) for place, kind in enumerate(schema.types)
+        ]
+        grouped.add(pa.table(columns, schema=schema))
+        dense.add(*(column.to_numpy() for column in columns))
+    assert dense.sorted().equals(grouped.sorted())
+
+
+def test_dense_sums_of_no_rows_are_none() -> None:
+    found = DenseSums(PARTIAL["query3"], range(3)).sorted()
+    assert found.num_rows == 0
+    assert found.schema.equals(PARTIAL["query3"])
