@@ -14,8 +14,8 @@ import pytest
 from coffeeshop import operators as ops
 from coffeeshop.operators import grouping
 from coffeeshop.operators.calendar import half_name, halves, month_name, months
-from coffeeshop.operators.final import money
 from coffeeshop.operators.dense import PLACES, DenseSums
+from coffeeshop.operators.final import money
 from coffeeshop.operators.grouping import GroupedSums, PairCounts
 from coffeeshop.operators.partial import PARTIAL
 from tests.unit.helpers import instant, items, transactions, tuples
