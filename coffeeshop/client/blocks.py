@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from coffeeshop.client.dialect import BOM, PLAIN, Dialect, Header, header_of
 from coffeeshop.client.quoting import closed, rows_end
@@ -21,6 +21,29 @@ _HEADER = 1 << 16
 _HEADER_LINES = 3
 """Lines that the header is looked for in: a line of Excel's, the header, a row."""
 _ROW_LIMIT = 16 << 20
+
+
+class Buffers:
+    """Memory that is filled again and again: fresh memory costs as much as reading into it.
+
+    Thread-safe. Holds what was in use at one time, at most.
+    """
+
+    def __init__(self) -> None:
+        self._free: list[bytearray] = []
+
+    def take(self, size: int) -> memoryview:
+        """Memory of at least that many bytes, with anything in it."""
+        try:
+            buffer = self._free.pop()
+        except IndexError:
+            return memoryview(bytearray(size))
+        return memoryview(buffer if len(buffer) >= size else bytearray(size))
+
+    def give_back(self, view: memoryview) -> None:
+        """Let the memory that `take` gave, or a part of it, be given to somebody else."""
+        if isinstance(view.obj, bytearray):
+            self._free.append(view.obj)
 
 
 @dataclass(frozen=True)
@@ -39,6 +62,13 @@ class Block:
     """What was exchanged for what in the body."""
     unended: bool = False
     """Whether it is the end of the file and its last row has no newline."""
+    buffers: Buffers | None = None
+    """Where the body's memory goes when it is no longer needed."""
+
+    def release(self) -> None:
+        """Say that nothing of the body is needed any more: its memory is filled again."""
+        if self.buffers is not None and isinstance(self.body, memoryview):
+            self.buffers.give_back(self.body)
 
     def line_at(self, offset: int) -> int:
         """The line number (from 1) of an offset in the body."""
@@ -62,28 +92,34 @@ def block_of_text(table: Table, name: str, text: bytes) -> Block:
     return Block(table, file, header.columns, header.end, body, text, dialect=header.dialect)
 
 
-def blocks_of(table: Table, file: Path, size: int = BLOCK) -> Iterator[Block]:
+def blocks_of(
+    table: Table, file: Path, size: int = BLOCK, buffers: Buffers | None = None
+) -> Iterator[Block]:
     """The rows of a CSV file in blocks of about ``size`` bytes, cut between rows.
 
+    With ``buffers`` the bodies are in memory of theirs, until each block's `Block.release`.
     Raises `BadData` for a missing or repeated column, a damaged file, or a quote left open.
     """
     with broken_as_bad_data(str(file)), open_text(file) as stream:
-        yield from _cut(table, file, stream, size)
+        yield from _cut(table, file, stream, size, buffers or Buffers())
 
 
 class _Plain:
     """The bytes of a file by offset."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream = stream
+    def __init__(self, stream: IO[bytes], buffers: Buffers) -> None:
+        self._stream = cast(io.BufferedReader, stream)
+        self._buffers = buffers
         self.exchange: bytes | None = None
 
-    def at(self, start: int, size: int) -> bytes:
+    def at(self, start: int, size: int) -> bytes | memoryview:
         """``size`` bytes from ``start``, or fewer at the end of the file."""
         # Reading a few bytes again is cheaper than copying everything else behind them.
         self._stream.seek(start)
-        data = self._stream.read(size)
-        return data if self.exchange is None else data.translate(self.exchange)
+        if self.exchange is not None:
+            return self._stream.read(size).translate(self.exchange)
+        view = self._buffers.take(size)
+        return view[: self._stream.readinto(view[:size])]
 
 
 class _Packed:
@@ -104,8 +140,10 @@ class _Packed:
         return data if self.exchange is None else data.translate(self.exchange)
 
 
-def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Block]:
-    source = _Plain(stream) if stream.seekable() else _Packed(stream)
+def _cut(
+    table: Table, file: Path, stream: IO[bytes], size: int, buffers: Buffers
+) -> Iterator[Block]:
+    source = _Plain(stream, buffers) if stream.seekable() else _Packed(stream)
     header = _begin(table, file, source)
     start, wanted = header.end, size
     source.exchange = header.dialect.exchange
@@ -121,7 +159,8 @@ def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Blo
                 start,
                 memoryview(data)[:end],
                 dialect=header.dialect,
-                unended=is_closed and not data.endswith((b"\n", b"\r")),
+                unended=is_closed and bytes(data[-1:]) not in (b"\n", b"\r"),
+                buffers=buffers,
             )
             start, wanted = start + end, size
         elif not at_end and wanted < _ROW_LIMIT:
@@ -138,10 +177,10 @@ def _cut(table: Table, file: Path, stream: IO[bytes], size: int) -> Iterator[Blo
 
 
 def _begin(table: Table, file: Path, source: _Plain | _Packed) -> Header:
-    head, asked = source.at(0, _HEADER), _HEADER
+    head, asked = bytes(source.at(0, _HEADER)), _HEADER
     if head.count(b"\n") < _HEADER_LINES:
         asked = HEADER_LIMIT + 1
-        head = source.at(0, asked)
+        head = bytes(source.at(0, asked))
     if head in (b"", BOM):
         raise BadData("the file is empty", file=str(file))
     if b"\n" not in head and len(head) > HEADER_LIMIT:

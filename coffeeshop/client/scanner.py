@@ -92,7 +92,7 @@ def scan(
     return pa.RecordBatch.from_arrays(arrays, schema=_schema(table, late, types))
 
 
-rows_end: Callable[[bytes | memoryview], int] | None = (
+plain_rows_end: Callable[[bytes | memoryview], int] | None = (
     None if _native is None else _native.plain_rows_end
 )
 """Just after the last newline of a text; -1 when there is a quote in it. None without a scanner."""

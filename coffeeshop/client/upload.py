@@ -12,7 +12,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from coffeeshop import tracing
-from coffeeshop.client.blocks import Block, blocks_of
+from coffeeshop.client.blocks import Block, Buffers, blocks_of
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.parquet import Rows, converted, parquet_rows
 from coffeeshop.client.parse import Parsed, Rejected, read
@@ -118,20 +118,23 @@ def _works(
     table: Table, folder: DataFolder, late: Late, skip_bad_rows: bool, share: tuple[int, int]
 ) -> Iterator[Work]:
     mine, producers = share
+    buffers = Buffers()
     number = 0
     for file in folder.files[table.name]:
-        for work in _works_of(table, file, late, skip_bad_rows):
+        for work in _works_of(table, file, buffers, late, skip_bad_rows):
             if number % producers == mine:
                 yield work
             number += 1
 
 
-def _works_of(table: Table, file: Path, late: Late, skip_bad_rows: bool) -> Iterator[Work]:
+def _works_of(
+    table: Table, file: Path, buffers: Buffers, late: Late, skip_bad_rows: bool
+) -> Iterator[Work]:
     if is_parquet(file):
         for rows in parquet_rows(table, file):
             yield lambda rows=rows: _from_rows(rows, late, skip_bad_rows)  # type: ignore[misc]
     else:
-        for block in blocks_of(table, file):
+        for block in blocks_of(table, file, buffers=buffers):
             yield lambda block=block: _from_block(block, late, skip_bad_rows)  # type: ignore[misc]
 
 
@@ -142,7 +145,9 @@ def _from_rows(rows: Rows, late: Late, skip_bad_rows: bool) -> _Worked:
 
 
 def _from_block(block: Block, late: Late, skip_bad_rows: bool) -> _Worked:
-    return _encoded(read(block, late, skip_bad_rows=skip_bad_rows), len(block.body))
+    worked = _encoded(read(block, late, skip_bad_rows=skip_bad_rows), len(block.body))
+    block.release()
+    return worked
 
 
 def _encoded(parsed: Parsed, size: int) -> _Worked:
