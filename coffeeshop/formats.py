@@ -4,25 +4,44 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+_PIECE = 65_536
+"""Rows of a CSV text that are made at a time."""
+_SPECIAL = (b'"', b",", b"\r", b"\n")
 
 
 def to_csv(table: pa.Table) -> bytes:
     """A result as CSV: a header, LF line ends, quotes only where a value needs them."""
     header = ",".join(table.column_names) + "\n"
     columns = [_quoted(as_text(column)) for column in table.columns]
-    lines = pc.binary_join_element_wise(*columns, ",").to_pylist() if table.num_rows else []
-    return (header + "".join(f"{line}\n" for line in lines)).encode()
+    return b"".join([header.encode(), *_lines(columns)])
+
+
+def _lines(columns: list[pa.ChunkedArray]) -> Iterator[pa.Buffer]:
+    """The rows' bytes, each with its line end, a piece at a time."""
+    whole = pa.table(columns, [str(number) for number in range(len(columns))])
+    for batch in whole.to_batches(max_chunksize=_PIECE):
+        rows = pc.binary_join_element_wise(*batch.columns, ",")
+        yield _bytes_of(pc.binary_join_element_wise(rows, "", "\n"))
+
+
+def _bytes_of(text: pa.StringArray) -> pa.Buffer:
+    """All texts of an array, one behind the other, as they lie there."""
+    _, offsets, data = text.buffers()
+    ends = memoryview(offsets).cast("i")[text.offset : text.offset + len(text) + 1]
+    return data[ends[0] : ends[-1]]
 
 
 def _quoted(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    special = pc.match_substring_regex(text, '[",\r\n]')
-    if not pc.any(special).as_py():
+    pieces = [_bytes_of(chunk).to_pybytes() for chunk in text.chunks]
+    if not any(sign in piece for piece in pieces for sign in _SPECIAL):
         return text
+    special = pc.match_substring_regex(text, '[",\r\n]')
     inside = pc.replace_substring(text, '"', '""')
     return pc.if_else(special, pc.binary_join_element_wise('"', inside, '"', ""), text)
 
@@ -31,7 +50,9 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A result column as it is written: null is empty, exact amounts have no idle zeros."""
     text = column.cast(pa.string())
     if pa.types.is_decimal(column.type) and column.type.scale == 3:
-        text = pc.replace_substring_regex(text, r"(\.\d+?)0+$", r"\1")
+        text = pc.utf8_rtrim(text, "0")
+        bare = pc.ends_with(text, ".")
+        text = pc.if_else(bare, pc.binary_join_element_wise(text, "0", ""), text)
     return pc.fill_null(text, "")
 
 
