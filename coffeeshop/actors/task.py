@@ -17,7 +17,16 @@ from coffeeshop.departure import Departure
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.task import Output, TaskCore
-from coffeeshop.transport import REFUSED, Delivery, Outcome, Reader, Transport, refusal
+from coffeeshop.transport import (
+    REFUSED,
+    Delivery,
+    Outcome,
+    Reader,
+    Transport,
+    dropped_before,
+    loss,
+    refusal,
+)
 
 log = get_logger()
 CREDIT = 4
@@ -181,6 +190,10 @@ class TaskActor(SupervisedActor):
             self._claiming.name(self._named[0][0])
 
     def _take(self, delivery: Delivery) -> None:
+        if dropped := dropped_before(delivery):
+            self.tell_parent(TaskHopeless(self._task, loss(self._task.journal, dropped)))
+            self.stop()
+            return
         self.culprit = f"entry {delivery.offset}"
         record = Record.of(delivery.message)
         self.culprit = record.id

@@ -6,13 +6,25 @@ import threading
 
 import pyarrow as pa
 
-from coffeeshop.errors import JournalGone, SessionTimeout
+from coffeeshop.errors import JournalGone, SessionFailed, SessionTimeout
+from coffeeshop.gateway.results import PROBE, ResultFold, failure
 from coffeeshop.gateway.results import Failed as FailedTerminal
-from coffeeshop.gateway.results import ResultFold, failure
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.transport import Delivery, Following, Transport
+from coffeeshop.transport import Delivery, Following, Transport, dropped_before, loss
 
 CREDIT = 16
+PROBE_DELAY = 2.0
+"""Seconds without any record of a journal that is known to hold some."""
+
+
+def probe(transport: Transport, spec: SessionSpec) -> None:
+    """Write a record that means nothing, for a reader of a journal that seems to be empty.
+
+    A broker that dropped everything has nothing to deliver, and no way to say so; the offset of
+    this record tells it.
+    """
+    record = Record("note", PROBE, "gateway", 0, b"{}").message()
+    transport.append(out_journal(spec.id), record, lambda outcome: None)
 
 
 def read_result(transport: Transport, spec: SessionSpec, query: str, timeout: float) -> pa.Table:
@@ -24,8 +36,15 @@ def read_result(transport: Transport, spec: SessionSpec, query: str, timeout: fl
     fold = ResultFold(spec, keep=(query,))
     ended = threading.Event()
     errors: list[Exception] = []
+    journal = out_journal(spec.id)
+    heard = threading.Event()
 
     def deliver(delivery: Delivery) -> bool:
+        heard.set()
+        if dropped := dropped_before(delivery):
+            errors.append(SessionFailed(loss(journal, dropped)))
+            ended.set()
+            return False
         try:
             fold.feed(Record.of(delivery.message))
         except Exception as error:  # noqa: BLE001 - raised in the caller's thread below
@@ -35,11 +54,14 @@ def read_result(transport: Transport, spec: SessionSpec, query: str, timeout: fl
         return not ended.is_set()
 
     def gone() -> None:
+        heard.set()
         errors.append(JournalGone(f"the results of {spec.id} were deleted"))
         ended.set()
 
-    following = Following(transport, out_journal(spec.id), deliver, gone, window=CREDIT)
+    following = Following(transport, journal, deliver, gone, window=CREDIT)
     try:
+        if not heard.wait(min(PROBE_DELAY, timeout)) and not ended.is_set():
+            probe(transport, spec)
         if not ended.wait(timeout):
             raise SessionTimeout(
                 f"the broker did not deliver {query} of {spec.id} within {timeout:g} s"

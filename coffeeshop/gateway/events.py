@@ -10,13 +10,16 @@ from typing import Any
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
-from coffeeshop.gateway.results import Failed, ResultFold, Terminal
+from coffeeshop.gateway.answers import probe
+from coffeeshop.gateway.results import PROBE, Failed, ResultFold, Terminal
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.transport import Delivery, Message, Transport
+from coffeeshop.transport import Delivery, Message, Transport, dropped_before, loss
 
 CREDIT = 16
 LOOK_UP = 0.5
 """Seconds after which a waiting stream looks whether it is to end."""
+PROBE_AFTER = 2.0
+"""Seconds without any record of a session that has ended: see `probe`."""
 KEEPALIVE = 10.0
 """Seconds of silence after which a comment shows that the connection lives."""
 
@@ -43,7 +46,7 @@ class Narrator:
         try:
             record = Record.of(message)
             if record.kind == "note":
-                return _note(record)
+                return _note(record) if record.stream != PROBE else []
             terminal = self._fold.feed(record)
         except (CoffeeshopError, KeyError) as error:
             terminal = self._fold.terminal = Failed(f"the results cannot be read: {error}")
@@ -74,8 +77,11 @@ async def event_stream(
     after: int,
     stopping: Callable[[], bool],
     last_word: Callable[[], Awaitable[Event]],
+    has_ended: Callable[[], bool] = lambda: False,
 ) -> AsyncGenerator[bytes, None]:
     """The events of the records behind offset ``after``, until the terminal one.
+
+    A journal that lost records ends in ``failed``, with that reason.
 
     Ends early when ``stopping`` says so: the client goes on at another replica. When the journal
     is gone ``last_word`` says the event to end with.
@@ -83,12 +89,19 @@ async def event_stream(
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[tuple[bytes, bool] | None] = asyncio.Queue()
     narrator = Narrator(spec)
+    silent_from_the_start = True
 
     def put(told: tuple[bytes, bool] | None) -> None:
         with suppress(RuntimeError):  # the loop was closed, so nobody listens
             loop.call_soon_threadsafe(heard.put_nowait, told)
 
     def deliver(delivery: Delivery) -> None:
+        nonlocal silent_from_the_start
+        silent_from_the_start = False
+        if dropped := dropped_before(delivery):
+            words = {"reason": loss(out_journal(spec.id), dropped)}
+            put((sse([("failed", words)], None), True))
+            return
         # Here, in the transport's thread, so that no result waits in memory for a slow client.
         events = narrator.tell(delivery.message)
         put((sse(events, delivery.offset) if delivery.offset > after else b"", narrator.ended))
@@ -103,6 +116,8 @@ async def event_stream(
                 told = await asyncio.wait_for(heard.get(), LOOK_UP)
             except TimeoutError:
                 silent += LOOK_UP
+                if silent_from_the_start and silent == PROBE_AFTER and has_ended():
+                    probe(transport, spec)
                 if silent >= KEEPALIVE:
                     silent = 0.0
                     yield b": nothing new\n\n"

@@ -59,12 +59,17 @@ async def events(
     async def last_word() -> tuple[str, dict[str, Any]]:
         return await _last_word(known)
 
+    def has_ended() -> bool:
+        return known.state != "open"
+
     def stopping() -> bool:
         return gateway.stopping or not allowed()
 
     allowed = StillAllowed(request, request.app.state.access)
     if known.declared:
-        stream = event_stream(gateway.transport, known.spec, last_event_id, stopping, last_word)
+        stream = event_stream(
+            gateway.transport, known.spec, last_event_id, stopping, last_word, has_ended
+        )
     else:  # it ended before it had a journal that tells of it
         stream = only_event(last_word)
     held = ExitStack()

@@ -30,6 +30,8 @@ from coffeeshop.transport import Delivery, Following, Transport
 
 log = get_logger()
 CREDIT = 16
+PROBE = "probe"
+"""The stream of notes that tell nothing: see `coffeeshop.gateway.answers.probe`."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.results import Failed, ResultFold, Terminal
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.transport import Delivery, Following, Transport
+from coffeeshop.transport import Delivery, Following, Transport, dropped_before, loss
 
 log = get_logger()
 CREDIT = 8
@@ -48,6 +48,9 @@ class Watch:
     def _deliver(self, delivery: Delivery) -> bool:
         try:
             terminal = self._fold.feed(Record.of(delivery.message))
+            if dropped := dropped_before(delivery):
+                words = loss(out_journal(self._session), dropped)
+                terminal = self._fold.terminal = Failed(words)
         except (CoffeeshopError, KeyError) as error:
             terminal = self._fold.terminal = Failed(f"the results cannot be read: {error}")
         if terminal is None:

@@ -10,6 +10,8 @@ from coffeeshop.transport.base import (
     Outcome,
     Reader,
     Transport,
+    dropped_before,
+    loss,
     refusal,
 )
 from coffeeshop.transport.follow import Following
@@ -25,6 +27,8 @@ __all__ = [
     "Reader",
     "Transport",
     "connect",
+    "dropped_before",
+    "loss",
     "refusal",
 ]
 

@@ -76,6 +76,30 @@ class Delivery:
     None: this one's own."""
 
 
+LARGEST_GAP = 3
+"""Offsets that a stream may skip where nothing was dropped: it takes one for each new segment."""
+
+
+def dropped_before(delivery: Delivery) -> int:
+    """How many messages the store dropped before this one; 0 in a journal that is whole.
+
+    For a reading that began at offset 0: the first message of a journal that is whole is there.
+    """
+    if delivery.since is None:
+        return 0
+    missing = delivery.offset - delivery.since
+    return missing if delivery.since == 0 or missing > LARGEST_GAP else 0
+
+
+def loss(journal: str, messages: int) -> str:
+    """What to tell of a journal that lost messages."""
+    return (
+        f"the broker dropped {messages:,} records of {journal} before they were read: a policy "
+        "with max-age or max-length-bytes applies to it; clear it (rabbitmqctl list_policies, "
+        "clear_policy) and submit again"
+    )
+
+
 @dataclass(frozen=True)
 class Handed:
     """A message of a queue, and the tag that settles it with the consumer that was handed it."""
