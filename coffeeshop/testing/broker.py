@@ -230,7 +230,8 @@ class PrivateBroker:
         (self._home / "enabled_plugins").write_text("[].\n")
         (self._home / "env.conf").write_text("")
         (self._home / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 64MB\n{config}\n"
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 64MB\n"
+            f"frame_max = 1048576\n{config}\n"
         )
         cookie = self._home / ".erlang.cookie"
         cookie.write_text(self._domain.cookie)

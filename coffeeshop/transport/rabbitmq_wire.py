@@ -55,6 +55,8 @@ _TOO_LARGE = re.compile(r"larger than configured max size (\d+)")
 _RECEIVE = 256 << 10
 _CONSUME = 1 << 20
 _JOINED = 64 << 10
+FRAME_MAX = 1 << 20
+"""Bytes of a frame that we ask for: most batches fit into one then. The broker may want less."""
 _FRAME_OVERHEAD = spec.FRAME_HEADER_SIZE + spec.FRAME_END_SIZE
 _PERSISTENT = 2
 
@@ -78,7 +80,10 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
         blocked_timeout: float | None = None,
     ) -> None:
         """``name`` is what the broker's operators see; ``blocked_timeout`` in seconds."""
-        self._frame_buffer = b""
+        self._pieces: list[bytes] = []
+        """What was received of a frame that is not there yet."""
+        self._held = 0
+        self._wanted = 0
         self._corked: list[bytes] | None = None
         super().__init__(
             _parameters(address, name, blocked_timeout),
@@ -92,6 +97,11 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
     def most_channels(self) -> int:
         """How many channels the broker allows on this connection."""
         return int(self.params.channel_max)
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame that both sides agreed on, in bytes."""
+        return int(self.params.frame_max)
 
     @property
     def channels(self) -> int:
@@ -133,23 +143,48 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
         if not self.is_open:  # the handshake, with its frames of another kind
             super()._on_data_available(data_in)
             return
-        buffer = self._frame_buffer + data_in if self._frame_buffer else data_in
+        self._pieces.append(data_in)
+        self._held += len(data_in)
+        if self._held < self._wanted:
+            return  # one copy of a frame when it is whole, not one with each piece of it
+        buffer = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
         position = 0
         while end := _frame_end(buffer, position):
-            _, value = frame.decode_frame(buffer[position:end])
+            value = _frame_at(buffer, position, end)
             position = end
             self._process_frame(value)
         self.bytes_received += position
-        self._frame_buffer = buffer[position:]
+        self._held = len(buffer) - position
+        if self._held:
+            self._pieces.append(buffer[position:])
+        self._wanted = _frame_size(buffer, position)
+
+
+def _frame_size(buffer: bytes, position: int) -> int:
+    """The bytes of the frame at ``position``, or of its header as long as that is not there."""
+    if len(buffer) - position < spec.FRAME_HEADER_SIZE:
+        return int(spec.FRAME_HEADER_SIZE)
+    (size,) = struct.unpack_from(">L", buffer, position + 3)
+    whole: int = size + _FRAME_OVERHEAD
+    return whole
 
 
 def _frame_end(buffer: bytes, position: int) -> int:
     """Where the frame at ``position`` ends; 0 unless all of it is there."""
-    if len(buffer) - position < _FRAME_OVERHEAD:
+    end: int = position + _frame_size(buffer, position)
+    if len(buffer) - position < _FRAME_OVERHEAD or end > len(buffer):
         return 0
-    (size,) = struct.unpack_from(">L", buffer, position + 3)
-    end: int = position + size + _FRAME_OVERHEAD
-    return end if end <= len(buffer) else 0
+    return end
+
+
+def _frame_at(buffer: bytes, position: int, end: int) -> Any:
+    """pika's value for the frame there."""
+    if buffer[position] == spec.FRAME_BODY and buffer[end - 1] == spec.FRAME_END:
+        # pika would cut the frame out, and then its body out of that.
+        (channel,) = struct.unpack_from(">H", buffer, position + 1)
+        return frame.Body(channel, buffer[position + spec.FRAME_HEADER_SIZE : end - 1])
+    return frame.decode_frame(buffer[position:end])[1]
 
 
 def _joined(frames: Sequence[bytes]) -> Iterator[bytes]:
@@ -166,16 +201,30 @@ def _joined(frames: Sequence[bytes]) -> Iterator[bytes]:
         yield b"".join(small)
 
 
+class _Parameters(pika.ConnectionParameters):  # type: ignore[misc]  # pika has no types
+    """pika takes 128 KiB for the largest frame there is: it is the broker's default only."""
+
+    @property
+    def frame_max(self) -> int:
+        """The largest frame, in bytes; before the broker's answer, what we ask for."""
+        return int(self._frame_max)
+
+    @frame_max.setter
+    def frame_max(self, value: int) -> None:
+        self._frame_max = value
+
+
 def _parameters(
     address: Address, name: str, blocked_timeout: float | None
 ) -> pika.ConnectionParameters:
     tls = address.tls
     ssl_options = tls and pika.SSLOptions(tls.context(), tls.server_name or address.host)
-    return pika.ConnectionParameters(
+    return _Parameters(
         host=address.host,
         port=address.port,
         virtual_host=address.virtual_host,
         credentials=pika.PlainCredentials(address.user, address.password),
+        frame_max=FRAME_MAX,
         heartbeat=address.heartbeat,
         blocked_connection_timeout=blocked_timeout,
         ssl_options=ssl_options,
