@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help try setup test test-middleware check bench demo example long chaos secrets up down logs
+.PHONY: help try setup test test-middleware check bench demo example long model chaos secrets up down logs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -32,6 +32,10 @@ example: setup ## several data sets at once, each checked against its own answer
 long: setup ## the tests that take minutes
 	@sh scripts/programs.sh
 	@.venv/bin/python -m pytest -m long --timeout 3600
+
+model: setup ## the protocol's model in TLA+, its larger sizes as well
+	@sh scripts/programs.sh
+	@.venv/bin/python -m pytest -m 'long or not long' --timeout 3600 tests/spec
 
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED
 	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}"

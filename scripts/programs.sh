@@ -22,3 +22,4 @@ done
 need /usr/bin/promtool prometheus "the tests of the alerts"
 need /usr/bin/chromium chromium "the tests of the web page"
 need /usr/bin/systemd-analyze systemd "the test of the systemd units"
+need /usr/bin/java openjdk-17-jre-headless "the check of the model"

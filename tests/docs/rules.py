@@ -73,6 +73,7 @@ CHECKED = (
     Checked("make test-middleware", "part of `make test` anyway", "make"),
     Checked("make bench", "a minute, and 2 M transactions", "make"),
     Checked("make long", "minutes", "make"),
+    Checked("make model", "minutes", "make"),
     Checked(r"make chaos( CHAOS_SECONDS=\d+ CHAOS_SEED=\d+)?", "up to 30 minutes", "make"),
     Checked(r"(\.venv/bin/)?python benchmarks/.*", "minutes, and 2 M transactions", "script"),
     Checked("apt install .*", "changes the machine", "package"),
