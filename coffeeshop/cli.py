@@ -21,6 +21,7 @@ from coffeeshop.commands.access import token
 from coffeeshop.commands.advice import BUG, DEFECT, advice
 from coffeeshop.commands.completion import completion
 from coffeeshop.commands.help import Group
+from coffeeshop.commands.login import login, logout
 from coffeeshop.commands.logs import logs
 from coffeeshop.commands.node import run_node
 from coffeeshop.commands.serve import serve
@@ -58,6 +59,7 @@ def cli() -> None:
 
 cli.add_to_section("Analyse", submit, *gateway.OF_SESSIONS)
 cli.add_to_section("Try it", serve, generate, demo)
+cli.add_to_section("Connect", login, logout)
 cli.add_to_section("Operate", run_node, *gateway.OF_SYSTEM, logs, token)
 cli.add_to_section("Shell", completion)
 

@@ -5,7 +5,9 @@ The composition root starts transport, clock and node in this order and stops th
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 import uuid
 import weakref
 from collections.abc import Callable
@@ -69,15 +71,18 @@ class LocalSystem:
         partitions: int = 2,
         skip_bad_rows: bool = False,
         timeout: float | None = None,
+        session: str | None = None,
         on_progress: OnProgress = lambda table, rows, size: None,
         on_complete: Callable[[str], None] = lambda query: None,
     ) -> tuple[Uploaded, Completed]:
-        """Run one session over a folder.
+        """Run one session over a folder; ``session`` is its id (a UUID), a new one if None.
 
+        ``timeout`` bounds all of it, in seconds.
         Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`, `NodeFailed`; the
         session's objects are gone either way.
         """
-        spec = SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
+        spec = SessionSpec(session or str(uuid.uuid4()), plan, 1, partitions)
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
         with tracing.span("submit", {"session": spec.id, "plan": spec.plan}, root=True):
             try:
                 open_session(self.transport, spec)
@@ -89,9 +94,10 @@ class LocalSystem:
                     plan=plan_named(spec.plan),
                     skip_bad_rows=skip_bad_rows,
                     on_progress=on_progress,
-                    stop=lambda: follower.ended,
+                    stop=lambda: follower.ended or time.monotonic() > deadline,
                 )
-                completed = follower.result(timeout)
+                left = None if timeout is None else max(0.0, deadline - time.monotonic())
+                completed = follower.result(left, timeout)
                 warnings = (*uploaded.warnings, *completed.warnings)
                 return uploaded, replace(completed, warnings=warnings)
             finally:

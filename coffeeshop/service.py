@@ -34,11 +34,17 @@ from coffeeshop.metrics import MetricsServer
 from coffeeshop.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.stacks import show_stacks_on
-from coffeeshop.transport import Transport, connect
+from coffeeshop.transport import Transport, connect, redacted
 
 log = get_logger()
 TYPES = ("gateway", *STAGES, "worker", "all")
 CONNECT_PATIENCE = 5.0
+SAID_AGAIN = 12
+"""Waits for the broker of which one is worth a warning."""
+NO_BROKER = (
+    "start RabbitMQ there (Debian: apt install rabbitmq-server), name another with --broker URL, "
+    "or run everything in one process without it: coffeeshop serve"
+)
 HARD_DEADLINE = 30.0
 """Seconds beyond ``drain_timeout`` after which a shutdown stops being graceful."""
 
@@ -226,11 +232,20 @@ class Service:
     def _connected(self, transport: Transport) -> bool:
         """Wait for the broker, however long it takes; False when asked to stop meanwhile."""
         wait = getattr(transport, "wait_connected", None)
+        waited = 0
         while wait is not None and not self._stopping.is_set():
             try:
                 wait(CONNECT_PATIENCE)
             except Unreachable as error:
-                log.warning("node.waiting_for_broker", reason=str(error))
+                # Once a minute: whoever reads it knows by then.
+                say = log.debug if waited % SAID_AGAIN else log.warning
+                say(
+                    "node.waiting_for_broker",
+                    broker=redacted(self._options.broker),
+                    reason=str(error),
+                    hint=NO_BROKER,
+                )
+                waited += 1
             else:
                 break
         return not self._stopping.is_set()

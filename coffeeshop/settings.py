@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from coffeeshop import logins
 from coffeeshop.crashpoints import VARIABLE, arm
 from coffeeshop.errors import UsageError
 
@@ -32,13 +33,16 @@ class Settings:
     data_root: Path = Path(".data")
     """COFFEESHOP_DATA_ROOT: the folder that holds data folders by name."""
     gateway: str | None = None
-    """COFFEESHOP_GATEWAY: the URL of a gateway; without one, everything runs in this process."""
+    """COFFEESHOP_GATEWAY, else the one of `coffeeshop login`: the URL of a gateway; without one,
+    everything runs in this process. An empty variable is none."""
     gateway_patience: float | None = None
     """COFFEESHOP_GATEWAY_PATIENCE: seconds in which an unanswered request is repeated."""
     broker: str = field(default="amqp://guest:guest@127.0.0.1:5672/", repr=False)
     """COFFEESHOP_BROKER_URL, or the text of the file COFFEESHOP_BROKER_URL_FILE."""
     credentials: Credentials = field(default_factory=Credentials)
-    """For the gateway."""
+    """For any gateway: what the environment says."""
+    login: logins.Login | None = None
+    """What `coffeeshop login` kept."""
     tokens_file: Path | None = None
     """COFFEESHOP_TOKENS_FILE: who may use the gateway that runs here."""
     log_json: bool = False
@@ -50,9 +54,11 @@ class Settings:
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Settings:
         """The settings of an environment."""
+        login = logins.read(environment)
+        kept = None if login is None else login.gateway
         return cls(
             data_root=Path(environment.get("COFFEESHOP_DATA_ROOT") or cls.data_root),
-            gateway=environment.get("COFFEESHOP_GATEWAY") or None,
+            gateway=environment.get("COFFEESHOP_GATEWAY", kept) or None,
             gateway_patience=_seconds(environment, "COFFEESHOP_GATEWAY_PATIENCE"),
             broker=_secret(environment, "COFFEESHOP_BROKER_URL") or cls.broker,
             credentials=Credentials(
@@ -60,9 +66,19 @@ class Settings:
                 _path(environment, "COFFEESHOP_CA_FILE"),
                 environment.get("COFFEESHOP_PROXY_SEES_TOKEN") == "1",
             ),
+            login=login,
             tokens_file=_path(environment, "COFFEESHOP_TOKENS_FILE"),
             log_json=environment.get("COFFEESHOP_LOG_FORMAT") == "json",
             tracing=any(environment.get(name) for name in COLLECTORS),
+        )
+
+    def credentials_for(self, url: str | None) -> Credentials:
+        """What that gateway is shown: of a login only the gateway that it is for sees anything."""
+        known, login = self.credentials, self.login
+        if login is None or url is None or not login.is_for(url):
+            return known
+        return replace(
+            known, token=known.token or login.token, ca_file=known.ca_file or login.ca_file
         )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,7 +15,7 @@ import httpx2 as httpx
 
 from coffeeshop import tracing
 from coffeeshop.client.connection import connection
-from coffeeshop.client.patience import Patience
+from coffeeshop.client.patience import SILENCE, Patience
 from coffeeshop.client.problems import RETRIED, by_proxy, error_of
 from coffeeshop.client.proxies import proxy_of
 from coffeeshop.client.sse import ENDS, Event, parse_events
@@ -26,6 +28,8 @@ TOO_MANY = 429
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 PATIENCE = 60.0
 """Seconds in which a call is repeated until it is answered."""
+LEAST, LONGEST = 5.0, 60.0
+"""Seconds that one try of a call gets, whatever the patience."""
 
 
 class GatewayClient:
@@ -46,9 +50,12 @@ class GatewayClient:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.monotonic,
         http: httpx.Client | None = None,
+        on_silence: Callable[[float], None] | None = None,
     ) -> None:
         """``ca_file`` names who vouches for an https gateway; None: whom the system believes.
         ``proxy_sees_token``: show the token to a gateway without TLS through a proxy, too.
+        ``on_silence`` is told, from any thread, when there is no answer for `SILENCE` seconds: for
+        how many more it is tried.
 
         Raises `UsageError` when one of these is not what it should be.
         """
@@ -56,10 +63,24 @@ class GatewayClient:
         self._patience = patience
         self._sleep = sleep
         self._now = now
+        self._end: float | None = None
+        self._on_silence = on_silence
+        self._answered = threading.Event()
+        self._silence_lock = threading.Lock()
+        self._timer: threading.Timer | None = None
         self._proxy = None if http is not None else proxy_of(self.url)
         self._http = http or connection(
             self.url, token, ca_file, self._proxy, proxy_sees_token=proxy_sees_token
         )
+
+    def until(self, end: float | None) -> GatewayClient:
+        """The same client, of which no call goes on after ``end`` (of `time.monotonic`).
+
+        They share their connections: close one of them.
+        """
+        bounded = copy.copy(self)
+        bounded._end = end
+        return bounded
 
     def page(self, session: str) -> str:
         """The address of a session's page."""
@@ -67,6 +88,8 @@ class GatewayClient:
 
     def close(self) -> None:
         """Close the connections."""
+        if self._timer is not None:
+            self._timer.cancel()
         self._http.close()
 
     def open(self, spec: SessionSpec, name: str = "") -> dict[str, Any]:
@@ -119,6 +142,11 @@ class GatewayClient:
     def session(self, session: str) -> dict[str, Any]:
         """What the gateway tells of a session."""
         return self._json("GET", _path(session))
+
+    def you(self) -> dict[str, Any]:
+        """Whom the gateway takes this client for: ``name`` (empty without tokens), ``admin``."""
+        found = self._json("GET", "/v1/overview", params={"limit": 1}).get("you")
+        return found if isinstance(found, dict) else {}
 
     def sessions(self, state: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
         """The newest sessions, page after page up to ``limit``."""
@@ -186,7 +214,7 @@ class GatewayClient:
 
         Patience counts from the moment at which nobody answered any more.
         """
-        patience = Patience(self._patience, self._sleep, self._now)
+        patience = self._patience_of(self._patience, self._sleep)
         while True:
             failed: CoffeeshopError = Unreachable(f"{self.url} closed the event stream too early")
             wanted = 0.0
@@ -210,7 +238,7 @@ class GatewayClient:
             patience.pause(failed, wanted)
 
     def _json(self, method: str, path: str, **how: Any) -> dict[str, Any]:
-        response = self._request(method, path, **how)
+        response = self._request(method, path, is_small=True, **how)
         try:
             found = response.json()
         except ValueError:
@@ -227,19 +255,25 @@ class GatewayClient:
         path: str,
         *,
         retry_conflict: bool = False,
+        is_small: bool = False,
         patience: float | None = None,
         stop: threading.Event | None = None,
         **how: Any,
     ) -> httpx.Response:
         seconds = self._patience if patience is None else patience
         sleep = self._sleep if stop is None else _sleep_until(stop)
-        patient = Patience(seconds, sleep, self._now)
+        if patience is None:  # else whoever calls leaves, and bounds it by that
+            how = {**self._timeouts(max(seconds, LEAST) if is_small else LONGEST), **how}
+            patient = self._patience_of(seconds, sleep)
+        else:
+            patient = Patience(seconds, sleep, self._now)
         if above := tracing.headers():
             how["headers"] = {**how.get("headers", {}), **above}
         while True:
             wanted = 0.0
             try:
-                response = self._http.request(method, path, **how)
+                with self._first_try(seconds):
+                    response = self._http.request(method, path, **how)
             except httpx.TransportError as error:
                 failed: CoffeeshopError = self._unreachable(error)
             else:
@@ -252,6 +286,35 @@ class GatewayClient:
             if stop is not None and stop.is_set():
                 raise failed
             patient.pause(failed, wanted)
+
+    def _timeouts(self, longest: float) -> dict[str, Any]:
+        """Of one try: what is small is answered within the patience, or not at all."""
+        left = longest if self._end is None else max(0.1, self._end - self._now())
+        return {"timeout": httpx.Timeout(min(LONGEST, longest, left), connect=min(5.0, left))}
+
+    def _patience_of(self, seconds: float, sleep: Callable[[float], None]) -> Patience:
+        told = self._on_silence if self._answered.is_set() else None
+        return Patience(seconds, sleep, self._now, end=self._end, on_silence=told)
+
+    @contextmanager
+    def _first_try(self, seconds: float) -> Iterator[None]:
+        """Until there was one answer, a timer tells of the silence: a try itself may hang."""
+        if self._on_silence is None or self._answered.is_set():
+            yield
+            return
+        with self._silence_lock:
+            if self._timer is None:
+                left = seconds if self._end is None else min(seconds, self._end - self._now())
+                self._timer = threading.Timer(SILENCE, self._tell_silence, (left - SILENCE,))
+                self._timer.daemon = True
+                self._timer.start()
+        yield
+        self._answered.set()
+        self._timer.cancel()
+
+    def _tell_silence(self, left: float) -> None:
+        if self._on_silence is not None and left > 0 and not self._answered.is_set():
+            self._on_silence(left)
 
     def _unreachable(self, error: httpx.TransportError) -> Unreachable:
         """What to raise when time is up. Raises `Misdirected` for what no time changes."""

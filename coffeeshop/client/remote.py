@@ -38,7 +38,8 @@ HEARTBEAT = 10.0
 """Seconds between two signs of life, unless the gateway wants them sooner."""
 REASON_TIMEOUT = 30.0
 """Seconds in which the events are to tell the end of a session that takes no input any more."""
-CANCEL_PATIENCE = 5.0
+CANCEL_PATIENCE, LAST_PATIENCE = 5.0, 1.0
+"""Seconds to say that one leaves; the second one when all time is used up."""
 OPENINGS = 3
 """Ids tried for a session whose id nobody chose."""
 
@@ -134,14 +135,15 @@ class RemoteFollower:
         """No more heartbeats. The thread that follows ends with the process or the session."""
         self._closed.set()
 
-    def result(self, timeout: float | None = None) -> None:
-        """Wait for the completion. Raises what the session ended in, or `SessionTimeout`."""
+    def result(self, timeout: float | None = None, given: float | None = None) -> None:
+        """Wait for the completion. Raises what the session ended in, or `SessionTimeout`.
+
+        ``given``: the seconds that the caller had from the beginning, for the message.
+        """
         try:
             end = self._end.result(timeout)
         except TimeoutError:
-            raise SessionTimeout(
-                f"the session {self._session} did not end within {timeout:g} s"
-            ) from None
+            raise late(self._session, timeout if given is None else given) from None
         if end.name == "cancelled":
             raise Cancelled(end.reason or "the session was cancelled")
         if end.name != "completed":
@@ -164,6 +166,11 @@ class RemoteFollower:
                 log.warning("client.no_heartbeat", session=self._session, reason=str(error))
             except CoffeeshopError:
                 return  # the session is over: the follower hears why
+
+
+def late(session: str, seconds: float | None) -> SessionTimeout:
+    """What to raise for a session that did not end in time."""
+    return SessionTimeout(f"the session {session} did not end within {seconds or 0:g} s")
 
 
 def open_somehow(client: GatewayClient, folder: DataFolder, spec: SessionSpec) -> SessionSpec:
@@ -197,6 +204,7 @@ def analyse(
     producer: int = 0,
     skip_bad_rows: bool = False,
     timeout: float | None = None,
+    deadline: float | None = None,
     wait: bool = True,
     on_progress: OnProgress = lambda table, rows, size: None,
     on_event: Callable[[Event], None] = lambda event: None,
@@ -205,14 +213,17 @@ def analyse(
     """Send this producer's share of a folder and (with ``wait``) fetch the results and warnings.
 
     The session of ``spec`` is opened or joined. A failure while sending, a timeout and an interrupt
-    cancel the session: nobody would complete it.
+    cancel the session: nobody would complete it. ``timeout`` bounds all of it; it counts from now,
+    unless a ``deadline`` (of `time.monotonic`) says when it ends.
     """
+    if timeout is not None and deadline is None:
+        deadline = time.monotonic() + timeout
+    client = client.until(deadline)
     told: dict[str, str | int] = {"session": spec.id, "plan": spec.plan, "producer": producer}
     with tracing.span("submit", told, root=True):
         opened = client.open(spec, name_of(folder))
         log.info("client.opened", **told)
         crash_point("client.opened")
-        deadline = None if timeout is None else time.monotonic() + timeout
         heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
         follower = RemoteFollower(client, spec.id, on_event, heartbeat)
         sink = HttpSink(client, spec.id, follower)
@@ -230,12 +241,14 @@ def analyse(
             log.info("client.uploaded", session=spec.id, batches=sum(uploaded.batches.values()))
             if not wait and not follower.ended:
                 return uploaded, {}, tuple(uploaded.warnings)
-            follower.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+            follower.result(_left(deadline), timeout)
         except (Cancelled, SessionFailed):
             raise  # it has ended already
         except BaseException as error:
             if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
-                _cancel(client, spec.id)
+                _cancel(client, spec.id, LAST_PATIENCE if _over(deadline) else CANCEL_PATIENCE)
+            if isinstance(error, Unreachable) and _over(deadline):
+                raise late(spec.id, timeout) from error
             raise
         finally:
             follower.close()
@@ -247,9 +260,9 @@ def analyse(
         return uploaded, tables, (*uploaded.warnings, *warnings_of(tables))
 
 
-def _cancel(client: GatewayClient, session: str) -> None:
+def _cancel(client: GatewayClient, session: str, patience: float = CANCEL_PATIENCE) -> None:
     try:
-        client.cancel_soon(session, CANCEL_PATIENCE)
+        client.cancel_soon(session, patience)
     except CoffeeshopError as error:
         # What led here is the better reason to give; the gateway aborts a session by itself.
         log.warning("client.not_cancelled", session=session, reason=str(error))
@@ -262,6 +275,10 @@ def printable(name: str) -> str:
 
 def _over(deadline: float | None) -> bool:
     return deadline is not None and time.monotonic() > deadline
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def fetch(client: GatewayClient, spec: SessionSpec) -> dict[str, pa.Table]:

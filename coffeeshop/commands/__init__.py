@@ -10,6 +10,7 @@ options and their help, and import what does the work inside:
 `try_it`      ``generate demo``                            `coffeeshop.generate`, `demo`
 `node`        ``run-node``                                 `coffeeshop.service`
 `serve`       ``serve``                                    `coffeeshop.service`
+`login`       ``login logout``                             `coffeeshop.logins`
 `logs`        ``logs``                                     `log_lines`
 `access`      ``token``; options about who may do what     `coffeeshop.gateway.tokens`
 `completion`  ``completion``                               click

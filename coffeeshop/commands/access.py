@@ -52,14 +52,17 @@ def credentials_options(command: Decorated) -> Decorated:
     return command
 
 
-def credentials(settings: Settings, context: click.Context | None = None) -> Credentials:
-    """What the options of a command (the running one) say, else the environment.
+def credentials(
+    settings: Settings, url: str | None, context: click.Context | None = None
+) -> Credentials:
+    """What the options of a command (the running one) say, else the environment, else the login of
+    the gateway at ``url``.
 
     Raises `UsageError`.
     """
     kept = _kept(context)
     file, ca_file = kept.get("token_file"), kept.get("ca_file")
-    known = settings.credentials
+    known = settings.credentials_for(url)
     return Credentials(
         known.token if file is None else read_secret(file, "--token-file"),
         known.ca_file if ca_file is None else ca_file,

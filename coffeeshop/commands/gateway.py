@@ -55,6 +55,10 @@ def _command(
         @wraps(function)
         def ask(gateway: str | None, patience: float | None, **own: Any) -> None:
             with closing(_client(gateway, patience)) as client:
+                if own.get("session") is not None:
+                    from coffeeshop.commands.connecting import session_id
+
+                    own["session"] = session_id(client, own["session"])
                 function(client, **own)
 
         number = len(getattr(function, "__click_params__", ()))
@@ -71,17 +75,12 @@ def _command(
 def _client(gateway: str | None, patience: float | None) -> GatewayClient:
     settings = Settings.read()
     set_up_logging(settings, "normal")
-    from coffeeshop.client.gateway import GatewayClient
+    from coffeeshop.commands.connecting import connected
 
     waits = (patience, settings.gateway_patience, PATIENCE)
-    shown = credentials(settings)
-    return GatewayClient(
-        gateway or settings.gateway or DEFAULT_GATEWAY,
-        patience=next(seconds for seconds in waits if seconds is not None),
-        token=shown.token,
-        ca_file=shown.ca_file,
-        proxy_sees_token=shown.proxy_sees_token,
-    )
+    url = gateway or settings.gateway or DEFAULT_GATEWAY
+    seconds = next(seconds for seconds in waits if seconds is not None)
+    return connected(url, seconds, credentials(settings, url))
 
 
 def _mode(as_json: bool, ids: bool) -> str:
@@ -94,15 +93,19 @@ def _mode(as_json: bool, ids: bool) -> str:
 )
 @click.option("--state", type=Choice(STATES))
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--wide", is_flag=True, help="Whole ids, plans, and times to the second.")
 @_quiet_option
 @_json_option
 def sessions(
-    client: GatewayClient, state: str | None, limit: int, ids: bool, as_json: bool
+    client: GatewayClient, state: str | None, limit: int, wide: bool, ids: bool, as_json: bool
 ) -> None:
-    """List sessions, newest first."""
+    """List sessions, newest first.
+
+    Other commands take the beginning of an id, or a session's name (its folder's).
+    """
     from coffeeshop.commands import remote
 
-    remote.sessions(client, state, limit, _mode(as_json, ids))
+    remote.sessions(client, state, limit, _mode(as_json, ids), wide=wide)
 
 
 @_command(

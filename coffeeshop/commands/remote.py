@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from coffeeshop.client.gateway import ENDS, GatewayClient
 from coffeeshop.client.results import files_of, write_results
+from coffeeshop.commands.connecting import short_length
 from coffeeshop.errors import Cancelled, SessionFailed, UsageError
 from coffeeshop.formats import from_arrow, warnings_of
 from coffeeshop.plan import PLANS
@@ -35,18 +37,27 @@ class Wish:
     report: Path | None = None
 
 
-def sessions(client: GatewayClient, state: str | None, limit: int, mode: str) -> None:
-    """List sessions, newest first. ``mode``: table, json or ids."""
+def sessions(
+    client: GatewayClient, state: str | None, limit: int, mode: str, *, wide: bool = False
+) -> None:
+    """List sessions, newest first. ``mode``: table, json or ids. ``wide``: ids and times whole."""
     found = client.sessions(state, limit)
     if not _print_plainly(found, mode):
-        table = _table("session", "folder", "state", "plan", "started", "MB in", "reason")
+        length = None if wide else short_length([each["id"] for each in found])
+        table = _table("session", "folder", "state", *(("plan",) if wide else ()), "started")
+        table.add_column("MB in", justify="right", no_wrap=True)
+        table.add_column("reason", overflow="fold")
+        for place in (0, 2):  # what somebody copies, or compares, is never broken
+            table.columns[place].no_wrap = True
+        now = time.time()
         for each in found:
+            began = each["created_at"]
             table.add_row(
-                each["id"],
+                each["id"][:length],
                 Text(each["name"]),
                 _coloured(each["state"]),
-                each["plan"],
-                _moment(each["created_at"]),
+                *((each["plan"],) if wide else ()),
+                _moment(began) if wide else ago(now - began),
                 f"{each['input_bytes'] / 1e6:,.1f}",
                 Text(each["reason"]),
             )
@@ -63,13 +74,29 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
     for key, value in found.items():
         if key == "tables":
             for name, ended in value.items():
-                words = ", ".join(f"{p}: {n} batches" for p, n in ended.items())
-                table.add_row(name, words or "not ended yet")
+                table.add_row(name.replace("_", " "), _of_table(ended, found["producers"]))
+        elif value == "":
+            continue  # no name, no owner, no reason
         elif isinstance(value, list):
             table.add_row(key, ", ".join(value) or "none yet")
         else:
-            table.add_row(key.replace("_", " "), Text(_shown(key, value)))
+            table.add_row(_word(key), Text(_shown(key, value)))
     console().print(table)
+
+
+def _of_table(ended: dict[str, int], producers: int) -> str:
+    """How far a table is: batches by the client that sent them, once it sent all of its own."""
+    batches = sum(ended.values())
+    sent = f"{batches:,} {'batch' if batches == 1 else 'batches'}"
+    if len(ended) == producers:
+        return f"complete, {sent}"
+    if producers == 1:
+        return "not complete yet"
+    return f"{len(ended)} of {producers} clients sent all of theirs, {sent}"
+
+
+def _word(key: str) -> str:
+    return key.removesuffix("_seconds").removesuffix("_at").replace("_", " ")
 
 
 def results(client: GatewayClient, session: str, wish: Wish) -> None:
@@ -122,6 +149,13 @@ def _refuse_stdout(wish: Wish) -> None:
 
 def cancel(client: GatewayClient, session: str, mode: str) -> None:
     """Ask for the end of a session and wait for it. ``mode``: table, json or ids."""
+    before = client.session(session)["state"]
+    if before != "open":
+        if mode == "table":
+            print(f"{session} is already {before}; there is nothing to cancel")
+        else:
+            print(json.dumps({"session": session, "state": before}) if mode == "json" else session)
+        return
     client.cancel(session)
     end = next((event for event in client.events(session) if event.name in ENDS), None)
     state = end.name if end is not None else "unknown"
@@ -188,10 +222,24 @@ def _coloured(state: str) -> str:
 
 
 def _moment(seconds: float) -> str:
-    return dt.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return dt.datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+
+
+def ago(seconds: float) -> str:
+    """A time that long before now, as people say it: ``just now``, ``3 min ago``."""
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
+        if seconds >= length * (2 if unit == "days" else 1):
+            return f"{seconds // length:.0f} {unit} ago"
+    return "just now"
 
 
 def _shown(key: str, value: Any) -> str:
-    if key.endswith("_at") and value is not None:
-        return _moment(value)
+    if key.endswith("_at"):
+        return "not yet" if value is None else _moment(value)
+    if key.endswith("_seconds") and value is not None:
+        return f"{value:g} s"
+    if key.endswith("bytes") and isinstance(value, int):
+        return f"{value / 1e6:,.1f} MB"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

@@ -72,7 +72,7 @@ def submit(options: Submission) -> None:
     completed: Completed | None
     with bars_of(folder, enabled=options.verbosity == "normal") as bars:
         if options.gateway is None:
-            uploaded, completed = _here(options, folder, bars)
+            uploaded, completed = _here(options, folder, bars, session)
         else:
             session, uploaded, completed = _there(options, folder, bars, session, producer)
     if completed is None:
@@ -180,7 +180,9 @@ def _write_report(
     write_report(completed.tables, run, options.report)
 
 
-def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded, Completed]:
+def _here(
+    options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec
+) -> tuple[Uploaded, Completed]:
     from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
 
     with LocalSystem() as system:
@@ -190,6 +192,7 @@ def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded
             partitions=options.partitions,
             skip_bad_rows=options.skip_bad_rows,
             timeout=options.timeout,
+            session=session.id,
             on_progress=bars.advance,
         )
 
@@ -197,24 +200,21 @@ def _here(options: Submission, folder: DataFolder, bars: Bars) -> tuple[Uploaded
 def _there(
     options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec, producer: int
 ) -> tuple[SessionSpec, Uploaded, Completed | None]:
-    from coffeeshop.client.gateway import PATIENCE, GatewayClient
+    from coffeeshop.client.gateway import PATIENCE
     from coffeeshop.client.remote import analyse, open_somehow
     from coffeeshop.client.upload import use_one_columnar_thread
+    from coffeeshop.commands.connecting import connected
 
     assert options.gateway is not None
     use_one_columnar_thread()
     patience = PATIENCE if options.patience is None else options.patience
-    shown = options.credentials
-    client = GatewayClient(
-        options.gateway,
-        patience=patience,
-        token=shown.token,
-        ca_file=shown.ca_file,
-        proxy_sees_token=shown.proxy_sees_token,
+    client = connected(
+        options.gateway, patience, options.credentials, quiet=options.verbosity == "quiet"
     )
+    deadline = None if options.timeout is None else time.monotonic() + options.timeout
     with closing(client):
         if options.session is None:
-            session = open_somehow(client, folder, session)
+            session = open_somehow(client.until(deadline), folder, session)
         _say_where(options, client, session)
         uploaded, tables, warnings = analyse(
             client,
@@ -223,6 +223,7 @@ def _there(
             producer=producer,
             skip_bad_rows=options.skip_bad_rows,
             timeout=options.timeout,
+            deadline=deadline,
             wait=not options.detach,
             on_progress=bars.advance,
             on_event=bars.event,

@@ -115,7 +115,8 @@ def submit(
     settings = Settings.read()
     set_up_logging(settings, verbosity)
     set_up_tracing(settings, tracing)
-    if not (gateway or settings.gateway):
+    url = settings.gateway if gateway is None else gateway or None
+    if url is None:
         check_address_space(partitions)  # before the columnar library takes its part
     from coffeeshop.commands.submission import Submission
     from coffeeshop.commands.submission import submit as run
@@ -132,12 +133,12 @@ def submit(
             timeout,
             verbosity or "normal",
             as_json,
-            gateway or settings.gateway,
+            url,
             detach,
             session,
             producer,
             settings.gateway_patience if gateway_patience is None else gateway_patience,
-            credentials(settings),
+            credentials(settings, url),
             report,
             show,
         )

@@ -85,4 +85,5 @@ def demo(transactions: int, gateway: str | None, verbosity: str | None, as_json:
     set_up_logging(settings, verbosity or "quiet")
     from coffeeshop.commands.demo import demo as run
 
-    run(transactions, gateway or settings.gateway, credentials(settings), as_json=as_json)
+    url = settings.gateway if gateway is None else gateway or None
+    run(transactions, url, credentials(settings, url), as_json=as_json)

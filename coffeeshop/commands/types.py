@@ -131,7 +131,7 @@ def _sessions(ctx: click.Context) -> Iterable[dict[str, Any]]:
     settings = _settings()
     url = ctx.params.get("gateway") or settings.gateway or DEFAULT_GATEWAY
     try:
-        shown = credentials(settings, ctx)
+        shown = credentials(settings, url, ctx)
     except CoffeeshopError:
         return ()  # a token file that cannot be read: the command itself will say so
     return newest_sessions(url, shown.token, shown.ca_file)

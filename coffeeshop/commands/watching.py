@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -23,22 +24,37 @@ SHOWN_EVENTS = 5
 class Picture:
     """What is known of a session, as a terminal shows it. Fed by one thread, drawn by another."""
 
-    def __init__(self, session: str, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        session: str,
+        now: Callable[[], float] = time.monotonic,
+        known: Mapping[str, Any] | None = None,
+    ) -> None:
+        """``known``: what the gateway tells of the session before its events."""
         self._session = session
         self._now = now
-        self._began = now()
-        self._seconds: float | None = None
+        known = {"ended_at": None} if known is None else known
+        ended = known["ended_at"]
+        # Events do not say when they were: of old ones the session's own times are all there is.
+        self._is_over = ended is not None
+        self._before = frozenset(known.get("results", ()))
+        already = (ended or time.time()) - known.get("created_at", time.time())
+        self._began = now() - (0.0 if self._is_over else max(0.0, already))
+        self._seconds: float | None = max(0.0, already) if self._is_over else None
         self._state = "open"
-        self._answered: dict[str, float] = {}
+        self._answered: dict[str, float | None] = {}
         self._others: tuple[str, ...] = ()
 
     def feed(self, event: Event) -> None:
         """Take an event."""
         seconds = self._now() - self._began
         if event.name == "result":
-            self._answered[str(event.data["query"])] = seconds
+            query = str(event.data["query"])
+            is_old = self._is_over or query in self._before
+            self._answered[query] = None if is_old else seconds
         elif event.name in ENDS:
-            self._state, self._seconds = event.name, seconds
+            self._state = event.name
+            self._seconds = seconds if self._seconds is None else self._seconds
         else:
             self._others = (*self._others, words_of(event))[-SHOWN_EVENTS:]
 
@@ -49,18 +65,25 @@ class Picture:
         head = Text.assemble((self._session, "bold"), "  ", state, f"  {seconds:.1f} s")
         table = Table(box=None, show_header=False, pad_edge=False)
         for query in QUERIES:
-            answered = self._answered.get(query)
-            known = answered is not None
-            when = Text(f"{answered:.1f} s" if known else "waiting", "" if known else "dim")
+            known = query in self._answered
+            when = Text(self._when(query), "" if known else "dim")
             table.add_row(Text("✓" if known else "·", "green" if known else "dim"), query, when)
         return Group(head, table, *(Text(line) for line in self._others))
+
+    def _when(self, query: str) -> str:
+        if query not in self._answered:
+            return "waiting" if self._state == "open" else "not answered"
+        seconds = self._answered[query]
+        return "answered" if seconds is None else f"{seconds:.1f} s"
 
 
 def watch(client: GatewayClient, session: str, mode: str) -> None:
     """Follow a session to its end. ``mode``: table, json or ids. Raises what it ended in."""
     screen = console()
     if mode == "table" and is_redrawn(sys.stdout):
-        last = _drawn(client.events(session), session, screen)
+        last = _drawn(
+            client.events(session), Picture(session, known=client.session(session)), screen
+        )
     else:
         last = _told(client.events(session), _teller(mode, screen))
     raise_unless_completed(last.name, str(last.data.get("reason", "")))
@@ -76,8 +99,7 @@ def words_of(event: Event) -> str:
     return f"{event.name:<14} {words}"
 
 
-def _drawn(events: Iterator[Event], session: str, screen: Console) -> Event:
-    picture = Picture(session)
+def _drawn(events: Iterator[Event], picture: Picture, screen: Console) -> Event:
     with Live(picture, console=screen, refresh_per_second=4):
         return _told(events, picture.feed)
 
@@ -92,7 +114,9 @@ def _told(events: Iterator[Event], tell: Callable[[Event], None]) -> Event:
 
 def _teller(mode: str, screen: Console) -> Callable[[Event], None]:
     def as_json(event: Event) -> None:
-        print(json.dumps({"event": event.name, "id": event.offset, **event.data}), flush=True)
+        # Not every end has a place in the session's journal.
+        place = event.offset if event.offset >= 0 else None
+        print(json.dumps({"event": event.name, "id": place, **event.data}), flush=True)
 
     def as_line(event: Event) -> None:
         line = Text(words_of(event))

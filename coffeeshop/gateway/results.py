@@ -145,13 +145,17 @@ class Follower:
         with suppress(InvalidStateError):  # it came just now
             self._terminal.set_exception(error)
 
-    def result(self, timeout: float | None = None) -> Completed:
-        """Wait for the results. Raises `SessionFailed`, or `SessionTimeout` after ``timeout`` s."""
+    def result(self, timeout: float | None = None, given: float | None = None) -> Completed:
+        """Wait for the results. Raises `SessionFailed`, or `SessionTimeout` after ``timeout`` s.
+
+        ``given``: the seconds that the caller had from the beginning, for the message.
+        """
         try:
             terminal = self._terminal.result(timeout)
         except TimeoutError:
+            seconds = timeout if given is None else given
             raise SessionTimeout(
-                f"the session {self._spec.id} did not end within {timeout:g} s"
+                f"the session {self._spec.id} did not end within {seconds:g} s"
             ) from None
         finally:
             self._following.close()

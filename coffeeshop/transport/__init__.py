@@ -29,8 +29,18 @@ __all__ = [
     "connect",
     "dropped_before",
     "loss",
+    "redacted",
     "refusal",
 ]
+
+
+def redacted(url: str) -> str:
+    """A transport's URL as logs may show it: without password and options."""
+    if url.startswith("memory:"):
+        return url
+    from coffeeshop.transport.rabbitmq_url import Address
+
+    return Address.parse(url).redacted
 
 
 def connect(url: str, *, name: str = "coffeeshop") -> Transport:

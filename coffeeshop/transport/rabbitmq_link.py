@@ -122,7 +122,10 @@ class Link:
         else:
             self.refusal = None
         self._cancel_retry = self._loop.later(delay, self.open)
-        _log.warning(
+        # Whoever waits for the first connection says so in words of its own.
+        is_new = self.openings == 0 and self.refusal is None
+        say = _log.debug if is_new else _log.warning
+        say(
             "transport.lost",
             link=self.name,
             broker=self._address.redacted,

@@ -22,7 +22,8 @@ Run = Callable[..., Done]
 def environment(**more: str) -> dict[str, str]:
     """This process's, without what it sets for the command, and with ``more``."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("COFFEESHOP_")}
-    return {**clean, "PYTHONPATH": SOURCE, **more}
+    # Whoever runs the tests may be logged in somewhere.
+    return {**clean, "PYTHONPATH": SOURCE, "XDG_CONFIG_HOME": "/nonexistent", **more}
 
 
 def command(*arguments: str) -> list[str]:

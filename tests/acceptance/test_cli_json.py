@@ -18,8 +18,8 @@ from tests.acceptance.command import runner
 from tests.running import Running, eventually, new_id
 from tests.schemas import NAMES, check, schema_of
 
-PLAIN = {"completion", "run-node", "serve"}
-"""Commands that print a script or logs, or run until they are ended."""
+PLAIN = {"completion", "login", "logout", "run-node", "serve"}
+"""Commands that print a script, a sentence or logs."""
 Found = Callable[..., Any]
 
 

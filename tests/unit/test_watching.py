@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -26,6 +28,9 @@ class Told(GatewayClient):
 
     def __init__(self, *events: Event) -> None:
         self._events = events
+
+    def session(self, session: str) -> dict[str, Any]:
+        return {"created_at": time.time(), "ended_at": None, "results": []}
 
     def events(self, session: str, after: int = -1) -> Iterator[Event]:
         yield from self._events
@@ -54,6 +59,28 @@ def test_the_picture_stays_as_it_was_at_the_end() -> None:
     picture.feed(COMPLETED)
     assert text_of(picture) == text_of(picture)
     assert text_of(picture).split()[:4] == ["an-id", "completed", "7.0", "s"]
+
+
+def test_a_session_that_is_over_shows_how_long_it_took_and_not_how_long_it_is_watched() -> None:
+    known = {"created_at": 1_000.0, "ended_at": 1_002.5, "results": ["query3"]}
+    picture = Picture("an-id", known=known)
+    picture.feed(ANSWERED)
+    picture.feed(CANCELLED)
+    head, *lines = text_of(picture).splitlines()
+    assert head.split() == ["an-id", "cancelled", "2.5", "s"]
+    assert [line.split()[-1] for line in lines if "query3" in line] == ["answered"]
+    assert sum("not answered" in line for line in lines) == 4
+    assert "waiting" not in text_of(picture)
+
+
+def test_times_of_a_session_that_goes_on_count_from_its_beginning() -> None:
+    seconds = iter([10.0, 11.0, 11.0])
+    known = {"created_at": time.time() - 100, "ended_at": None, "results": ["query1"]}
+    picture = Picture("an-id", lambda: next(seconds), known)
+    picture.feed(Event("result", {"query": "query1"}, 1))
+    shown = text_of(picture)
+    assert float(shown.split()[2]) == pytest.approx(101, abs=2)
+    assert "answered" in shown
 
 
 def test_the_picture_keeps_the_newest_of_the_other_events() -> None:
