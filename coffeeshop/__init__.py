@@ -1,4 +1,4 @@
-"""coffeeshop: a coffee-shop chain's sales analysed by supervised actors over durable journals.
+"""coffeeshop: exact answers to four questions about a coffee-shop chain's sales.
 
 ::
 
@@ -6,25 +6,55 @@
 
     with coffeeshop.Client() as client:                 # in this process
         results = client.submit("my/folder")
-    print(results["query3"].to_pylist())
+    print(results.query3.to_pylist())
 
-``coffeeshop.Client("http://127.0.0.1:9000")`` does the same by a gateway.
+``coffeeshop.Client("http://127.0.0.1:9000")`` does the same by a gateway, ``AsyncClient`` for
+programs with an event loop. Everything that is raised on purpose is a `CoffeeshopError`; see
+`coffeeshop.errors` for the tree.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from coffeeshop.api import Client, Results
+from coffeeshop.errors import (
+    BadData,
+    Cancelled,
+    CoffeeshopError,
+    Forbidden,
+    ProtocolError,
+    SessionFailed,
+    SessionTimeout,
+    Unreachable,
+    UsageError,
+)
 
-__all__ = ["Client", "Results", "__version__"]
+if TYPE_CHECKING:
+    from coffeeshop.api import AsyncClient, Client, Results, Session
+
+__all__ = [
+    "AsyncClient",
+    "BadData",
+    "Cancelled",
+    "Client",
+    "CoffeeshopError",
+    "Forbidden",
+    "ProtocolError",
+    "Results",
+    "Session",
+    "SessionFailed",
+    "SessionTimeout",
+    "Unreachable",
+    "UsageError",
+    "__version__",
+]
 __version__ = "0.1.0"
+_API = ("AsyncClient", "Client", "Results", "Session")
 
 
 def __getattr__(name: str) -> Any:
     # Not at the top: `coffeeshop --help` must not wait for the columnar library.
-    if name in ("Client", "Results"):
+    if name in _API:
         from coffeeshop import api
 
         return getattr(api, name)

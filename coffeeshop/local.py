@@ -17,13 +17,15 @@ from coffeeshop import tracing
 from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
 from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
-from coffeeshop.errors import CoffeeshopError
+from coffeeshop.errors import Cancelled, CoffeeshopError
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.gateway.results import Completed, Follower
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import STAGES, plan_named
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
+
+CLOSED = "the client was closed"
 
 
 class NodeFailed(CoffeeshopError):
@@ -45,6 +47,7 @@ class LocalSystem:
         self.transport: Transport = transport or MemoryTransport()
         self.clock = SystemClock()
         self.failure: str | None = None
+        self._is_closed = False
         self._lock = threading.Lock()
         self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
         self.node = NodeSupervisor.start(
@@ -58,7 +61,12 @@ class LocalSystem:
         self.close()
 
     def close(self) -> None:
-        """Stop node, clock and transport, in this order."""
+        """Stop node, clock and transport, in this order. Sessions that run are cancelled."""
+        with self._lock:
+            self._is_closed = True
+            followers = list(self._followers)
+        for follower in followers:
+            follower.abandon(Cancelled(CLOSED))
         self.node.stop(timeout=30)
         self.clock.close()
         self.transport.close()
@@ -72,6 +80,7 @@ class LocalSystem:
         skip_bad_rows: bool = False,
         timeout: float | None = None,
         session: str | None = None,
+        on_open: Callable[[str], None] = lambda session: None,
         on_progress: OnProgress = lambda table, rows, size: None,
         on_complete: Callable[[str], None] = lambda query: None,
     ) -> tuple[Uploaded, Completed]:
@@ -88,6 +97,7 @@ class LocalSystem:
                 open_session(self.transport, spec)
                 follower = Follower(self.transport, spec, on_complete)
                 self._follow(follower)
+                on_open(spec.id)
                 uploaded = upload(
                     folder,
                     Ingest(self.transport, spec),
@@ -103,10 +113,19 @@ class LocalSystem:
             finally:
                 release_session(self.transport, spec, results=True)
 
+    def cancel(self, session: str) -> None:
+        """End a session that runs; whoever waits for it hears `Cancelled`. From any thread."""
+        with self._lock:
+            followers = [each for each in self._followers if each.session == session]
+        for follower in followers:
+            follower.abandon(Cancelled("cancelled by the client"))
+
     def _follow(self, follower: Follower) -> None:
         with self._lock:
             self._followers.add(follower)
-            failure = self.failure
+            failure, is_closed = self.failure, self._is_closed
+        if is_closed:
+            follower.abandon(Cancelled(CLOSED))
         if failure is not None:
             follower.abandon(NodeFailed(failure))
 

@@ -5,42 +5,30 @@
 
 Generates a small data set per client in a temporary folder, runs all clients at once, prints what
 each one was answered, and checks it against an analysis of that data set alone. Without a gateway
-the clients share an embedded system; no broker and no other process is needed. With one, they are
-HTTP clients, as `coffeeshop submit` is then. Exits with 1 when an answer is wrong.
+the clients share one `coffeeshop.Client`, which analyses in this process; no broker and no other
+process is needed. With one, each is a client of its own. Exits with 1 when an answer is wrong.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow as pa
+import coffeeshop
 
-from coffeeshop.client.folder import open_folder
-from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.remote import analyse
-from coffeeshop.client.results import to_csv
-from coffeeshop.client.upload import use_one_columnar_thread
-from coffeeshop.generate import generate
-from coffeeshop.local import LocalSystem
-from coffeeshop.messages import SessionSpec
-from coffeeshop.telemetry import configure_logging
-
-Tables = dict[str, pa.Table]
-"""The answers of one session by query name."""
-Analyse = Callable[[Path], Tables]
+HERE = "memory:"
+Analyse = Callable[[Path], coffeeshop.Results]
 """Runs one session over a data folder. Thread-safe."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the example; returns the exit code."""
     options = _options(arguments)
-    configure_logging("quiet")
     with tempfile.TemporaryDirectory(prefix="coffeeshop-example-") as directory:
         folders = make_data(Path(directory), options.clients, options.transactions, options.seed)
         if options.gateway is None:
@@ -63,46 +51,46 @@ def make_data(directory: Path, clients: int, transactions: int, seed: int) -> li
     """A data set for each client: another seed and another size, so another answer."""
     folders = [directory / f"dataset{number}" for number in range(1, clients + 1)]
     for number, folder in enumerate(folders, start=1):
-        dialect = "export" if number % 2 else "kaggle"
-        generate(folder, transactions=transactions * number, seed=seed + number, dialect=dialect)
+        how = {
+            "--transactions": str(transactions * number),
+            "--seed": str(seed + number),
+            "--dialect": "export" if number % 2 else "kaggle",
+        }
+        options = [word for pair in how.items() for word in pair]
+        command = [sys.executable, "-m", "coffeeshop", "generate", "--quiet", str(folder)]
+        subprocess.run([*command, *options], check=True)
     return folders
 
 
-def embedded(folders: Sequence[Path]) -> list[Tables]:
-    """All folders at once by one system inside this process."""
-    with LocalSystem() as system:
-        return at_once(folders, lambda folder: system.analyse(open_folder(folder))[1].tables)
+def embedded(folders: Sequence[Path]) -> list[coffeeshop.Results]:
+    """All folders at once by one client inside this process."""
+    with coffeeshop.Client(HERE) as client:
+        return at_once(folders, client.submit)
 
 
-def by_gateway(folders: Sequence[Path], url: str) -> list[Tables]:
+def by_gateway(folders: Sequence[Path], url: str) -> list[coffeeshop.Results]:
     """All folders at once by the system behind a gateway; a client and a session for each."""
-    use_one_columnar_thread()  # the clients are threads already
 
-    def client(folder: Path) -> Tables:
-        connection = GatewayClient(url)
-        session = SessionSpec(str(uuid.uuid4()), plan="fused", producers=1, partitions=2)
-        try:
-            _, tables, _ = analyse(connection, open_folder(folder), session)
-        finally:
-            connection.close()
-        return tables
+    def client(folder: Path) -> coffeeshop.Results:
+        with coffeeshop.Client(url) as connected:
+            return connected.submit(folder)
 
     return at_once(folders, client)
 
 
-def at_once(folders: Sequence[Path], analyse: Analyse) -> list[Tables]:
+def at_once(folders: Sequence[Path], analyse: Analyse) -> list[coffeeshop.Results]:
     """Every folder's answers, in the order of the folders; a thread for each."""
     with ThreadPoolExecutor(len(folders)) as pool:
         return list(pool.map(analyse, folders))
 
 
-def alone(folder: Path) -> Tables:
+def alone(folder: Path) -> coffeeshop.Results:
     """The answers of a folder that nobody shares a system with."""
-    with LocalSystem() as system:
-        return system.analyse(open_folder(folder))[1].tables
+    with coffeeshop.Client(HERE) as client:
+        return client.submit(folder)
 
 
-def report(folder: Path, answer: Tables, expected: Tables) -> bool:
+def report(folder: Path, answer: coffeeshop.Results, expected: coffeeshop.Results) -> bool:
     """Print a client's answers; whether they are, byte for byte, those of its data alone."""
     print(f"{folder.name}:")
     for query, table in answer.items():
@@ -112,9 +100,10 @@ def report(folder: Path, answer: Tables, expected: Tables) -> bool:
     return csv_files(answer) == csv_files(expected)
 
 
-def csv_files(tables: Tables) -> dict[str, bytes]:
-    """The five result files as they would be written."""
-    return {query: to_csv(table) for query, table in tables.items()}
+def csv_files(results: coffeeshop.Results) -> dict[str, bytes]:
+    """The five result files as they are written."""
+    with tempfile.TemporaryDirectory(prefix="coffeeshop-example-") as directory:
+        return {file.name: file.read_bytes() for file in results.write(directory)}
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -114,16 +114,19 @@ class RemoteFollower:
         client: GatewayClient,
         session: str,
         on_event: Callable[[Event], None] = lambda event: None,
-        heartbeat: float = HEARTBEAT,
+        heartbeat: float | None = HEARTBEAT,
     ) -> None:
-        """``on_event`` is called from the follower's thread; ``heartbeat`` in seconds."""
+        """``on_event`` is called from the follower's thread; ``heartbeat`` in seconds, None for who
+        only looks on.
+        """
         self._client = client
         self._session = session
         self._on_event = on_event
         self._heartbeat = heartbeat
         self._end: Future[End] = Future()
         self._closed = threading.Event()
-        for work in (self._follow, self._beat):
+        works = [self._follow] if heartbeat is None else [self._follow, self._beat]
+        for work in works:
             threading.Thread(target=work, name=work.__name__.strip("_"), daemon=True).start()
 
     @property
@@ -159,6 +162,7 @@ class RemoteFollower:
             self._end.set_exception(error)
 
     def _beat(self) -> None:
+        assert self._heartbeat is not None
         while not self._closed.wait(self._heartbeat) and not self.ended:
             try:
                 self._client.heartbeat(self._session)
@@ -202,10 +206,12 @@ def analyse(
     spec: SessionSpec,
     *,
     producer: int = 0,
+    name: str | None = None,
     skip_bad_rows: bool = False,
     timeout: float | None = None,
     deadline: float | None = None,
     wait: bool = True,
+    on_open: Callable[[str], None] = lambda session: None,
     on_progress: OnProgress = lambda table, rows, size: None,
     on_event: Callable[[Event], None] = lambda event: None,
     keep_on_interrupt: Callable[[str], bool] = lambda session: False,
@@ -221,7 +227,8 @@ def analyse(
     client = client.until(deadline)
     told: dict[str, str | int] = {"session": spec.id, "plan": spec.plan, "producer": producer}
     with tracing.span("submit", told, root=True):
-        opened = client.open(spec, name_of(folder))
+        opened = client.open(spec, name_of(folder) if name is None else printable(name))
+        on_open(spec.id)
         log.info("client.opened", **told)
         crash_point("client.opened")
         heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))

@@ -136,6 +136,11 @@ class Follower:
         )
 
     @property
+    def session(self) -> str:
+        """Whose events it follows."""
+        return self._spec.id
+
+    @property
     def ended(self) -> bool:
         """Whether the terminal event came."""
         return self._terminal.done()

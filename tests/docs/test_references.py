@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import pytest
 
+import coffeeshop
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.app import create_app
 from coffeeshop.generate import generate
@@ -45,6 +46,18 @@ def test_the_reference_of_the_http_api_is_that_of_this_version() -> None:
     made = script("http_reference")
     page = made.PAGE.read_text()
     assert page == made.written(page), "run .venv/bin/python scripts/http_reference.py"
+
+
+def test_the_reference_of_the_library_is_that_of_this_version() -> None:
+    made = script("python_reference")
+    page = made.PAGE.read_text()
+    assert page == made.written(page), "run .venv/bin/python scripts/python_reference.py"
+
+
+def test_the_reference_has_every_name_that_the_library_exports() -> None:
+    page = (ROOT / "docs" / "python.md").read_text()
+    names = [name for name in coffeeshop.__all__ if not name.startswith("_")]
+    assert [each for each in names if each not in page] == []
 
 
 def test_the_reference_has_every_operation_of_the_api() -> None:
