@@ -1,12 +1,14 @@
 #!/bin/sh
-# What deploy/kubernetes needs beside the checkout, in deploy/kubernetes/secrets/: the credentials and
+# What deploy/kubernetes needs beside the checkout, in deploy/kubernetes/secrets/files/: the credentials and
 # tokens of `make secrets`, as the files that its kustomization reads. Run it again after a change.
 set -eu
 cd "$(dirname "$0")/.."
 sh scripts/secrets.sh
 
 from=deploy/secrets
-to=deploy/kubernetes/secrets
+to=deploy/kubernetes/secrets/files
+mkdir -p "$to"
+chmod 700 "$to"
 
 # keep FILE: what comes in, for its owner only, whole or not at all.
 keep() {

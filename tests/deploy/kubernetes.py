@@ -34,12 +34,8 @@ def make_secrets(root: Path) -> None:
         shutil.copytree(
             ROOT / folder,
             root / folder,
-            # Of the secrets of whoever works here nothing is copied but what is committed.
-            ignore=lambda at, names: (
-                [name for name in names if name != "kustomization.yaml"]
-                if Path(at).name == "secrets"
-                else []
-            ),
+            # Nothing of the secrets of whoever works here.
+            ignore=lambda at, names: {"files"} & set(names) if Path(at).name == "secrets" else (),
         )
     script = root / "scripts" / "kubernetes_secrets.sh"
     subprocess.run(["sh", str(script)], check=True, capture_output=True, timeout=30)

@@ -40,6 +40,7 @@ from tests.deploy.kubernetes import (
     workloads,
 )
 
+SECRETS = Path("deploy", "kubernetes", "secrets", "files")
 EVERYWHERE = [(overlay, name) for overlay in OVERLAYS for name in OURS]
 
 
@@ -87,7 +88,7 @@ def test_every_variable_is_one_that_the_settings_read(
     workload = workloads(overlay)[name]
     files = {k: v for k, v in environment(workload).items() if v.startswith("/")}
     make_secrets(tmp_path)
-    secrets = tmp_path / "deploy" / "kubernetes" / "secrets"
+    secrets = tmp_path / SECRETS
     there = mounted(workload)
     found = {}
     for variable, path in files.items():
@@ -103,14 +104,15 @@ def test_every_variable_is_one_that_the_settings_read(
     assert (address.user, address.port) == ("coffeeshop", 5672)
     if name == "gateway":
         assert settings.tokens_file is not None
-        secret = (secrets.parents[1] / "secrets" / "admin_token").read_text().strip()
+        secret = (tmp_path / "deploy" / "secrets" / "admin_token").read_text().strip()
         assert Tokens(settings.tokens_file).client_of(secret) == Client("admin", admin=True)
 
 
 def test_only_their_owner_can_read_the_files_that_secrets_are_made_of(tmp_path: Path) -> None:
     make_secrets(tmp_path)
-    secrets = tmp_path / "deploy" / "kubernetes" / "secrets"
-    files = [file for file in secrets.iterdir() if file.name != "kustomization.yaml"]
+    secrets = tmp_path / SECRETS
+    assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
+    files = list(secrets.iterdir())
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     before = {file: file.read_text() for file in files}
     script = str(tmp_path / "scripts" / "kubernetes_secrets.sh")
@@ -120,7 +122,7 @@ def test_only_their_owner_can_read_the_files_that_secrets_are_made_of(tmp_path: 
 
 def test_what_the_secrets_say_of_the_broker_is_where_it_is(tmp_path: Path) -> None:
     make_secrets(tmp_path)
-    secrets = tmp_path / "deploy" / "kubernetes" / "secrets"
+    secrets = tmp_path / SECRETS
     one = Address.parse((secrets / "broker_url").read_text().strip())
     assert one.host in of_kind("small", "Service")
     cluster = named("production", "RabbitmqCluster")

@@ -33,6 +33,7 @@ PROGRAMS = {
     ".venv/bin/coffeeshop",
     "make",
     "docker",
+    "kubectl",
     "python",
     "sh",
     "curl",

@@ -80,7 +80,8 @@ CHECKED = (
     Checked("pip install .*", "changes the environment that runs the tests", "extra"),
 )
 STAND_INS = {
-    "docker": "there is no container engine where tests run; see docker.py for what is checked"
+    "docker": "there is no container engine where tests run; see docker.py for what is checked",
+    "kubectl": "there is no cluster where tests run; see kubectl.py for what is checked",
 }
 """Programs that the sandbox replaces by one that checks its arguments."""
 READY = "node.ready"
