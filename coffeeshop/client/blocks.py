@@ -17,10 +17,10 @@ from coffeeshop.schema import Table
 BLOCK = 3_500_000
 """Bytes of a block. Its needed columns encode to less than a record's largest body."""
 HEADER_LIMIT = 1 << 20
-_HEADER = 1 << 16
+HEAD = 1 << 16
 _HEADER_LINES = 3
 """Lines that the header is looked for in: a line of Excel's, the header, a row."""
-_ROW_LIMIT = 16 << 20
+ROW_LIMIT = 16 << 20
 
 
 class Buffers:
@@ -70,8 +70,13 @@ class Block:
         if self.buffers is not None and isinstance(self.body, memoryview):
             self.buffers.give_back(self.body)
 
+    line: int | None = None
+    """The number of the first line, from 1, where the file cannot be read again to count them."""
+
     def line_at(self, offset: int) -> int:
         """The line number (from 1) of an offset in the body."""
+        if self.line is not None:
+            return self.line + bytes(self.body[:offset]).count(b"\n")
         if self.whole is not None:
             return self.whole.count(b"\n", 0, self.start + offset) + 1
         return line_at(self.file, self.start + offset)
@@ -101,10 +106,13 @@ def blocks_of(
     Raises `BadData` for a missing or repeated column, a damaged file, or a quote left open.
     """
     with broken_as_bad_data(str(file)), open_text(file) as stream:
-        yield from _cut(table, file, stream, size, buffers or Buffers())
+        buffers = buffers or Buffers()
+        source = Plain(stream, buffers) if stream.seekable() else Forward(stream)
+        header, _ = begin(table, file, source)
+        yield from cut(table, file, source, header, header.end, size, buffers=buffers)
 
 
-class _Plain:
+class Plain:
     """The bytes of a file by offset."""
 
     def __init__(self, stream: IO[bytes], buffers: Buffers) -> None:
@@ -122,13 +130,13 @@ class _Plain:
         return view[: self._stream.readinto(view[:size])]
 
 
-class _Packed:
+class Forward:
     """The same for a stream that is read once, where ``start`` never goes back."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], start: int = 0) -> None:
         self._stream = stream
         self.exchange: bytes | None = None
-        self._start = 0
+        self._start = start
         self._held = b""
 
     def at(self, start: int, size: int) -> bytes:
@@ -140,16 +148,31 @@ class _Packed:
         return data if self.exchange is None else data.translate(self.exchange)
 
 
-def _cut(
-    table: Table, file: Path, stream: IO[bytes], size: int, buffers: Buffers
+def cut(
+    table: Table,
+    file: Path,
+    source: Plain | Forward,
+    header: Header,
+    start: int,
+    size: int = BLOCK,
+    *,
+    ends: bool = True,
+    line: int | None = None,
+    buffers: Buffers | None = None,
 ) -> Iterator[Block]:
-    source = _Plain(stream, buffers) if stream.seekable() else _Packed(stream)
-    header = _begin(table, file, source)
-    start, wanted = header.end, size
+    """The rows from an offset in blocks of about ``size`` bytes, cut between rows.
+
+    ``ends`` is False when the source is only a part of the file: then the last block is the last
+    full one. ``line`` is the number of the first line, where the file cannot be read to count them.
+    """
+    wanted = size
+    is_first = True
     source.exchange = header.dialect.exchange
     while data := source.at(start, wanted):
         at_end = len(data) < wanted
-        is_closed = at_end and closed(data)
+        if at_end and not ends and not is_first:
+            return
+        is_closed = at_end and ends and closed(data)
         end = len(data) if is_closed else rows_end(data)
         if end:
             yield Block(
@@ -161,23 +184,27 @@ def _cut(
                 dialect=header.dialect,
                 unended=is_closed and bytes(data[-1:]) not in (b"\n", b"\r"),
                 buffers=buffers,
+                line=line,
             )
-            start, wanted = start + end, size
-        elif not at_end and wanted < _ROW_LIMIT:
-            wanted = min(2 * wanted, _ROW_LIMIT)  # a row that is longer than a block
+            start, wanted, is_first = start + end, size, False
+            line = None if line is None else line + bytes(data[:end]).count(b"\n")
+        elif not at_end and wanted < ROW_LIMIT:
+            wanted = min(2 * wanted, ROW_LIMIT)  # a row that is longer than a block
+        elif at_end and not ends:
+            return
         elif closed(data):
-            raise BadData(
-                f"the row is longer than {_ROW_LIMIT} bytes",
-                file=str(file),
-                line=line_at(file, start),
-            )
+            reason = f"the row is longer than {ROW_LIMIT} bytes"
+            found = line_at(file, start) if line is None else line
+            raise BadData(reason, file=str(file), line=found)
         else:
             reason = "a quoted field is opened and never closed"
-            raise BadData(reason, file=str(file), line=_last_line(file))
+            found = _last_line(file) if line is None else line
+            raise BadData(reason, file=str(file), line=found)
 
 
-def _begin(table: Table, file: Path, source: _Plain | _Packed) -> Header:
-    head, asked = bytes(source.at(0, _HEADER)), _HEADER
+def begin(table: Table, file: Path, source: Plain | Forward) -> tuple[Header, int]:
+    """The header, and how many bytes were looked at: `header_of` them says the same again."""
+    head, asked = bytes(source.at(0, HEAD)), HEAD
     if head.count(b"\n") < _HEADER_LINES:
         asked = HEADER_LIMIT + 1
         head = bytes(source.at(0, asked))
@@ -185,7 +212,7 @@ def _begin(table: Table, file: Path, source: _Plain | _Packed) -> Header:
         raise BadData("the file is empty", file=str(file))
     if b"\n" not in head and len(head) > HEADER_LIMIT:
         raise BadData(f"the header is longer than {HEADER_LIMIT} bytes", file=str(file), line=1)
-    return header_of(table, file, head, whole=len(head) < asked)
+    return header_of(table, file, head, whole=len(head) < asked), asked
 
 
 def line_at(file: Path, offset: int) -> int:

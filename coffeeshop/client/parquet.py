@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -40,34 +41,73 @@ class Rows:
         return Rows(self.table, self.file, self.first + offset, columns, self.converts)
 
 
-def parquet_rows(table: Table, file: Path, content: IO[bytes] | None = None) -> Iterator[Rows]:
-    """The rows of a file, or of its ``content`` when that is elsewhere.
+def parquet_rows(
+    table: Table, file: Path, content: IO[bytes] | None = None, groups: range | None = None
+) -> Iterator[Rows]:
+    """The rows of a file, or of its ``content`` when that is elsewhere; of all groups, or of some.
 
     Raises `BadData` for what is no Parquet, and for columns that are not there or of another type.
     """
+    with _opened(file, content) as parquet:
+        places = _places(table, file, parquet)
+        converts = tuple(_converts(table, file, parquet, places))
+        warnings = tuple(_warnings(table, file, parquet, places))
+        names = [parquet.schema_arrow.names[place] for place in places]
+        groups = range(parquet.metadata.num_row_groups) if groups is None else groups
+        warnings = warnings if groups.start == 0 else ()
+        first = 1 + sum(parquet.metadata.row_group(g).num_rows for g in range(groups.start))
+        for batch in parquet.iter_batches(ROWS, groups, names, use_threads=False):
+            columns = pa.record_batch(
+                [batch[name] for name in names], names=[c.name for c in table.columns]
+            )
+            yield Rows(table, file, first, columns, converts, warnings)
+            first, warnings = first + batch.num_rows, ()
+
+
+def row_groups(table: Table, file: Path, content: IO[bytes]) -> list[list[tuple[int, int]]]:
+    """Of each group of rows where its needed columns are in the file, as offsets and lengths.
+
+    Raises `BadData` as `parquet_rows` does.
+    """
+    with _opened(file, content) as parquet:
+        places = _places(table, file, parquet)
+        tuple(_converts(table, file, parquet, places))
+        names = {parquet.schema_arrow.names[place] for place in places}
+        meta = parquet.metadata
+        return [
+            [
+                _span(chunk)
+                for chunk in map(meta.row_group(group).column, range(meta.num_columns))
+                if chunk.path_in_schema in names
+            ]
+            for group in range(meta.num_row_groups)
+        ]
+
+
+def _span(chunk: Any) -> tuple[int, int]:
+    starts = [chunk.data_page_offset]
+    if chunk.has_dictionary_page and chunk.dictionary_page_offset:
+        starts.append(chunk.dictionary_page_offset)
+    # Old writers forget some bytes of the dictionary's head, and readers look for them behind.
+    return min(starts), chunk.total_compressed_size + 100
+
+
+@contextmanager
+def _opened(file: Path, content: IO[bytes] | None) -> Iterator[Any]:
     import pyarrow.parquet as pq  # slow to import, and seldom needed
 
     try:
         # Of the old instants of 96 bits; in nanoseconds, as they are read unless told so, distant
         # years become others.
-        with pq.ParquetFile(
-            file if content is None else content, coerce_int96_timestamp_unit="us"
-        ) as parquet:
-            places = [
-                _place(table, file, parquet.schema_arrow.names, c.name) for c in table.columns
-            ]
-            converts = tuple(_converts(table, file, parquet, places))
-            warnings = tuple(_warnings(table, file, parquet, places))
-            names = [parquet.schema_arrow.names[place] for place in places]
-            first = 1
-            for batch in parquet.iter_batches(ROWS, columns=names):
-                columns = pa.record_batch(
-                    [batch[name] for name in names], names=[c.name for c in table.columns]
-                )
-                yield Rows(table, file, first, columns, converts, warnings)
-                first, warnings = first + batch.num_rows, ()
+        source = file if content is None else content
+        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as parquet:
+            yield parquet
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"not a readable Parquet file: {error}", file=str(file)) from error
+
+
+def _places(table: Table, file: Path, parquet: Any) -> list[int]:
+    return [_place(table, file, parquet.schema_arrow.names, c.name) for c in table.columns]
 
 
 def _place(table: Table, file: Path, names: list[str], wanted: str) -> int:

@@ -90,6 +90,11 @@ def text_of(raw: IO[bytes], name: str) -> IO[bytes]:
         return stream if encoding is None else _decoded(stream, encoding)
 
 
+def is_utf_16(first: bytes) -> bool:
+    """Whether a text that begins so is UTF-16 with a mark."""
+    return first[:2] in _UTF_16
+
+
 def unpacked(raw: IO[bytes], packing: Packing) -> IO[bytes]:
     """The stream decompressed; all members of a file that has several."""
     match packing:

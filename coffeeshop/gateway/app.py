@@ -11,6 +11,7 @@ from coffeeshop import __version__, tracing
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway import (
     example_routes,
+    file_routes,
     login_routes,
     operation_routes,
     page_routes,
@@ -30,6 +31,7 @@ log = get_logger()
 ROUTES = (
     session_routes,
     upload_routes,
+    file_routes,
     result_routes,
     operation_routes,
     page_routes,

@@ -17,14 +17,17 @@ from coffeeshop.schema import TABLES, Column, Table, in_bounds
 
 ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
+PARQUET = "application/vnd.apache.parquet"
 SLOWEST = 64 << 10
 """Bytes a second below which a body is given up, after `PATIENCE`."""
 PATIENCE = 10.0
 MAX_JSON = 64 << 10
 
-CsvReader = Callable[[Table, bytes], pa.RecordBatch]
-"""A CSV text with its header to the batch of its rows, within the schema's bounds and perhaps
-narrowed; raises `BadData`."""
+Reader = Callable[[Table, bytes], pa.RecordBatch]
+"""A CSV text with its header, or a Parquet file, to the batch of its rows, within the schema's
+bounds and perhaps narrowed; raises `BadData`."""
+CsvReader = Reader
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "")
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,78 @@ async def read_body(request: Request, largest: int = MAX_BODY) -> bytes:
     return b"".join(pieces)
 
 
+class PulledBody:
+    """A body that a thread reads piece by piece, as a binary file. Made in the event loop.
+
+    Nothing is taken from the connection before it is asked for, so a reader that is busy makes the
+    sender wait. `Problem` 408 when the body comes too slowly, 400 when the client goes away.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._pieces = aiter(request.stream())
+        self._held = b""
+        self._waited = 0.0
+        self._size = 0
+
+    def read(self, size: int) -> bytes:
+        """At least one byte and at most ``size``; nothing at the end. Not in the event loop."""
+        while not self._held:
+            piece = asyncio.run_coroutine_threadsafe(self._next(), self._loop).result()
+            if piece is None:
+                return b""
+            self._held = piece
+        given, self._held = self._held[:size], self._held[size:]
+        return given
+
+    async def drain(self) -> None:
+        """Take what is left: a connection can go on only behind the whole body."""
+        while await self._next() is not None:
+            pass
+
+    async def _next(self) -> bytes | None:
+        began = self._loop.time()
+        patience = PATIENCE + self._size / SLOWEST - self._waited
+        try:
+            async with asyncio.timeout(max(0.0, patience)):
+                piece = await anext(self._pieces, None)
+        except TimeoutError:
+            raise Problem(408, f"the body came slower than {SLOWEST} bytes/s") from None
+        except ClientDisconnect:
+            raise Problem(400, "the client went away") from None
+        self._waited += self._loop.time() - began
+        self._size += len(piece or b"")
+        return piece
+
+
+def media_type_of(content_type: str, content_encoding: str) -> str:
+    """The media type that a body is read as; `Problem` 415 for one that is packed or of another
+    character set."""
+    if content_encoding.strip().lower() not in ("", "identity"):
+        raise Problem(415, f"the body is packed as {content_encoding}: send it as it is")
+    media_type, *parameters = (part.strip() for part in content_type.split(";"))
+    for parameter in parameters:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "charset" and value.strip(' "').lower() not in _CHARSETS:
+            raise Problem(415, f"the text is said to be {value}: send UTF-8")
+    return media_type.lower()
+
+
 def batch_of(
-    table: str, media_type: str, body: bytes, read_csv: CsvReader, late: Late = NOTHING_LATE
+    table: str, media_type: str, body: bytes, read: Reader, late: Late = NOTHING_LATE
 ) -> Batch:
     """The body of a PUT as a batch of its table, without the texts that are ``late``.
 
     Raises `CodecError` or `BadData` for what is not one, `Problem` 415 for other media types and
-    413 for a CSV text whose batch is too large.
+    413 for rows whose batch is too large.
     """
     if media_type == ARROW:
         batch, encoded = _arrow_batch(TABLES[table], late, body), body
-    elif media_type == CSV:
-        batch = late.withheld(read_csv(TABLES[table], body))
+    elif media_type in (CSV, PARQUET):
+        batch = late.withheld(read(TABLES[table], body))
         encoded = encode(batch)
     else:
-        raise Problem(415, f"unsupported Content-Type: send {ARROW} or {CSV}")
+        raise Problem(415, f"unsupported Content-Type: send {ARROW}, {CSV} or {PARQUET}")
     if len(encoded) > MAX_BODY:
         raise Problem(413, f"these rows make a batch of more than {MAX_BODY} bytes")
     return Batch(encoded, digest(encoded), batch.num_rows)

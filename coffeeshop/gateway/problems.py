@@ -50,7 +50,7 @@ _MEANINGS = {
     410: "The session has ended or was deleted; the member `state` says how.",
     413: "The body is too large.",
     415: "The body has another media type than those listed.",
-    422: "A parameter or a row is invalid; `errors`, or `line`, `column` and `value`, say where.",
+    422: "A parameter or row is invalid; `errors`, or `line`, `row`, `column`, `value`, say where.",
     429: "A limit of this client or session is reached; Retry-After says when to send it again.",
     503: "The gateway cannot do this now; Retry-After says when to send it again.",
 }
@@ -124,7 +124,6 @@ def problem_of(error: CoffeeshopError) -> JSONResponse:
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     if isinstance(error, BadData):
         value = error.value if error.value is None else error.value[:LONGEST_VALUE]
-        return problem(
-            status, error.reason, headers, line=error.line, column=error.column, value=value
-        )
+        where = {"line": error.line, "row": error.row, "column": error.column, "value": value}
+        return problem(status, error.reason, headers, **where)
     return problem(status, str(error), headers)

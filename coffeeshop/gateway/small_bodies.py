@@ -1,4 +1,4 @@
-"""Every request body but a batch's is small: read, within bounds, before anybody parses it."""
+"""Every request body but that of input is small: read, within bounds, before anybody parses it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coffeeshop.gateway.bodies import MAX_JSON, announced_size, read_body
 from coffeeshop.gateway.problems import Problem
 
-BATCH = re.compile(r"/v1/sessions/[^/]+/tables/[^/]+/batches/[^/]+")
+INPUT = re.compile(r"/v1/sessions/[^/]+/tables/[^/]+/(?:batches/[^/]+|files)")
+NAMES = "/v1/folder"
+MAX_NAMES = 8 << 20
 
 
 class SmallBodies:
@@ -21,13 +23,14 @@ class SmallBodies:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application see a body that is there already."""
-        if scope["type"] != "http" or BATCH.fullmatch(scope["path"]):
+        if scope["type"] != "http" or INPUT.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
         request = Request(scope, receive)
+        largest = MAX_NAMES if scope["path"] == NAMES else MAX_JSON
         try:
-            announced_size(request, MAX_JSON)
-            body = await read_body(request, MAX_JSON)
+            announced_size(request, largest)
+            body = await read_body(request, largest)
         except Problem as error:
             await error.response()(scope, receive, send)
         else:

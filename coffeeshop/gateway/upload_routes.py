@@ -9,9 +9,18 @@ from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from coffeeshop.client.part import parquet_batch
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import BrokerRefuses, JournalGone
-from coffeeshop.gateway.bodies import ARROW, CSV, announced_size, batch_of, read_body
+from coffeeshop.gateway.bodies import (
+    ARROW,
+    CSV,
+    PARQUET,
+    announced_size,
+    batch_of,
+    media_type_of,
+    read_body,
+)
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
@@ -29,7 +38,9 @@ from coffeeshop.plan import plan_named
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_BODY = {"requestBody": {"required": True, "content": {ARROW: _BINARY, CSV: _BINARY}}}
+_BODY = {
+    "requestBody": {"required": True, "content": dict.fromkeys((ARROW, CSV, PARQUET), _BINARY)}
+}
 
 
 class EndOfTable(BaseModel):
@@ -56,9 +67,10 @@ async def put_batch(
     table: TableName,
     number: Sequence,
     producer: Producer = 0,
-    content_type: Annotated[str, Header(description=f"`{CSV}` or `{ARROW}`.")] = "",
+    content_type: Annotated[str, Header(description=f"`{CSV}`, `{PARQUET}` or `{ARROW}`.")] = "",
+    content_encoding: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> None:
-    """The body is CSV text with its header, or an Arrow IPC stream of one record batch.
+    """The body is CSV text with its header, a Parquet file, or an Arrow IPC stream of one batch.
 
     At most 4 MiB. Number the batches of a table from 0. Sending the same batch again is harmless;
     sending other rows under the same number is refused (409).
@@ -68,17 +80,18 @@ async def put_batch(
     if known.owner:
         gateway.admission.client_input(known.owner, gateway.chronicle.all())
     with gateway.admission.body(name, announced_size(request)):
+        media_type = media_type_of(content_type, content_encoding)
         body = await read_body(request)
-        media_type = content_type.split(";")[0].strip().lower()
         late = plan_named(known.spec.plan).late_columns(table)
-        batch = await run_in_threadpool(batch_of, table, media_type, body, gateway.read_csv, late)
+        read = parquet_batch if media_type == PARQUET else gateway.read_csv
+        batch = await run_in_threadpool(batch_of, table, media_type, body, read, late)
         del body  # of a CSV text the batch is a copy
-        _check_count(known, table, producer, number)
+        check_count(known, table, producer, number)
         repeat = gateway.check_repeat((name, table, producer, number), batch.digest)
         ingest = gateway.sessions.ingest(known.spec)
         appended = ingest.batch(table, str(producer), number, batch.body, batch.digest)
         crash_point("gateway.batch_appended")
-        await _stored(gateway.sessions, known, appended)
+        await stored(gateway.sessions, known, appended)
         crash_point("gateway.batch_confirmed")
     gateway.chronicle.seen(name, len(batch.body))
     if not repeat:
@@ -108,19 +121,21 @@ async def end_table(
     ingest = gateway.sessions.ingest(known.spec)
     appended = ingest.end(table, str(producer), end.batches)
     crash_point("gateway.eof_appended")
-    await _stored(gateway.sessions, known, appended)
+    await stored(gateway.sessions, known, appended)
     crash_point("gateway.eof_confirmed")
     await confirmed(gateway.sessions.table_ended(known.spec.id, table, str(producer), end.batches))
     crash_point("gateway.table_ended_written")
 
 
-def _check_count(session: Session, table: str, producer: int, number: int) -> None:
+def check_count(session: Session, table: str, producer: int, number: int) -> None:
+    """Raise `Problem` 409 for a batch behind the end of its table."""
     count = session.tables.get((table, str(producer)))
     if count is not None and number >= count:
         raise Problem(409, f"the table ended with {count} batches")
 
 
-async def _stored(sessions: Sessions, session: Session, future: Future[None]) -> None:
+async def stored(sessions: Sessions, session: Session, future: Future[None]) -> None:
+    """Wait until it is confirmed; `Problem` 410 when the session is over."""
     try:
         await confirmed(future)
     except JournalGone as error:

@@ -4,6 +4,8 @@ import { h } from "../dom.js";
 import { bytes, counted } from "../format.js";
 import { TABLES } from "../names.js";
 
+const SHOWN = 10; // problems
+
 /** The list; `show(folder)` as `folderOf` gives it. */
 export function chosenList() {
   const node = h("div", { class: "stack", hidden: true });
@@ -11,33 +13,40 @@ export function chosenList() {
     node.hidden = false;
     const items = Object.entries(TABLES).map(([table, name]) => item(name, folder.tables[table]));
     const list = h("ul", { class: "chosen", "aria-label": "Tables in what was chosen" }, items);
-    node.replaceChildren(...[list, complaint(folder)].filter(Boolean));
+    node.replaceChildren(...[list, problems(folder), warnings(folder)].filter(Boolean));
   };
   return { node, show };
 }
 
 function item(name, files) {
-  const size = files.reduce((all, { file }) => all + file.size, 0);
+  const size = files.reduce((all, each) => all + each.size, 0);
   const found = files.length > 0;
   const text = found ? `${counted(files.length, "file")}, ${bytes(size)}` : "missing";
   return h("li", { class: found ? "found" : "missing" }, h("span", {}, name), h("span", {}, text));
 }
 
-function complaint({ missing, unusable }) {
-  if (missing.length === 0) return null;
-  const texts = [
-    missing.length === Object.keys(TABLES).length
-      ? `No table found. Expected: ${missing.map((table) => `${table}.csv`).join(", ")}, or a folder of each name with CSV files.`
-      : `No files for ${missing.map((table) => `${table}.csv or ${table}/*.csv`).join(", ")}.`,
-  ];
-  if (unusable.length > 0) {
-    texts.push(
-      "Parquet files cannot be sent from a browser: the command coffeeshop submit sends them.",
-    );
-  }
+function problems({ problems: found }) {
+  if (found.length === 0) return null;
+  const texts = found
+    .slice(0, SHOWN)
+    .map(({ path, reason }) => (path === "" ? sentence(reason) : `${path}: ${reason}.`));
+  const more = found.length - SHOWN;
+  if (more > 0) texts.push(`And ${counted(more, "problem")} more.`);
   return h(
     "div",
     { class: "notice bad", role: "alert" },
     texts.map((text) => h("p", {}, text)),
+  );
+}
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.?]$/.test(text) ? "" : "."}`;
+
+/** What is in the folder and not read; nothing when there is nothing to say. */
+export function warnings({ warnings: found }) {
+  if (found.length === 0) return null;
+  return h(
+    "div",
+    { class: "notice warn", role: "status" },
+    found.map((text) => h("p", {}, sentence(text))),
   );
 }

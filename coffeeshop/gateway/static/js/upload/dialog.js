@@ -16,15 +16,23 @@ export function openUploadDialog() {
   const dialog = parts.dialog;
   let folder = null;
 
-  const choose = (files) => {
+  const choose = async (files) => {
     if (files.length === 0) return;
-    folder = folderOf(files);
-    parts.chosen.show(folder);
+    parts.start.disabled = true;
+    setText(parts.status, "Looking at the files …");
     parts.trouble.replaceChildren();
+    try {
+      folder = await folderOf(files);
+    } catch (error) {
+      setText(parts.status, "");
+      parts.trouble.replaceChildren(notice(`The files could not be looked at: ${error.message}.`));
+      return;
+    }
+    parts.chosen.show(folder);
     if (parts.name.value === "")
       parts.name.value = folder.name.replaceAll(CONTROL, "_").slice(0, 200);
-    parts.start.disabled = folder.missing.length > 0;
-    setText(parts.status, folder.missing.length ? "Files are missing." : "Ready to start.");
+    parts.start.disabled = folder.problems.length > 0;
+    setText(parts.status, folder.problems.length ? "This cannot be analysed." : "Ready to start.");
   };
   const start = async () => {
     const upload = new Upload(newId(), folder, { name: parts.name.value, plan: parts.plan.value });
@@ -67,7 +75,7 @@ function wireChoice({ drop, folder, files, trouble }, choose) {
     event.preventDefault();
     drop.classList.remove("over");
     try {
-      choose(await droppedFiles(event.dataTransfer));
+      await choose(await droppedFiles(event.dataTransfer));
     } catch (error) {
       trouble.replaceChildren(notice(`The dropped files cannot be read: ${error.message}.`));
     }
@@ -85,7 +93,6 @@ function built() {
     type: "file",
     id: "pick-files",
     multiple: true,
-    accept: ".csv,.gz",
     class: "unseen",
   });
   const drop = h(
@@ -103,7 +110,7 @@ function built() {
     h(
       "p",
       { class: "hint" },
-      "With stores, users, menu items, transactions and their items: a folder or a CSV file for each, also as .csv.gz.",
+      "With stores, users, menu items, transactions and their items: a folder or a file for each, as CSV (also packed) or Parquet.",
     ),
   );
   const name = h("input", {

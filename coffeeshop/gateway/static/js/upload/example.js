@@ -13,7 +13,7 @@ export async function tryExample() {
     const response = await request(`v1/example/${encodeURI(path)}`);
     fetched.push({ path, file: await response.blob() });
   }
-  const upload = new Upload(newId(), folderOf(fetched), { name, plan: "fused" });
+  const upload = new Upload(newId(), await folderOf(fetched), { name, plan: "fused" });
   await upload.open();
   remember(upload);
   upload.run();

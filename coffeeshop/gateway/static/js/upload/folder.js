@@ -1,41 +1,20 @@
-/** Which of the chosen files belong to which table. */
+/** What was chosen or dropped, and what the gateway makes of it. */
 
-import { TABLES } from "../names.js";
-
-const KINDS = [".csv", ".csv.gz"];
+import { send } from "../api.js";
 
 /**
- * `files` are `{file, path}`. Either layout: `<table>/<any>.csv` or `<table>.csv`, also `.csv.gz`.
- * Gives `{name, tables, missing, unusable}`: files by table in the order of their paths, tables
- * without a file, paths of files in formats that a browser does not send.
+ * `files` are `{file, path}`. Gives what the gateway says of their names, `{name, tables, problems,
+ * warnings}`; each file of a table is `{file, path, size, step}`, where `step` says what to send
+ * first of it. Raises `Problem` or `NoAnswer`.
  */
-export function folderOf(files) {
-  const tables = Object.fromEntries(Object.keys(TABLES).map((table) => [table, []]));
-  const unusable = [];
-  for (const each of files) {
-    const table = tableOf(each.path);
-    if (table === null) continue;
-    if (KINDS.some((kind) => each.path.endsWith(kind))) tables[table].push(each);
-    else if (each.path.endsWith(".parquet")) unusable.push(each.path);
+export async function folderOf(files) {
+  const names = files.map(({ file, path }) => ({ path, size: file.size }));
+  const folder = await send("POST", "v1/folder", { files: names });
+  const byPath = new Map(files.map(({ file, path }) => [path, file]));
+  for (const found of Object.values(folder.tables)) {
+    for (const each of found) each.file = byPath.get(each.path);
   }
-  for (const found of Object.values(tables)) found.sort((a, b) => (a.path < b.path ? -1 : 1));
-  const missing = Object.keys(tables).filter((table) => tables[table].length === 0);
-  return { name: nameOf(files), tables, missing, unusable };
-}
-
-function tableOf(path) {
-  const parts = path.split("/");
-  const stem = parts.at(-1).split(".")[0];
-  const folder = parts.at(-2);
-  if (folder !== undefined && Object.hasOwn(TABLES, folder)) return folder;
-  return Object.hasOwn(TABLES, stem) ? stem : null;
-}
-
-/** The folder that all paths begin with; empty when there is none. */
-function nameOf(files) {
-  const tops = new Set(files.map(({ path }) => (path.includes("/") ? path.split("/")[0] : "")));
-  const [top] = tops;
-  return tops.size === 1 && !Object.hasOwn(TABLES, top) ? top : "";
+  return folder;
 }
 
 /** The files of an `<input type=file>`. */

@@ -4,6 +4,7 @@ import { h, setText } from "../dom.js";
 import { bytes } from "../format.js";
 import { TABLES } from "../names.js";
 import { notice } from "../parts.js";
+import { warnings } from "./chosen.js";
 import { BadFile } from "./upload.js";
 import { uploadOf } from "./uploads.js";
 
@@ -28,6 +29,7 @@ export function uploadPanel(id) {
     list,
   );
   node.append(section);
+  let shown = 0;
   const update = () => {
     setText(title, titleOf(upload));
     waiting.hidden = upload.waiting === null || !upload.isUnderWay;
@@ -37,6 +39,12 @@ export function uploadPanel(id) {
     );
     list.hidden = upload.state === "sent";
     for (const each of bars) each.update();
+    const noticed = warnings(upload);
+    if (noticed !== null && upload.warnings.length !== shown) {
+      node.querySelector(".notice.warn:not(section *)")?.remove();
+      node.append(noticed);
+      shown = upload.warnings.length;
+    }
     if (upload.error !== null && node.querySelector("[role=alert]") === null)
       node.prepend(complaint(upload.error));
   };
@@ -68,10 +76,11 @@ function bar(upload, table) {
 
 function complaint(error) {
   if (!(error instanceof BadFile)) return notice(`The upload failed: ${error.message}.`);
-  const { path, line, column, value, message } = error;
+  const { path, line, row, column, value, message } = error;
   const where = [
     path,
     line === null ? "" : `line ${line}`,
+    row === null ? "" : `row ${row}`,
     column === null ? "" : `column ${column}`,
   ];
   return notice(

@@ -3,19 +3,17 @@
 import { NoAnswer, Problem, send } from "../api.js";
 import { TABLES } from "../names.js";
 import { pause } from "../patience.js";
-import { cut, CutError } from "./cut.js";
 import { insist, Window } from "./send.js";
-import { opened } from "./source.js";
 
-const SENDERS = 3;
+const TABLES_AT_ONCE = 2;
 const JSON_TYPE = { "Content-Type": "application/json" };
-const CSV_TYPE = { "Content-Type": "text/csv" };
+const FILE_TYPE = { "Content-Type": "application/octet-stream" };
 
 /** What is wrong with a file, and where; what is not known is null. */
 export class BadFile extends Error {
-  constructor(reason, { path, line = null, column = null, value = null }) {
+  constructor(reason, { path, line = null, row = null, column = null, value = null }) {
     super(reason);
-    Object.assign(this, { path, line, column, value });
+    Object.assign(this, { path, line, row, column, value });
   }
 }
 
@@ -33,10 +31,11 @@ export class Upload extends EventTarget {
     this.state = "new";
     this.error = null;
     this.waiting = null;
+    this.warnings = [...folder.warnings];
     this.tables = Object.fromEntries(
       Object.keys(TABLES).map((table) => {
-        const total = folder.tables[table].reduce((all, { file }) => all + file.size, 0);
-        return [table, { total, sent: 0, parts: 0, ended: false }];
+        const total = folder.tables[table].reduce((all, { size }) => all + size, 0);
+        return [table, { total, sent: 0, batches: 0, ended: false }];
       }),
     );
     this.aborter = new AbortController();
@@ -66,7 +65,9 @@ export class Upload extends EventTarget {
     this.change("sending");
     this.beat();
     try {
-      for (const table of Object.keys(TABLES)) await this.sendTable(table);
+      const window = new Window(TABLES_AT_ONCE);
+      for (const table of Object.keys(TABLES)) await window.add(() => this.sendTable(table));
+      await window.drain();
       this.change("sent");
     } catch (error) {
       if (this.state === "stopped") return;
@@ -86,42 +87,37 @@ export class Upload extends EventTarget {
 
   async sendTable(table) {
     const progress = this.tables[table];
-    const window = new Window(SENDERS);
-    for (const { file, path } of this.folder.tables[table]) {
-      const { stream, read } = opened(file, path);
-      let before = 0;
-      try {
-        for await (const part of cut(stream)) {
-          const [number, size] = [progress.parts, read() - before];
-          before = read();
-          progress.parts += 1;
-          await window.add(() => this.sendPart(table, number, path, part, size));
-        }
-      } catch (error) {
-        throw broken(error, path);
+    for (const each of this.folder.tables[table]) {
+      const before = progress.sent;
+      await readable(each);
+      for (let { step } = each; step !== null; ) {
+        const answer = await this.sendPart(table, each, step, progress.batches);
+        progress.batches += answer.batches;
+        this.warnings.push(...answer.warnings);
+        step = answer.step;
+        // The last of the ranges is the one that is new; the first may be the header again.
+        progress.sent = before + (step === null ? each.size : step.ranges.at(-1)[0]);
+        this.change();
       }
     }
-    await window.drain();
-    const body = JSON.stringify({ batches: progress.parts });
+    const body = JSON.stringify({ batches: progress.batches });
     await this.insist(this.path(`${table}/eof`), { method: "PUT", headers: JSON_TYPE, body });
     progress.ended = true;
     progress.sent = progress.total;
     this.change();
   }
 
-  async sendPart(table, number, path, part, size) {
-    const body = new Blob(part.body);
+  /** Send the bytes that a step asks for, and give what the gateway answers. */
+  async sendPart(table, { file, path, size }, step, batch) {
+    const query = new URLSearchParams({ path, size, step: step.text, batch });
+    const body = new Blob(step.ranges.map(([start, length]) => file.slice(start, start + length)));
+    const options = { method: "PUT", headers: FILE_TYPE, body };
     try {
-      await this.insist(this.path(`${table}/batches/${number}`), {
-        method: "PUT",
-        headers: CSV_TYPE,
-        body,
-      });
+      const response = await this.insist(this.path(`${table}/files?${query}`), options);
+      return await response.json();
     } catch (error) {
-      throw refused(error, path, part);
+      throw refused(error, path);
     }
-    this.tables[table].sent += size;
-    this.change();
   }
 
   path(rest) {
@@ -160,18 +156,17 @@ export class Upload extends EventTarget {
   }
 }
 
-function broken(error, path) {
-  if (error instanceof CutError) return new BadFile(error.message, { path, line: error.line });
-  if (error instanceof BadFile || error instanceof Problem || error instanceof NoAnswer)
-    return error;
-  const reason = path.endsWith(".gz") ? "damaged gzip file" : "cannot be read";
-  return new BadFile(`${reason}: ${error.message}`, { path });
+/** Raise what is wrong with a file that the browser cannot read: no request would say it. */
+async function readable({ file, path }) {
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch (error) {
+    throw new BadFile(`cannot be read: ${error.message}`, { path });
+  }
 }
 
-/** A refused part's complaint, with the line in the file: line 1 of a part is the header. */
-function refused(error, path, part) {
-  if (!(error instanceof Problem) || ![413, 422].includes(error.status)) return error;
-  const { line = null, column = null, value = null } = error.body;
-  const inFile = line === null ? null : line === 1 ? 1 : part.line + line - 2;
-  return new BadFile(error.message, { path, line: inFile, column, value });
+/** What is wrong with the file, when that is why a part was refused. */
+function refused(error, path) {
+  if (!(error instanceof Problem) || error.status !== 422) return error;
+  return new BadFile(error.message, { path, ...error.body });
 }
