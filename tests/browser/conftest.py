@@ -74,7 +74,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
 def flat(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with a file a table; its transactions go in two parts."""
     folder = tmp_path_factory.mktemp("flat") / "malls"
-    generate(folder, transactions=40_000, seed=31, layout="flat")
+    generate(folder, transactions=50_000, seed=31, layout="flat")
     return folder
 
 

@@ -51,7 +51,7 @@ def test_an_upload_goes_on_where_it_was_when_the_gateway_is_started_anew(
     watched.forgive(*LOUD)
     page = watched.page
     held: list[Route] = []
-    page.route("**/transaction_items/batches/0", lambda route: held.append(route), times=1)
+    page.route("**/transaction_items/files?*", lambda route: held.append(route), times=1)
     session = watched.upload(flat)
     expect(page.get_by_role("heading", name="Uploading")).to_be_visible()
     page.wait_for_function("() => document.querySelector('#bar-transactions').value === 1")
@@ -131,7 +131,7 @@ def test_a_busy_gateway_is_given_the_time_it_asks_for(
             body='{"detail": "too much under way"}',
         )
 
-    page.route("**/tables/stores/batches/0", refuse)
+    page.route("**/tables/stores/files?*", refuse)
     watched.upload(dirs)
     expect(page.get_by_text("Waiting to send again: too much under way.")).to_be_visible()
     watched.expect_state("Completed")

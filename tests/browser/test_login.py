@@ -160,7 +160,7 @@ def test_an_upload_waits_until_its_user_signs_in_again_in_another_tab(
     sign_in(page)
     expect_heading(page, "Overview")
     held: list[Route] = []
-    page.route("**/transaction_items/batches/0", lambda route: held.append(route), times=1)
+    page.route("**/transaction_items/files?*", lambda route: held.append(route), times=1)
     session = watched.upload(flat)
     watched.wait(lambda: bool(held))
     watched.context.clear_cookies()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import uuid
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -30,20 +28,6 @@ SEARCH = """(text) => new Promise((resolve) => {
     field.dispatchEvent(new Event("input"));
 })"""
 """Search for a text; how long that took in the page, and what it says was found."""
-CUT = """async ([text, size]) => {
-    const { cut } = await import("/static/js/upload/cut.js");
-    const stream = new Blob([text]).stream();
-    const parts = [];
-    try {
-        for await (const { body, line } of cut(stream, size)) {
-            const bytes = await new Blob(body).arrayBuffer();
-            parts.push([new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes), line]);
-        }
-    } catch (error) {
-        return { parts, error: error.message, line: error.line };
-    }
-    return { parts };
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -54,76 +38,6 @@ def module(system: Running, browser: Browser) -> Iterator[Watched]:
     yield watched
     watched.close()
     watched.check()
-
-
-def cut(module: Watched, text: str, size: int) -> dict[str, Any]:
-    found: dict[str, Any] = module.page.evaluate(CUT, [text, size])
-    return found
-
-
-def some_rows(rng: random.Random, count: int, newline: str) -> list[str]:
-    def cell() -> str:
-        if rng.random() < 0.3:
-            return '"' + rng.choice(["a,b", "two\nlines", 'a ""quote""', "", "\n\n", "é"]) + '"'
-        return rng.choice(["", "7", "latte", "ñandú"])
-
-    return [",".join(cell() for _ in range(3)) + newline for _ in range(count)]
-
-
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("newline", ["\n", "\r\n"])
-def test_parts_are_whole_rows_behind_the_header_in_order(
-    module: Watched, seed: int, newline: str
-) -> None:
-    rng = random.Random(seed)
-    header = "\ufeffa,b,c" + newline
-    rows = some_rows(rng, rng.randint(1, 60), newline)
-    if seed % 2:
-        rows[-1] = rows[-1].removesuffix(newline)
-    parts = cut(module, header + "".join(rows), rng.randint(20, 120))["parts"]
-    assert all(body.startswith(header) for body, _ in parts)
-    bodies = [body.removeprefix(header) for body, _ in parts]
-    assert "".join(bodies) == "".join(rows)
-    ends = {len("".join(rows[:n])) for n in range(len(rows) + 1)}
-    at = 0
-    for body, (_, line) in zip(bodies, parts, strict=True):
-        assert line == 1 + (header + "".join(rows)[:at]).count("\n")
-        at += len(body)
-        assert at in ends
-
-
-@pytest.mark.parametrize(
-    ("text", "parts"),
-    [
-        ("a,b\n", [["a,b\n", 2]]),
-        ("a,b", [["a,b", 2]]),
-        ("", [["", 2]]),
-        ("a\n1\n2\n", [["a\n1\n2\n", 2]]),
-        ("a\n1\n2", [["a\n1\n2", 2]]),
-    ],
-)
-def test_a_text_without_rows_is_one_part(
-    module: Watched, text: str, parts: list[list[object]]
-) -> None:
-    assert cut(module, text, 100)["parts"] == parts
-
-
-def test_a_row_that_is_longer_than_a_part_stays_whole(module: Watched) -> None:
-    row = '"' + "x\n" * 500 + '",1\n'
-    found = cut(module, "a,b\n" + row + "2,2\n", 50)
-    assert [body for body, _ in found["parts"]] == ["a,b\n" + row + "2,2\n"]
-
-
-def test_a_quote_that_is_never_closed_is_an_error_with_its_line(module: Watched) -> None:
-    found = cut(module, 'a,b\n1,1\n2,"\n3,3\n', 6)
-    assert found["error"] == "a quoted field is opened and never closed"
-    assert found["line"] == 3
-
-
-def test_a_row_without_an_end_does_not_fill_the_memory(module: Watched) -> None:
-    found = cut(module, 'a,b\n1,"' + "x" * 4_000_000, 1_000_000)
-    assert "longer than" in found["error"]
-    assert found["line"] == 2
 
 
 def test_results_are_read_with_their_quotes(module: Watched) -> None:
