@@ -30,7 +30,7 @@ from coffeeshop.commands.surroundings import of_the_machine
 from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.settings import arm_crash_point
-from coffeeshop.terminal import colour_wish, has_colours
+from coffeeshop.terminal import colour_wish, has_colours, shown
 
 EXIT_CODES = """\b
 Exit codes: 0 ok, 1 the session failed, 2 usage, 3 gateway or broker unreachable,
@@ -123,7 +123,7 @@ def _told(error: CoffeeshopError, given: Sequence[str]) -> int:
 
 def _say(error: str, hint: str = "") -> None:
     """An error as every command says it: one line, and one of what to do where there is that."""
-    bold = has_colours(sys.stderr)
+    bold, error, hint = has_colours(sys.stderr), shown(error), shown(hint)
     print(click.style("error:", "red", bold=True) if bold else "error:", error, file=sys.stderr)
     if hint:
         print(click.style("hint:", "cyan", bold=True) if bold else "hint:", hint, file=sys.stderr)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
@@ -54,6 +55,29 @@ def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
         bare = pc.ends_with(text, ".")
         text = pc.if_else(bare, pc.binary_join_element_wise(text, "0", ""), text)
     return pc.fill_null(text, "")
+
+
+_FORMULA = "^[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def to_sheet_csv(table: pa.Table) -> bytes:
+    """A result as CSV to open in a spreadsheet: with the mark by which it knows UTF-8, and with an
+    apostrophe before each text that it would take for a formula. Not the canonical bytes."""
+    columns = [_harmless(column) for column in table.columns]
+    return BYTE_ORDER_MARK + to_csv(pa.table(columns, table.column_names))
+
+
+def no_formula(cell: object) -> object:
+    """A cell as `to_sheet_csv` writes it."""
+    return f"'{cell}" if isinstance(cell, str) and re.match(_FORMULA, cell) else cell
+
+
+def _harmless(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    if not pa.types.is_string(column.type):
+        return column
+    formula = pc.match_substring_regex(column, _FORMULA)
+    return pc.if_else(formula, pc.binary_join_element_wise("'", column, ""), column)
 
 
 def to_json(table: pa.Table) -> bytes:
@@ -112,6 +136,7 @@ WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
     "json": to_json,
     "parquet": to_parquet,
     "arrow": to_arrow,
+    "sheet.csv": to_sheet_csv,
 }
 """By the name of the format."""
 MEDIA_TYPES = {

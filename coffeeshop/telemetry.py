@@ -15,7 +15,7 @@ from collections.abc import MutableMapping, Sequence
 from typing import Any
 
 from coffeeshop import logs
-from coffeeshop.terminal import has_colours
+from coffeeshop.terminal import has_colours, shown
 
 LEVELS = {
     "quiet": logging.ERROR,
@@ -68,6 +68,7 @@ def _for_people() -> list[Any]:
 
     return [
         structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
+        _printable,
         structlog.dev.ConsoleRenderer(colors=has_colours(sys.stderr), pad_event_to=34),
     ]
 
@@ -85,6 +86,14 @@ def _for_machines(process: str) -> list[Any]:
         structlog.processors.format_exc_info,
         structlog.processors.JSONRenderer(),
     ]
+
+
+def _printable(logger: object, method: str, event: _Event) -> _Event:
+    """What others wrote must not steer the terminal that it is shown on."""
+    return {
+        key: shown(value) if isinstance(value, str) and key != "trace" else value
+        for key, value in event.items()
+    }
 
 
 def _session_of_journal(logger: object, method: str, event: _Event) -> _Event:

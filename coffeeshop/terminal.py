@@ -15,6 +15,22 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_JOINERS = "\u200c\u200d"
+"""They steer nothing, and some scripts and signs are not right without them."""
+
+
+def shown(text: object) -> str:
+    """Text of others for a terminal: control characters as escapes, so that none is obeyed.
+
+    Those are all that Unicode does not call printable: ESC, the C1 controls, line ends, and marks
+    that turn the direction of a line.
+    """
+    return "".join(
+        c if c.isprintable() or c in _JOINERS else c.encode("unicode_escape").decode()
+        for c in str(text)
+    )
+
+
 def colour_wish(environment: Mapping[str, str] = os.environ) -> bool | None:
     """What the environment says of colours; None: as the stream is a terminal or not."""
     if environment.get("NO_COLOR"):

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from coffeeshop.client.parse import Rejected
 from coffeeshop.errors import UsageError
-from coffeeshop.formats import WRITERS, as_text, to_csv
+from coffeeshop.formats import WRITERS, as_text, no_formula, to_csv
 
 __all__ = ["FORMATS", "as_text", "check_output", "to_csv", "write_results"]
-FORMATS = ("csv", "json", "parquet")
+FORMATS = ("csv", "json", "parquet", "sheet.csv")
 REJECTED = "rejected.csv"
 
 
@@ -67,7 +67,8 @@ def write_results(
             (work / names[-1]).write_bytes(WRITERS[file_format](table))
         if rejected:
             names.append(REJECTED)
-            _write_rejected(rejected, work / REJECTED)
+            harmless = file_format == "sheet.csv"
+            _write_rejected(rejected, work / REJECTED, harmless=harmless)
         _refuse_directories(directory, [*names, REJECTED])
         with _alone_in(directory):
             for name in names:
@@ -105,11 +106,12 @@ def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
             raise UsageError(f"cannot write to {directory}: {name} is a directory")
 
 
-def _write_rejected(rejected: Sequence[Rejected], path: Path) -> None:
+def _write_rejected(rejected: Sequence[Rejected], path: Path, *, harmless: bool) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["file", "line", "column", "value", "reason", "row"])
         for each in rejected:
             error = each.error
             place = error.row if error.line is None else error.line  # of Parquet it is the row
-            writer.writerow([error.file, place, error.column, error.value, error.reason, each.row])
+            row = [error.file, place, error.column, error.value, error.reason, each.row]
+            writer.writerow([no_formula(cell) if harmless else cell for cell in row])

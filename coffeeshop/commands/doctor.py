@@ -12,7 +12,7 @@ from rich.text import Text
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.plan import PLANS
-from coffeeshop.terminal import console
+from coffeeshop.terminal import console, shown
 
 GRACE = 15.0
 """Seconds that gateways have to release what a session leaves."""
@@ -112,9 +112,9 @@ def doctor(client: GatewayClient, as_json: bool) -> None:
         screen = console()
         for each in findings:
             mark = ("ok   ", "green") if each.ok else ("WRONG", "red")
-            screen.print(Text.assemble(mark, f" {each.check}: {each.found}"), soft_wrap=True)
+            screen.print(Text.assemble(mark, f" {each.check}: {shown(each.found)}"), soft_wrap=True)
             if not each.ok:
-                screen.print(Text(f"      {each.advice}", "dim"), soft_wrap=True)
+                screen.print(Text(f"      {shown(each.advice)}", "dim"), soft_wrap=True)
     if not all(each.ok for each in findings):
         wrong = ", ".join(each.check for each in findings if not each.ok)
         raise CoffeeshopError(f"checks failed: {wrong}")

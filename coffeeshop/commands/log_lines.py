@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffeeshop.errors import UsageError
+from coffeeshop.terminal import shown
 
 LEVELS = ("debug", "info", "warning", "error")
 BEGINNING = dt.datetime.min.replace(tzinfo=dt.UTC)
@@ -155,18 +156,13 @@ def as_text(line: Line) -> str:
     """A line for people: local time, level, process, event, fields. Without control characters."""
     fields = line.fields
     if fields is None:
-        return printable(f"{line.source + ': ' if line.source else ''}{line.text}")
+        return shown(f"{line.source + ': ' if line.source else ''}{line.text}")
     time = line.at.astimezone().strftime("%H:%M:%S.%f")[:-3] if line.at > BEGINNING else "-" * 12
     told = " ".join(f"{key}={_value(fields[key])}" for key in sorted(fields.keys() - set(_SHOWN)))
     level, event = str(fields.get("level", "")), str(fields.get("event", ""))
     words = (time, f"{level:8}", line.process, f"{event:34}", told)
-    return printable(" ".join(words).rstrip())
+    return shown(" ".join(words).rstrip())
 
 
 def _value(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def printable(text: str) -> str:
-    """The text with control characters as escapes: what others wrote must not steer a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

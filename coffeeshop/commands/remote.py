@@ -17,10 +17,10 @@ from coffeeshop.client.gateway import ENDS, GatewayClient
 from coffeeshop.client.results import files_of, write_results
 from coffeeshop.commands.connecting import short_length
 from coffeeshop.errors import Cancelled, SessionFailed, UsageError
-from coffeeshop.formats import from_arrow, warnings_of
+from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, warnings_of
 from coffeeshop.plan import PLANS
 from coffeeshop.report import check_place, run_of, write_report
-from coffeeshop.terminal import console
+from coffeeshop.terminal import console, shown
 
 QUERIES = PLANS["fused"].results
 COLOURS = {"completed": "green", "open": "cyan", "failed": "red"}
@@ -53,13 +53,13 @@ def sessions(
         for each in found:
             began = each["created_at"]
             table.add_row(
-                each["id"][:length],
-                Text(each["name"]),
-                _coloured(each["state"]),
-                *((each["plan"],) if wide else ()),
+                _cell(each["id"][:length]),
+                _cell(each["name"]),
+                _cell(each["state"], COLOURS.get(each["state"], "yellow")),
+                *((_cell(each["plan"]),) if wide else ()),
                 _moment(began) if wide else ago(now - began),
                 f"{each['input_bytes'] / 1e6:,.1f}",
-                Text(each["reason"]),
+                _cell(each["reason"]),
             )
         _print(table, "no sessions; start one with: coffeeshop submit FOLDER --gateway URL")
 
@@ -74,13 +74,14 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
     for key, value in found.items():
         if key == "tables":
             for name, ended in value.items():
-                table.add_row(name.replace("_", " "), _of_table(ended, found["producers"]))
+                words = _of_table(ended, found["producers"])
+                table.add_row(_cell(name.replace("_", " ")), words)
         elif value == "":
             continue  # no name, no owner, no reason
         elif isinstance(value, list):
-            table.add_row(key, ", ".join(value) or "none yet")
+            table.add_row(_cell(key), _cell(", ".join(map(str, value)) or "none yet"))
         else:
-            table.add_row(_word(key), Text(_shown(key, value)))
+            table.add_row(_cell(_word(key)), _cell(_shown(key, value)))
     console().print(table)
 
 
@@ -112,7 +113,7 @@ def results(client: GatewayClient, session: str, wish: Wish) -> None:
     elif not set(wanted) <= set(known["results"]):
         raise UsageError(f"not complete yet; follow it with: coffeeshop watch {session}")
     if str(wish.output) == "-":
-        sys.stdout.buffer.write(client.result(session, wanted[0], wish.file_format))
+        sys.stdout.buffer.write(_body(client, session, wanted[0], wish.file_format))
         return
     # The name is what some client said: it must not lead out of here.
     directory = wish.output or Path("results") / _directory_name(known["name"], session)
@@ -126,7 +127,14 @@ def results(client: GatewayClient, session: str, wish: Wish) -> None:
     if wish.mode == "json":
         print(json.dumps({"session": session, "files": files}, indent=1))
     elif wish.mode == "table":
-        print("".join(f"{file}\n" for file in files), end="")
+        names = map(shown, files) if sys.stdout.isatty() else files
+        print("".join(f"{file}\n" for file in names), end="")
+
+
+def _body(client: GatewayClient, session: str, query: str, file_format: str) -> bytes:
+    if file_format in MEDIA_TYPES:
+        return client.result(session, query, file_format)
+    return WRITERS[file_format](from_arrow(client.result(session, query, "arrow")))
 
 
 def _directory_name(name: str, session: str) -> str:
@@ -159,8 +167,8 @@ def cancel(client: GatewayClient, session: str, mode: str) -> None:
     client.cancel(session)
     end = next((event for event in client.events(session) if event.name in ENDS), None)
     state = end.name if end is not None else "unknown"
-    shown = {"json": json.dumps({"session": session, "state": state}), "ids": session}
-    print(shown.get(mode, f"{session} {state}"))
+    texts = {"json": json.dumps({"session": session, "state": state}), "ids": session}
+    print(texts.get(mode, f"{session} {shown(state)}"))
 
 
 def nodes(client: GatewayClient, mode: str) -> None:
@@ -171,14 +179,14 @@ def nodes(client: GatewayClient, mode: str) -> None:
     table = _table("node", "types", "since", "sessions", "tasks", "restarts", "MB", "threads")
     for each in found:
         table.add_row(
-            each["id"],
-            " ".join(each["types"]),
+            _cell(each["id"]),
+            _cell(" ".join(each["types"])),
             _moment(each["started_at"]),
-            str(each.get("sessions", "")),
-            str(each.get("tasks", "")),
-            str(each.get("restarts_total", "")),
+            _cell(each.get("sessions", "")),
+            _cell(each.get("tasks", "")),
+            _cell(each.get("restarts_total", "")),
             f"{each.get('resident_bytes', 0) / 1e6:,.0f}",
-            str(each.get("threads", "")),
+            _cell(each.get("threads", "")),
         )
     _print(table, "no nodes; start one with: coffeeshop run-node --type worker")
 
@@ -198,7 +206,7 @@ def _print_plainly(found: list[dict[str, Any]], mode: str) -> bool:
     if mode == "json":
         print(json.dumps(found, indent=1))
     elif mode == "ids":
-        print("".join(f"{each['id']}\n" for each in found), end="")
+        print("".join(f"{shown(each['id'])}\n" for each in found), end="")
     return mode != "table"
 
 
@@ -216,9 +224,9 @@ def _print(table: Table, empty: str) -> None:
         console().print(empty, highlight=False, soft_wrap=True)
 
 
-def _coloured(state: str) -> str:
-    colour = COLOURS.get(state, "yellow")
-    return f"[{colour}]{state}[/]"
+def _cell(value: object, style: str = "") -> Text:
+    """What a gateway says, as text: neither markup nor anything that a terminal obeys."""
+    return Text(shown(value), style)
 
 
 def _moment(seconds: float) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.client.results import as_text
+from coffeeshop.terminal import shown
 
 SHOWN_ROWS = 10
 TITLES = {
@@ -30,7 +31,8 @@ def show_results(console: Console, tables: Mapping[str, pa.Table]) -> None:
             table.add_column(column, justify="right" if number else "left")
         columns = [as_text(column).to_pylist() for column in result.slice(0, SHOWN_ROWS).columns]
         for row in zip(*columns, strict=True):
-            table.add_row(*map(Text, row))  # as text: a name may look like markup
+            # As text, since a name may look like markup.
+            table.add_row(*(Text(shown(cell)) for cell in row))
         if result.num_rows > SHOWN_ROWS:
             table.caption = f"{SHOWN_ROWS} of {result.num_rows:,} rows"
         console.print(table)

@@ -26,7 +26,7 @@ from coffeeshop.headlines import headlines
 from coffeeshop.messages import SessionSpec
 from coffeeshop.plan import plan_named
 from coffeeshop.settings import Credentials
-from coffeeshop.terminal import console, has_colours, hint
+from coffeeshop.terminal import console, has_colours, hint, shown
 
 if TYPE_CHECKING:
     from coffeeshop.client.gateway import GatewayClient
@@ -175,7 +175,7 @@ def _write_report(
         share=options.producer if session.producers > 1 else "",
         warnings=completed.warnings,
         rejected=uploaded.rejected,
-        files={file.stem: str(file) for file in files},
+        files={file.name.partition(".")[0]: str(file) for file in files},
     )
     write_report(completed.tables, run, options.report)
 
@@ -283,12 +283,12 @@ def _show(
     report = "" if options.report is None else f"; report in {options.report}"
     print(
         f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; "
-        f"results in {output}{report}"
+        f"results in {shown(output)}{shown(report)}"
     )
 
 
 def _warn(text: str) -> None:
-    coloured = has_colours(sys.stderr)
+    text, coloured = shown(text), has_colours(sys.stderr)
     print(click.style(text, fg="yellow") if coloured else text, file=sys.stderr)
 
 

@@ -31,7 +31,7 @@ NODE_TYPES = (
 )
 QUERIES = ("query1", "query2_best_selling", "query2_most_profitable", "query3", "query4")
 STATES = ("open", "completed", "failed", "cancelled", "aborted")
-FORMATS = ("csv", "json", "parquet")
+FORMATS = ("csv", "json", "parquet", "sheet.csv")
 PLANS = ("fused", "staged")
 report_option = click.option(
     "--report",

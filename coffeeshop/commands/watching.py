@@ -15,7 +15,7 @@ from rich.text import Text
 
 from coffeeshop.client.gateway import ENDS, Event, GatewayClient
 from coffeeshop.commands.remote import COLOURS, QUERIES, raise_unless_completed
-from coffeeshop.terminal import console, hint, is_redrawn
+from coffeeshop.terminal import console, hint, is_redrawn, shown
 
 SHOWN_EVENTS = 5
 """Other events than results that the picture keeps, the newest of them."""
@@ -61,7 +61,7 @@ class Picture:
     def __rich__(self) -> Group:
         """The picture as of now."""
         seconds = self._now() - self._began if self._seconds is None else self._seconds
-        state = (self._state, COLOURS.get(self._state, "yellow"))
+        state = (shown(self._state), COLOURS.get(self._state, "yellow"))
         head = Text.assemble((self._session, "bold"), "  ", state, f"  {seconds:.1f} s")
         table = Table(box=None, show_header=False, pad_edge=False)
         for query in QUERIES:
@@ -96,7 +96,7 @@ def watch(client: GatewayClient, session: str, mode: str) -> None:
 def words_of(event: Event) -> str:
     """An event on one line."""
     words = " ".join(f"{key}={value}" for key, value in event.data.items())
-    return f"{event.name:<14} {words}"
+    return shown(f"{event.name:<14} {words}")
 
 
 def _drawn(events: Iterator[Event], picture: Picture, screen: Console) -> Event:
