@@ -7,7 +7,7 @@ SOURCES = "coffeeshop/client/native"
 setup(
     ext_modules=[
         Extension(
-            "coffeeshop.client._scan",
+            "coffeeshop.client.native._scan",
             [f"{SOURCES}/module.c", f"{SOURCES}/scan.c"],
             depends=[f"{SOURCES}/scan.h"],
             extra_compile_args=["-O3", "-std=c11"],

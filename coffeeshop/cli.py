@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import click
 
 from coffeeshop import __version__, streams
+from coffeeshop.client import native
 from coffeeshop.commands import gateway
 from coffeeshop.commands.access import token
 from coffeeshop.commands.advice import BUG, DEFECT, advice
@@ -29,13 +30,20 @@ from coffeeshop.commands.submit import submit
 from coffeeshop.commands.surroundings import of_the_machine
 from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.settings import arm_crash_point
+from coffeeshop.settings import arm_crash_point, choose_scanner
 from coffeeshop.terminal import colour_wish, has_colours, shown
 
 EXIT_CODES = """\b
 Exit codes: 0 ok, 1 the session failed, 2 usage, 3 gateway or broker unreachable,
 4 bad data, 5 not allowed, 6 cancelled, 7 timeout, 70 a bug, 130/143 signals."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _say_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"coffeeshop, version {__version__}")
+        click.echo(f"CSV scanner: {native.description()}")
+        context.exit()
 
 
 @click.group(
@@ -48,7 +56,14 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
         ("writes results/example/*.csv", "coffeeshop submit example"),
     ),
 )
-@click.version_option(__version__, prog_name="coffeeshop")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_say_version,
+    help="Show the version, and what reads CSV here.",
+)
 def cli() -> None:
     """Exact answers to four questions about a coffee-shop chain's sales.
 
@@ -81,6 +96,7 @@ def _exit_code(given: Sequence[str]) -> int:
     """Run a command, and say what it ended in; the exit code."""
     try:
         try:
+            choose_scanner()
             arm_crash_point()
             code = cli.main(list(given), "coffeeshop", standalone_mode=False, color=colour_wish())
         except SystemExit as end:

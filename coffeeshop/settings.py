@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coffeeshop import logins
+from coffeeshop.client import native
 from coffeeshop.crashpoints import VARIABLE, arm
 from coffeeshop.errors import UsageError
 
@@ -126,6 +127,18 @@ def arm_crash_point(environment: Mapping[str, str] = os.environ) -> None:
             arm(wanted)
         except ValueError as error:
             raise UsageError(f"{VARIABLE}: {error}") from error
+
+
+SCANNER = "COFFEESHOP_NATIVE_SCANNER"
+
+
+def choose_scanner(environment: Mapping[str, str] = os.environ) -> None:
+    """Read CSV without the native scanner when COFFEESHOP_NATIVE_SCANNER is ``off``."""
+    wanted = environment.get(SCANNER)
+    if wanted == "off":
+        native.switch_off()
+    elif wanted not in (None, "", "on"):
+        raise UsageError(f"{SCANNER} must be on or off, not {wanted!r}")
 
 
 def set_up_logging(

@@ -12,12 +12,15 @@ import pytest
 import structlog
 from hypothesis import settings
 
+from coffeeshop.settings import choose_scanner
+
 if TYPE_CHECKING:
     from coffeeshop.testing.broker import PrivateBroker
 
 # Others use the processor as well: how long an example takes says nothing of what it tests.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+choose_scanner()  # as the command line does: the suite also runs without the native one
 
 
 @pytest.fixture(autouse=True)

@@ -31,7 +31,7 @@ _PIECE = 1 << 20
 
 def closed(text: bytes | memoryview) -> bool:
     """Whether every quoted part has its end."""
-    if plain_rows_end is not None and plain_rows_end(text) >= 0:
+    if plain_rows_end(text) >= 0:
         return True
     text = bytes(text)
     quotes = _alternating_quotes(text)
@@ -43,7 +43,7 @@ def closed(text: bytes | memoryview) -> bool:
 def rows_end(text: bytes | memoryview) -> int:
     """Just after the last newline outside quotes; 0 when there is none."""
     # It keeps the interpreter's lock while it looks, which the native one does not.
-    if plain_rows_end is not None and (end := plain_rows_end(text)) >= 0:
+    if (end := plain_rows_end(text)) >= 0:
         return end
     text = bytes(text)
     end = text.rfind(b"\n") + 1

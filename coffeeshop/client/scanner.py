@@ -8,27 +8,16 @@ one meaning of CSV and one source of complaints.
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import pyarrow as pa
 
+from coffeeshop.client import native
 from coffeeshop.codec import MAX_WIDE, narrow_schema
 from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.schema import Column, Kind, Table, bounds
-
-OFF = "COFFEESHOP_NATIVE_SCANNER"
-"""Environment variable: ``off`` reads everything by the columnar parser."""
-
-_native: Any = None
-if os.environ.get(OFF, "").lower() not in ("0", "off", "no"):
-    try:
-        from coffeeshop.client import _scan as _native  # type: ignore[attr-defined, no-redef]
-    except ImportError:  # installed without a C compiler, or for another platform
-        _native = None
 
 _KINDS = {
     Kind.TEXT: 0,
@@ -47,16 +36,10 @@ _ROW_BYTES = {Kind.TEXT: 4, Kind.DATE: 4}  # of a column in a batch, per row; th
 class _Own(threading.local):
     """Each thread's memory for its scan."""
 
-    def __init__(self) -> None:
-        self.scratch = _native.scratch()
+    scratch: Any = None
 
 
-_own: _Own | None = None if _native is None else _Own()
-
-
-def available() -> bool:
-    """Whether the native scanner is in use in this process."""
-    return _native is not None
+_own = _Own()
 
 
 def scan(
@@ -74,12 +57,15 @@ def scan(
     without the processor's vector instructions. Any number of threads at once; the interpreter's
     lock is released meanwhile.
     """
-    if _own is None:
+    module = native.in_use()
+    if module is None:
         return None
+    if _own.scratch is None:
+        _own.scratch = module.scratch()
     wanted, conditions = _task(table, columns, late)
     if body[-1:] != b"\n":  # the last row of a file may lack its end
         body = bytes(body) + (b"\r\n" if b"\r\n" in bytes(body[:_LONGEST_ROW]) else b"\n")
-    found = _native.scan(body, len(columns), wanted, conditions, _own.scratch, portable)
+    found = module.scan(body, len(columns), wanted, conditions, _own.scratch, portable)
     if found is None:
         return None
     rows, buffers = found
@@ -92,10 +78,10 @@ def scan(
     return pa.RecordBatch.from_arrays(arrays, schema=_schema(table, late, types))
 
 
-plain_rows_end: Callable[[bytes | memoryview], int] | None = (
-    None if _native is None else _native.plain_rows_end
-)
-"""Just after the last newline of a text; -1 when there is a quote in it. None without a scanner."""
+def plain_rows_end(text: bytes | memoryview) -> int:
+    """Just after the last newline of a text; -1 when there is a quote in it, or no scanner."""
+    module = native.in_use()
+    return -1 if module is None else int(module.plain_rows_end(text))
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from coffeeshop.client import native
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.plan import PLANS
@@ -31,12 +32,16 @@ class Finding:
 
 def examine(client: GatewayClient) -> list[Finding]:
     """All checks, in the order in which they depend on each other."""
-    findings = [_ready(client)]
-    if findings[0].ok:
+    findings = [_scanner(), _ready(client)]
+    if findings[-1].ok:
         findings += [_stages(client), _unreleased(client)]
         found = client.leftovers()  # once: the gateway asks the broker for hundreds of journals
         findings += [_leftovers(found), _broken(found), _unfinished(client)]
     return findings
+
+
+def _scanner() -> Finding:
+    return Finding("what reads CSV in this process", True, native.description())
 
 
 def _ready(client: GatewayClient) -> Finding:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from coffeeshop.client import scanner
+from coffeeshop.client import native, scanner
 from coffeeshop.client.blocks import Block
 from coffeeshop.client.parse import Refused, parse, read
 from coffeeshop.codec import encode
@@ -48,7 +48,7 @@ HEADERS = {
     ),
 }
 needs_scanner = pytest.mark.skipif(
-    not scanner.available(), reason="the native scanner was not built, or is switched off"
+    native.in_use() is None, reason="the native scanner was not built, or is switched off"
 )
 
 
@@ -271,6 +271,6 @@ def test_what_is_not_plain_is_read_by_the_columnar_parser() -> None:
 def test_without_the_scanner_a_block_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     block = block_of("users", b"1,f,2000-01-01,x\n")
     expected = encode(read(block).batch)
-    monkeypatch.setattr(scanner, "_own", None)
+    monkeypatch.setattr(native, "_switched_off", True)
     assert scanner.scan(block.table, block.columns, block.body) is None
     assert encode(read(block).batch) == expected

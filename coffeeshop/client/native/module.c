@@ -12,7 +12,7 @@
 
 #include "scan.h"
 
-#define SCRATCH "coffeeshop.client._scan.scratch"
+#define SCRATCH "coffeeshop.client.native._scan.scratch"
 
 static void free_scratch(PyObject *capsule) {
     struct scan_scratch *scratch = PyCapsule_GetPointer(capsule, SCRATCH);
@@ -211,11 +211,17 @@ static PyObject *plain_rows_end(PyObject *module, PyObject *text) {
     return PyLong_FromSsize_t(end);
 }
 
+static PyObject *vectors(PyObject *module, PyObject *unused) {
+    (void)module, (void)unused;
+    return PyUnicode_FromString(scan_vectors());
+}
+
 static PyMethodDef methods[] = {
     {"scan", scan_rows, METH_VARARGS,
      "scan(data, fields, columns, conditions, scratch, portable) -> (rows, columns) or None"},
     {"scratch", new_scratch, METH_NOARGS, "Memory for one scan at a time, kept between them."},
     {"plain_rows_end", plain_rows_end, METH_O, "Just after the last newline; -1 if there is a quote."},
+    {"vectors", vectors, METH_NOARGS, "The processor's vector instructions that are used."},
     {NULL, NULL, 0, NULL},
 };
 

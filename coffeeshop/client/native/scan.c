@@ -150,6 +150,14 @@ static struct found find_places(const uint8_t *data, size_t size, uint32_t *plac
     return places_portable(data, size, places);
 }
 
+const char *scan_vectors(void) {
+#ifdef HAVE_SSE2
+    return __builtin_cpu_supports("avx2") ? "AVX2" : "SSE2";
+#else
+    return "without vector instructions";
+#endif
+}
+
 /* ---------------------------------------------------------------- one field to one value */
 
 struct field {
