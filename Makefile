@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: help try setup test test-middleware check bench demo example long model chaos secrets up down logs
+.PHONY: fuzz help try setup test test-middleware check bench demo example long model chaos secrets up down logs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ model: setup ## the protocol's model in TLA+, its larger sizes as well
 
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED
 	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}"
+
+fuzz: setup ## two minutes of fuzzing of the native scanner; FUZZ_SECONDS
+	@sh scripts/programs.sh
+	@.venv/bin/python -m tests.fuzz.run --seconds "$${FUZZ_SECONDS:-120}"
 
 secrets: ## random credentials and folders for the containers
 	@sh scripts/secrets.sh

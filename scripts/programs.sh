@@ -23,3 +23,8 @@ need /usr/bin/promtool prometheus "the tests of the alerts"
 need /usr/bin/chromium chromium "the tests of the web page"
 need /usr/bin/systemd-analyze systemd "the test of the systemd units"
 need /usr/bin/java openjdk-17-jre-headless "the check of the model"
+need /usr/bin/clang clang "the fuzzing of the native scanner"
+if command -v clang >/dev/null 2>&1; then
+    need "$(clang -print-resource-dir)/lib/linux" "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev" \
+        "the fuzzing of the native scanner"
+fi

@@ -1,0 +1,1 @@
+"""The native scanner under a coverage-guided fuzzer, and then beside the columnar parser."""
