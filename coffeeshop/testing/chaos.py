@@ -13,8 +13,9 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from coffeeshop.testing.breaking import Faults
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.footprint import figures, sway
 from coffeeshop.testing.processes import Cluster
+from coffeeshop.testing.recorder import Recorder
+from coffeeshop.testing.trace import refusals
+from coffeeshop.transport import connect
 
 HEARTBEAT = "?heartbeat=3"
 SIZES = (0, 500, 3_000, 20_000, 100_000)
@@ -38,6 +42,8 @@ RESULT_TTL = 120.0
 """Seconds a client has for its results: several of the longest outages in a row."""
 REST = RESULT_TTL + 120.0
 """Seconds the system gets to come to rest."""
+TRACES_PATIENCE = 30.0
+"""Seconds until the last sessions' input must be deleted."""
 Oracle = Callable[[Path], dict[str, str]]
 
 
@@ -65,6 +71,12 @@ class Report:
     rows: int = 0
     wrong: list[str] = field(default_factory=list)
     """Sessions without exactly one right answer: there must be none."""
+    traces: int = 0
+    """Sessions whose journals were recorded while they ran, and judged by the protocol's rules."""
+    traces_cut: int = 0
+    """Those of them whose input was in part deleted before it was recorded."""
+    refused: list[str] = field(default_factory=list)
+    """Those whose journals are no behaviour of the protocol: there must be none."""
     opened_anew: int = 0
     """Sessions that the broker, killed while it made their journals, could only have under another
     id; the client is told and takes one."""
@@ -90,7 +102,7 @@ class Report:
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
-        return self.sessions > 0 and not (self.wrong or self.left or self.grown)
+        return self.sessions > 0 and not (self.wrong or self.refused or self.left or self.grown)
 
 
 @dataclass(frozen=True)
@@ -126,8 +138,16 @@ def left_on(broker: PrivateBroker) -> list[str]:
 class Clients:
     """Clients that run one random session after the other, and note what comes out."""
 
-    def __init__(self, report: Report, urls: list[str], sets: list[DataSet]) -> None:
+    def __init__(
+        self,
+        report: Report,
+        urls: list[str],
+        sets: list[DataSet],
+        opened: Callable[[SessionSpec], None] = lambda spec: None,
+    ) -> None:
+        """``opened`` is told of each session as soon as its journals exist."""
         self.stop = threading.Event()
+        self._opened = opened
         self._report = report
         self._urls = urls
         self._sets = sets
@@ -157,6 +177,7 @@ class Clients:
         folder = open_folder(data.folder)
         try:
             wanted, spec = spec, open_somehow(client, folder, spec)
+            self._opened(spec)
             with self._lock:
                 self._report.opened_anew += spec != wanted
             for producer in range(1, spec.producers):
@@ -196,15 +217,16 @@ def run(
         for each in (*faults.workers, *faults.gateways):
             each.wait_for("node.ready")
         urls = [f"http://127.0.0.1:{port}" for port in faults.ports]
-        clients = Clients(report, urls, sets)
-        with ThreadPoolExecutor(campaign.clients) as pool:
-            busy = [pool.submit(clients.run, number) for number in range(campaign.clients)]
-            try:
-                _break_things(campaign, chance, faults, report)
-            finally:
-                clients.stop.set()
-            for client in busy:
-                client.result()
+        with recording(broker.url + HEARTBEAT, report) as opened:
+            clients = Clients(report, urls, sets, opened)
+            with ThreadPoolExecutor(campaign.clients) as pool:
+                busy = [pool.submit(clients.run, number) for number in range(campaign.clients)]
+                try:
+                    _break_things(campaign, chance, faults, report)
+                finally:
+                    clients.stop.set()
+                for client in busy:
+                    client.result()
         if campaign.growth:
             _come_to_rest(broker, urls, report, say)
             _watch_growth(broker, faults, urls, sets, report, say)
@@ -212,8 +234,25 @@ def run(
             _delete_all(urls[0])
             _come_to_rest(broker, urls, report, say)
         if not report.kept:
-            report.evidence = faults.heard(report.wrong)
+            report.evidence = faults.heard(report.wrong + report.refused)
     return report
+
+
+@contextmanager
+def recording(url: str, report: Report) -> Iterator[Callable[[SessionSpec], None]]:
+    """Record the journals of the sessions that one is told of, and judge them in the end."""
+    transport = connect(url, name="recorder")
+    recorder = Recorder(transport)
+    try:
+        yield recorder.follow
+        for trace in recorder.traces(TRACES_PATIENCE):
+            report.traces += 1
+            report.traces_cut += bool(trace.cut)
+            if complaints := refusals(trace):
+                report.refused.append(f"{trace.spec}: {'; '.join(complaints)}")
+    finally:
+        recorder.close()
+        transport.close()
 
 
 def _break_things(

@@ -31,6 +31,11 @@ def described(report: Report) -> str:
         ("sessions, each compared with DuckDB's answers", f"{report.sessions:,}"),
         ("rows analysed", f"{report.rows:,}"),
         ("**wrong, missing or repeated ends**", f"**{len(report.wrong)}**"),
+        (
+            "sessions recorded, their journals a behaviour of the protocol",
+            f"{report.traces - len(report.refused):,} of {report.traces:,}"
+            f" ({report.traces_cut:,} in part)",
+        ),
         ("sessions opened again under another id", str(report.opened_anew)),
         ("names without a stream, removed as an operator does", str(len(report.stumps))),
         ("objects left on the broker", str(len(report.left))),
@@ -64,7 +69,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = run(campaign, Path(folder), answers, say)
     print(described(report))
-    for complaint in (*report.wrong, *report.left, *report.grown):
+    for complaint in (*report.wrong, *report.refused, *report.left, *report.grown):
         print(complaint)
     if report.evidence:
         file = Path(tempfile.gettempdir()) / f"coffeeshop-chaos-{campaign.seed}.json"

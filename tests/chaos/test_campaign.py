@@ -16,14 +16,17 @@ def test_a_short_campaign_keeps_the_promise(broker: object, tmp_path: Path) -> N
     campaign = Campaign(seed=4, seconds=6, clients=2, pause=2.0, growth=False)
     report = run(campaign, tmp_path, answers, print)
     print(described(report))
-    assert report.kept, (report.wrong, report.left)
+    assert report.kept, (report.wrong, report.refused, report.left)
     assert report.faults.total() >= 1
+    assert report.traces == report.sessions
+    assert report.traces_cut <= report.traces / 2
 
 
 def test_a_report_of_one_wrong_session_or_one_object_left_or_no_session_is_no_success() -> None:
     campaign = Campaign(1, 1)
     assert Report(campaign, sessions=1).kept
     assert not Report(campaign, sessions=1, wrong=["a"]).kept
+    assert not Report(campaign, sessions=1, refused=["a"]).kept
     assert not Report(campaign, sessions=1, left=["in.s"]).kept
     assert not Report(campaign).kept
     grown = {"worker 0: MiB": (100, 121), "worker 0: threads": (7, 12), "worker 0: files": (9, 13)}

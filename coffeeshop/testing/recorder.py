@@ -1,0 +1,117 @@
+"""Records the journals of sessions while they run: what `coffeeshop.testing.trace` judges."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+
+from coffeeshop.codec import digest
+from coffeeshop.gateway.chronicle import SESSIONS_BYTES
+from coffeeshop.gateway.facts import SESSIONS, Fact
+from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.plan import plan_named
+from coffeeshop.testing.trace import Trace, terminal, whole
+from coffeeshop.transport import Delivery, Reader, Transport
+
+CREDIT = 1_000_000_000
+"""As fast as they come: input is deleted as soon as a session has ended."""
+
+
+@dataclass
+class _Session:
+    spec: SessionSpec
+    journals: dict[str, list[Record]] = field(default_factory=dict)
+    next_offset: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    readers: dict[str, Reader] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+
+    def trace(self, facts: list[Fact]) -> Trace:
+        """As of now. Input that is not whole may have been deleted before it was read."""
+        journals = {name: tuple(records) for name, records in self.journals.items()}
+        found = Trace(self.spec, journals, tuple(facts))
+        tasks = plan_named(self.spec.plan).tasks(self.spec)
+        cut = {t.journal for t in tasks if t.journal in self.gone and not whole(found, t)}
+        return replace(found, cut=frozenset(cut))
+
+
+class Recorder:
+    """Thread-safe. `close` it before its transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Begins to read ``ctl.sessions``. Raises `Unreachable`."""
+        self._transport = transport
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._sessions: dict[str, _Session] = {}
+        self._facts: dict[str, list[Fact]] = defaultdict(list)
+        self._fact_offset = 0
+        transport.declare_journal(SESSIONS, max_bytes=SESSIONS_BYTES)
+        self._reading = transport.read(SESSIONS, 0, CREDIT, self._heard, lambda: None)
+
+    def follow(self, spec: SessionSpec) -> None:
+        """Record a session that was just opened, from the beginning."""
+        names = [out_journal(spec.id), *(t.journal for t in plan_named(spec.plan).tasks(spec))]
+        session = _Session(spec, {name: [] for name in names})
+        with self._lock:
+            if spec.id in self._sessions:
+                return
+            self._sessions[spec.id] = session
+        for name in names:
+            session.readers[name] = self._transport.read(
+                name,
+                0,
+                CREDIT,
+                lambda delivery, name=name: self._delivered(session, name, delivery),  # type: ignore[misc]
+                lambda name=name: self._gone(session, name),  # type: ignore[misc]
+            )
+
+    def traces(self, timeout: float) -> list[Trace]:
+        """What was recorded of every session, when all have ended or the time is over."""
+        with self._changed:
+            waiting = list(self._sessions.values())
+
+            def all_ended() -> bool:
+                waiting[:] = [each for each in waiting if not self._ended(each)]
+                return not waiting
+
+            self._changed.wait_for(all_ended, timeout)
+            return [each.trace(self._facts[each.spec.id]) for each in self._sessions.values()]
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._reading.close()
+        for session in self._sessions.values():
+            for reader in session.readers.values():
+                reader.close()
+
+    def _ended(self, session: _Session) -> bool:
+        trace = session.trace(self._facts[session.spec.id])
+        input_gone = session.gone >= session.journals.keys() - {out_journal(session.spec.id)}
+        return bool(terminal(trace)) and input_gone
+
+    def _delivered(self, session: _Session, name: str, delivery: Delivery) -> None:
+        record = Record.of(delivery.message)
+        if record.kind == "batch":
+            record = replace(record, body=b"", digest=digest(record.body))
+        with self._changed:
+            if delivery.offset < session.next_offset[name]:
+                return  # read again after a connection was lost
+            session.next_offset[name] = delivery.offset + 1
+            session.journals[name].append(record)
+            self._changed.notify_all()
+
+    def _gone(self, session: _Session, name: str) -> None:
+        with self._changed:
+            session.gone.add(name)
+            self._changed.notify_all()
+
+    def _heard(self, delivery: Delivery) -> None:
+        fact = Fact.of(delivery.message)
+        with self._changed:
+            if delivery.offset < self._fact_offset:
+                return
+            self._fact_offset = delivery.offset + 1
+            if fact.session:
+                self._facts[fact.session].append(fact)
+            self._changed.notify_all()
