@@ -6,6 +6,7 @@
     ├── UsageError              exit 2   a wrong option, a folder that is not there
     │   └── OutputFailed        exit 2   standard output cannot be written
     ├── Unreachable             exit 3   no gateway or broker answers
+    │   ├── BrokerFull          exit 3   the broker makes no streams: it lacks descriptors
     │   └── Misdirected         exit 3   a proxy or a certificate is in the way
     ├── BadData                 exit 4   the input is not what the schema says
     ├── SessionFailed           exit 1   the session ended in one explicit failure
@@ -44,6 +45,10 @@ class Unreachable(CoffeeshopError):
     """No gateway or broker answers."""
 
     exit_code = 3
+
+
+class BrokerFull(Unreachable):
+    """The broker makes no stream at all: it is out of file descriptors."""
 
 
 class Misdirected(Unreachable):

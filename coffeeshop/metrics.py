@@ -117,6 +117,8 @@ HELP = {
     "batches_stored_total": "Batches stored by this gateway, by table.",
     "blocked": "1 while the broker has an alarm and accepts no messages.",
     "broker_connected": "1 while this process is connected to the broker.",
+    "broker_files": "File descriptors of the broker that all sessions take, estimated.",
+    "broker_files_limit": "File descriptors that the broker may have, as far as is known.",
     "bytes_in_memory": "Bytes of batches received and not yet confirmed by the broker.",
     "answer_bytes_in_memory": "Bytes of results built and not yet read by their clients.",
     "listeners": "Open event streams.",

@@ -15,6 +15,8 @@ from coffeeshop.errors import CoffeeshopError
 from coffeeshop.plan import PLANS
 from coffeeshop.terminal import console, shown
 
+NEARLY = 0.8
+"""Of the broker's file descriptors: from here on there may soon be none."""
 GRACE = 15.0
 """Seconds that gateways have to release what a session leaves."""
 STAGES = {name: [stage.name for stage in plan.stages] for name, plan in PLANS.items()}
@@ -34,7 +36,7 @@ def examine(client: GatewayClient) -> list[Finding]:
     """All checks, in the order in which they depend on each other."""
     findings = [_scanner(), _ready(client)]
     if findings[-1].ok:
-        findings += [_stages(client), _unreleased(client)]
+        findings += [_stages(client), _files(client), _unreleased(client)]
         found = client.leftovers()  # once: the gateway asks the broker for hundreds of journals
         findings += [_leftovers(found), _broken(found), _unfinished(client)]
     return findings
@@ -62,6 +64,18 @@ def _stages(client: GatewayClient) -> Finding:
         bool(served),
         f"plans served: {', '.join(served) or 'none'}",
         "coffeeshop run-node --type worker",
+    )
+
+
+def _files(client: GatewayClient) -> Finding:
+    found = client.status()
+    taken, limit = found.get("broker_files", 0), found.get("broker_files_limit", 0)
+    return Finding(
+        "file descriptors left at the broker",
+        taken <= NEARLY * limit or not limit,
+        f"about {taken:,} of {limit:,}",
+        "raise the broker's limit (LimitNOFILE, ulimit -n), say it with run-node --broker-files, "
+        "or keep results for less time (--result-ttl)",
     )
 
 

@@ -119,6 +119,13 @@ from coffeeshop.settings import Settings, set_up_logging
     show_default=True,
     help="Most sessions of one client, including ended ones with results.",
 )
+@click.option(
+    "--broker-files",
+    type=click.IntRange(min=1),
+    default=65_536,
+    show_default=True,
+    help="File descriptors that the broker may have; a session takes about 22.",
+)
 @tracing_option
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Log errors only.")
@@ -139,6 +146,7 @@ def run_node(
     max_sessions_per_token: int,
     max_journal_mib_per_token: int,
     max_results_per_token: int,
+    broker_files: int,
     tracing: bool,
     verbosity: str | None,
 ) -> None:
@@ -171,6 +179,7 @@ def run_node(
                 client_sessions=max_sessions_per_token,
                 client_journals=max_journal_mib_per_token << 20,
                 client_results=max_results_per_token,
+                broker_files=broker_files,
             ),
             Lifetimes(client_timeout, result_ttl, session_ttl),
             allowed,

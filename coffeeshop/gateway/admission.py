@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from coffeeshop.gateway.broker_files import BrokerFiles
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.registry import Session
+from coffeeshop.messages import SessionSpec
 
 QUOTA_RETRY = 5
 """Seconds after which to ask again for what only the end of a session of one's own brings."""
@@ -26,6 +28,7 @@ REASONS = (
     "client_answers",
     "listeners",
     "client_listeners",
+    "broker_files",
 )
 """Why a request is refused: the limit that it would exceed."""
 
@@ -55,6 +58,8 @@ class Limits:
     """Streams of events at once."""
     client_listeners: int = 2000
     """The same, of one name."""
+    broker_files: int = 65_536
+    """File descriptors that the broker may have, above which no session is opened."""
 
 
 class Admission:
@@ -68,6 +73,7 @@ class Admission:
         self._answers: Counter[str] = Counter()
         self._listeners: Counter[str] = Counter()
         self.refusals = dict.fromkeys(REASONS, 0)
+        self.broker_files = BrokerFiles(self.limits.broker_files)
 
     @property
     def refused(self) -> int:
@@ -114,6 +120,17 @@ class Admission:
                 "and the gateway allows no more"
             )
             self._refuse("journals", 503, detail)
+
+    def files(self, known: list[Session], new: SessionSpec, *, failed: bool = False) -> None:
+        """Room for the broker's files of one session more; raises `Problem` 503.
+
+        ``failed``: the broker just found none.
+        """
+        if failed:
+            self.broker_files.exhausted(self.broker_files.taken(known))
+        if failed or self.broker_files.refusal(known, new):
+            words = self.broker_files.words(known, new)
+            self._refuse("broker_files", 503, words, QUOTA_RETRY)
 
     @contextmanager
     def opening(self, owner: str, session: str, known: Iterable[Session]) -> Iterator[None]:

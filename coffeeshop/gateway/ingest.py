@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from concurrent.futures import Future
 from itertools import count
 
 from coffeeshop import tracing
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.errors import BrokerRefuses, JournalBroken, JournalGone, ProtocolError, Unreachable
+from coffeeshop.errors import (
+    BrokerRefuses,
+    CoffeeshopError,
+    JournalBroken,
+    JournalGone,
+    ProtocolError,
+    Unreachable,
+)
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import (
     Assignment,
@@ -28,6 +36,8 @@ from coffeeshop.transport import REFUSED, Message, Outcome, Transport, refusal
 log = get_logger()
 CONFIRM_TIMEOUT = 60.0
 LONGEST_PAUSE = 2.0
+PROBE_TIMEOUT = 5.0
+"""Seconds in which a broker that can make a journal makes one; it takes some milliseconds."""
 NACKED_PATIENCE = 6.0
 """Seconds in which a queue must take a message that it has refused: a full one never does."""
 
@@ -73,6 +83,31 @@ def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -
     broken = tuple(journal for journal in journals if not deleted(transport, journal))
     log.info("eof_protocol.session_released", session=spec.id, results=results)
     return broken
+
+
+def makes_journals(transport: Transport) -> bool:
+    """Whether the broker makes a journal of another name: else it is out of file descriptors.
+
+    A name that a killed broker kept is broken alone. Blocks, for some seconds at most.
+    """
+    made: Future[bool] = Future()
+
+    def try_it() -> None:
+        name = f"ctl.probe.{uuid.uuid4().hex[:12]}"
+        try:
+            transport.declare_journal(name)
+            made.set_result(True)
+            deleted(transport, name)
+        except CoffeeshopError as error:
+            log.error("broker.makes_no_journals", journal=name, reason=str(error))
+            if not made.done():
+                made.set_result(False)
+
+    threading.Thread(target=try_it, name="probe", daemon=True).start()
+    try:
+        return made.result(PROBE_TIMEOUT)
+    except TimeoutError:
+        return False
 
 
 def deleted(transport: Transport, journal: str) -> bool:

@@ -25,6 +25,8 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
             "state", {state: gateway.chronicle.ended[state] for state in STATES[1:]}
         ),
         "requests_refused_total": By("reason", dict(gateway.admission.refusals)),
+        "broker_files": gateway.admission.broker_files.taken(sessions),
+        "broker_files_limit": gateway.admission.broker_files.limit,
         "bytes_in_memory": gateway.admission.in_memory,
         "answer_bytes_in_memory": gateway.admission.answers,
         "listeners": gateway.admission.listeners,

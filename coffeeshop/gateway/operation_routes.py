@@ -123,6 +123,9 @@ def figures(gateway: Gateway) -> dict[str, Any]:
         "nodes": len(gateway.visible_nodes()),
     }
     if caller().admin:
+        files = gateway.admission.broker_files
+        shown["broker_files"] = files.taken(gateway.chronicle.all())
+        shown["broker_files_limit"] = files.limit
         shown["bytes_in_memory"] = gateway.admission.in_memory
         shown["requests_refused_total"] = gateway.admission.refused
     return shown

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from coffeeshop.errors import BrokerFull
 from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
@@ -73,7 +74,11 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
         return _shown(gateway, known)
     owner = caller().name
     with gateway.admission.opening(owner, spec.id, gateway.chronicle.all()):
-        known = await run_in_threadpool(gateway.sessions.open, spec, new.name, owner)
+        try:
+            known = await run_in_threadpool(gateway.sessions.open, spec, new.name, owner)
+        except BrokerFull:
+            gateway.admission.files(gateway.chronicle.all(), spec, failed=True)
+            raise
     return _shown(gateway, known)
 
 
@@ -85,6 +90,7 @@ def _admit(gateway: Gateway, spec: SessionSpec) -> None:
         raise Problem(410, "a session with this id was deleted; use another id", state="expired")
     is_open = [each for each in gateway.chronicle.all() if each.state == "open"]
     gateway.admission.session(len(is_open), gateway.chronicle.journal_bytes())
+    gateway.admission.files(gateway.chronicle.all(), spec)
 
 
 def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from functools import partial
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
+    BrokerFull,
     BrokerRefuses,
     JournalBroken,
     JournalGone,
@@ -27,7 +28,7 @@ from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.endings import Endings
 from coffeeshop.gateway.errands import Errands
 from coffeeshop.gateway.facts import Fact
-from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, open_session
+from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, makes_journals, open_session
 from coffeeshop.gateway.last_calls import LastCalls
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.mending import Mending
@@ -141,6 +142,9 @@ class Sessions:
             self._endings.end_undeclared(session, "failed", str(error))
             raise
         except JournalBroken as error:
+            if not makes_journals(self._transport):
+                self._endings.end_undeclared(session, "failed", "the broker makes no streams")
+                raise BrokerFull("the broker makes no streams") from error
             reason = f"the session could not be opened; open another: {error}"
             if self._endings.end_undeclared(session, "failed", reason):
                 raise SessionFailed(reason) from error

@@ -206,6 +206,9 @@ class Healthy:
     def sessions(self, *_: Any, **__: Any) -> list[dict[str, Any]]:
         return []
 
+    def status(self) -> dict[str, Any]:
+        return {"broker_files": 5, "broker_files_limit": 100}
+
     def leftovers(self) -> dict[str, Any]:
         return {"examined": 0, "journals": [], "broken": self._broken}
 
