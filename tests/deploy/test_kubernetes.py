@@ -150,7 +150,8 @@ def test_no_image_is_whichever_is_the_latest() -> None:
 
 def test_the_one_broker_is_configured_as_the_one_of_compose() -> None:
     configured = KUBERNETES / "overlays" / "small" / "rabbitmq.conf"
-    assert configured.read_text() == (ROOT / "deploy" / "rabbitmq.conf").read_text()
+    same = configured.read_text() == (ROOT / "deploy" / "rabbitmq.conf").read_text()
+    assert same, "copy deploy/rabbitmq.conf there: kustomize reads no file outside of its folder"
 
 
 def cluster_settings() -> dict[str, str]:
@@ -163,7 +164,9 @@ def test_the_cluster_is_configured_as_the_one_broker_but_for_what_a_cluster_need
     one, cluster = settings_of(ROOT / "deploy" / "rabbitmq.conf"), cluster_settings()
     same = one.keys() - LEFT_TO_THE_OPERATOR - LARGER
     assert {key: cluster[key] for key in same} == {key: one[key] for key in same}
-    assert cluster.keys() - one.keys() == {"cluster_partition_handling", "queue_leader_locator"}
+    assert cluster.keys() - one.keys() <= {"cluster_partition_handling", "queue_leader_locator"}
+    assert cluster["cluster_partition_handling"] == "pause_minority"
+    assert cluster["queue_leader_locator"] == "balanced"
 
 
 def memory_limit(resources: Resource) -> int:
