@@ -20,6 +20,10 @@ NODES = "ctl.nodes"
 NODES_BYTES = 4 << 20
 PERIOD = 2.0
 """Seconds between two signs of life."""
+HISTORY = 0.5
+"""Seconds between two signs of life of one node that were not said long ago."""
+REMEMBERED = 10_000
+"""Nodes."""
 MISSING = 10.0
 """Seconds of silence after which a node is no longer listed."""
 
@@ -90,6 +94,8 @@ class NodeDirectory:
     now: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     _heard: dict[str, tuple[float, dict[str, Any]]] = field(default_factory=dict)
+    _spoke: dict[str, float] = field(default_factory=dict)
+    """When each node was heard of last, be it history."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _following: Following | None = None
 
@@ -123,8 +129,14 @@ class NodeDirectory:
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             log.warning("nodes.unreadable", offset=delivery.offset, reason=str(error))
             return True
-        # Older words are history; a minute allows for clocks that disagree.
-        if age < 60:
-            with self._lock:
-                self._heard[name] = (self.now(), word)
+        now = self.now()
+        with self._lock:
+            before = self._spoke.pop(name, now)
+            self._spoke[name] = now
+            if len(self._spoke) > REMEMBERED:
+                del self._spoke[next(iter(self._spoke))]
+            # Older words are history, which comes all at once; a minute allows for clocks that
+            # disagree a little, and words that come one by one are new, whatever a clock says.
+            if age < 60 or now - before > HISTORY:
+                self._heard[name] = (now, word)
         return True

@@ -17,6 +17,7 @@ from coffeeshop.gateway.hearing import Hearing
 from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import Registry, Session
 from coffeeshop.gateway.restating import Restating
+from coffeeshop.gateway.steady_clock import LARGEST
 from coffeeshop.logs import get_logger
 from coffeeshop.transport import Delivery, Following, Message, Transport
 
@@ -218,7 +219,8 @@ class Chronicle:
             log.warning("sessions.unreadable", offset=delivery.offset, reason=str(error))
             return True
         with self._lock:
-            now = self._now()
+            now, wall = self._now(), self._wall()
+            fact = _not_of_the_future(fact, wall)
             if fact.gateway == self.name:
                 self._registry.forgive(self._hearing.heard(now), now)
             known = self._registry.feed(fact, now)
@@ -240,3 +242,13 @@ class Chronicle:
         if not self._closing.done():
             self.gone = True
             log.error("sessions.journal_gone", journal=SESSIONS, reason=LOST)
+
+
+def _not_of_the_future(fact: Fact, wall: float) -> Fact:
+    """Its writer's clock was wrong, or this one's was set back: it is as of now."""
+    late = wall + LARGEST
+    fields = {
+        key: wall if key in ("created", "ended") and value is not None and value > late else value
+        for key, value in fact.fields.items()
+    }
+    return replace(fact, at=wall if fact.at > late else fact.at, fields=fields)

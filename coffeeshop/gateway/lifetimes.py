@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from coffeeshop.gateway.registry import Session
 
+DAY = 86_400.0
+SUSPICIOUS = 30.0
+"""Days: a session that is older was not, most likely."""
 OTHERS_PATIENCE = 5.0
 """Seconds the other replicas leave what is due to the one that opened the session."""
 
@@ -37,5 +40,11 @@ class Lifetimes:
         if silent and not session.uploaded:
             return f"the client sent nothing for {self.client_timeout:g} s"
         if wall - session.created > self.session_ttl:
-            return f"the session did not complete within {self.session_ttl:g} s (--session-ttl)"
+            days = (wall - session.created) / DAY
+            set_wrong = days > SUSPICIOUS and days * DAY > 2 * self.session_ttl
+            clock = f"; by the gateways' clocks it is {days:.0f} days old: are they right?"
+            return (
+                f"the session did not complete within {self.session_ttl:g} s (--session-ttl)"
+                f"{clock if set_wrong else ''}"
+            )
         return ""

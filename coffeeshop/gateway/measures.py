@@ -19,7 +19,7 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
     """Figures for `metrics.render`, of this replica and of the sessions it knows of."""
     sessions = gateway.chronicle.all()
     return {
-        **_of_sessions(sessions, time.time(), gateway.sessions.lifetimes.result_ttl),
+        **_of_sessions(sessions, gateway.sessions.wall(), gateway.sessions.lifetimes.result_ttl),
         **_of_flow(gateway),
         "sessions_ended_total": By(
             "state", {state: gateway.chronicle.ended[state] for state in STATES[1:]}

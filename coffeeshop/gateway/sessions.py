@@ -35,6 +35,7 @@ from coffeeshop.gateway.mending import Mending
 from coffeeshop.gateway.reconciling import Reconciler, Step
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.results import ENDED_BY_GATEWAY, Failed, Terminal
+from coffeeshop.gateway.steady_clock import SteadyClock
 from coffeeshop.gateway.watch import Watch
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
@@ -60,6 +61,8 @@ class Sessions:
         """``name`` is this replica's, unique among them; ``period`` is the look-around's."""
         self.name = name or f"gateway-{uuid.uuid4().hex[:8]}"
         self.lifetimes = lifetimes or Lifetimes()
+        self.wall = SteadyClock(wall, now)
+        """Seconds since 1970, for everything that ends by itself."""
         self.chronicle = Chronicle(
             transport,
             self.name,
@@ -67,14 +70,13 @@ class Sessions:
             alive_period=self.lifetimes.client_timeout / 4,
             word_period=max(self.lifetimes.client_timeout / 12, 2 * period),
             now=now,
-            wall=wall,
+            wall=self.wall,
         )
         self._endings = Endings(transport, self.chronicle)
         self._mending = Mending(self._endings, self.chronicle, now)
         self._last_calls = LastCalls(transport, self.chronicle)
         self._transport = transport
         self._now = now
-        self._wall = wall
         self._lock = threading.RLock()
         self._watches: dict[str, Watch] = {}
         self._terminals: dict[str, tuple[float, Terminal]] = {}
@@ -271,7 +273,7 @@ class Sessions:
             self._errands.begin("", self._mending.try_again)
 
     def _look_at(self, session: Session) -> None:
-        wall, name = self._wall(), session.spec.id
+        wall, name = self.wall(), session.spec.id
         with self._lock:
             heard = self._terminals.get(name)
         mine = session.gateway == self.name
@@ -306,7 +308,7 @@ class Sessions:
             self._last_calls.make(session)
 
     def _overdue(self, session: Session) -> str:
-        return self.lifetimes.overdue(session, self._silent(session), self._wall())
+        return self.lifetimes.overdue(session, self._silent(session), self.wall())
 
     def _silent(self, session: Session) -> bool:
         now = self._now()  # before it is known whether this replica hears: it may freeze between
