@@ -115,9 +115,7 @@ def _float_amounts(values: pa.Array) -> pa.Array:
     rounded = pc.round(wide, 3)
     if types.is_float32(values.type):
         far = pc.not_equal(rounded.cast(pa.float32(), safe=False), values)
-        beyond = pc.and_(
-            pc.greater_equal(pc.abs(wide), FLOAT32_LIMIT), pc.not_equal(pc.round(wide), wide)
-        )
+        beyond = pc.greater_equal(pc.abs(wide), FLOAT32_LIMIT)
         if pc.any(beyond).as_py():
             raise Refused("is a 32-bit float too large to tell its decimals")
     else:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from coffeeshop.client.columns import Convert, converter, reason_of
 from coffeeshop.client.names import partition_of
 from coffeeshop.client.parse import Parsed, Rejected
-from coffeeshop.client.values import Refused
+from coffeeshop.client.values import Refused, spelled_out
 from coffeeshop.errors import BadData
 from coffeeshop.schema import Table
 
@@ -156,7 +156,7 @@ def converted(rows: Rows, *, skip_bad_rows: bool = False) -> Parsed:
     """
     batch = _batch(rows)
     if batch is not None:
-        return Parsed(rows.table, batch, (), rows.warnings)
+        return Parsed(rows.table, batch, (), _doubts(rows, batch))
     if not skip_bad_rows:
         raise _complaint(_first_bad(rows))
     good, bad = [], []
@@ -167,7 +167,11 @@ def converted(rows: Rows, *, skip_bad_rows: bool = False) -> Parsed:
             bad.append(Rejected(_complaint(piece), _shown(piece)))
     together = pa.Table.from_batches(good, rows.table.schema).combine_chunks()
     batches = together.to_batches() or [pa.RecordBatch.from_pylist([], rows.table.schema)]
-    return Parsed(rows.table, batches[0], tuple(bad), rows.warnings)
+    return Parsed(rows.table, batches[0], tuple(bad), _doubts(rows, batches[0]))
+
+
+def _doubts(rows: Rows, batch: pa.RecordBatch) -> tuple[str, ...]:
+    return (*rows.warnings, *spelled_out(rows.table, batch, rows.file))
 
 
 def _batch(rows: Rows) -> pa.RecordBatch | None:

@@ -23,6 +23,7 @@ from coffeeshop.client.values import (
     checked_text,
     instants,
     midnights,
+    spelled_out,
     translated,
     why,
 )
@@ -58,7 +59,7 @@ def read(block: Block, late: Late = NOTHING_LATE, *, skip_bad_rows: bool = False
     if block.dialect == PLAIN:
         scanned = scan(block.table, block.columns, block.body, late)
         if scanned is not None:
-            return Parsed(block.table, scanned, (), _doubts(block))
+            return Parsed(block.table, scanned, (), _doubts(block, scanned))
     parsed = parse(block, skip_bad_rows=skip_bad_rows)
     return replace(parsed, batch=late.withheld(parsed.batch))
 
@@ -71,7 +72,7 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
     """
     try:
         batch = _batch(block, block.body, block.table.columns)
-        return Parsed(block.table, batch, (), _doubts(block))
+        return Parsed(block.table, batch, (), _doubts(block, batch))
     except (pa.ArrowException, Refused):
         pass  # the bisection below says what and where
     found = list(rows(bytes(block.body)))
@@ -85,11 +86,16 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
             bad.append(Rejected(_complaint(block, *piece), _shown(block, piece[1])))
     table = pa.Table.from_batches(good, block.table.schema).combine_chunks()
     batches = table.to_batches() or [pa.RecordBatch.from_pylist([], block.table.schema)]
-    return Parsed(block.table, batches[0], tuple(bad), _doubts(block))
+    return Parsed(block.table, batches[0], tuple(bad), _doubts(block, batches[0]))
 
 
-def _doubts(block: Block) -> tuple[str, ...]:
-    """What to warn of at the end of a file: that its last value may have been cut off.
+def _doubts(block: Block, batch: pa.RecordBatch) -> tuple[str, ...]:
+    """What to warn of: values that may not be meant as they are taken."""
+    return (*spelled_out(block.table, batch, block.file), *_cut_off(block))
+
+
+def _cut_off(block: Block) -> tuple[str, ...]:
+    """What to say at the end of a file: that its last value may have been cut off.
 
     A file without a newline at its end is believed when its last field is not needed, is quoted, or
     has the full length of a time or a date.

@@ -6,11 +6,12 @@ One meaning for CSV and for texts in Parquet. Everything here takes and returns 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coffeeshop.schema import Kind
+from coffeeshop.schema import Kind, Table
 
 SECONDS = 19
 """Letters of ``2024-12-31 23:59:59``."""
@@ -104,6 +105,26 @@ def checked_text(texts: pa.Array) -> pa.Array:
     ):
         raise Refused(f"has {ESCAPES}")
     return texts
+
+
+def spelled_out(table: Table, batch: pa.RecordBatch, file: Path) -> tuple[str, ...]:
+    """Warn of names that programs write where there is none: they are taken as they stand."""
+    found = []
+    for column in table.columns:
+        if column.kind is Kind.TEXT and column.nullable:
+            values = batch[column.name]
+            like = values.filter(pc.is_in(values, _SPELLED))
+            if len(like):
+                found.append(
+                    f"{file}: {column.name} is {like[0].as_py()!r} in {len(like)} row(s), which is "
+                    "taken for a name; where there is none, leave the field empty"
+                )
+    return tuple(found)
+
+
+_SPELLED = pa.array(
+    ["NaN", "nan", "NAN", "None", "none", "null", "Null", "<NA>", "NA", "N/A", "n/a", "#N/A", "NaT"]
+)
 
 
 def translated(texts: pa.Array, table: bytes | None) -> pa.Array:
