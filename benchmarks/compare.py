@@ -19,13 +19,13 @@ from statistics import median
 import document
 from answers import differences
 from contenders import RIVALS, command, packages, submit
-from processes import Limits, Measured, Unfinished, data_set, measure, read_once
+from processes import Limits, Measured, Unfinished, data_set, measure, measure_ours, read_once
 
 TINY = 5_000
-LARGE = 10_000_000
+SMALLEST, LARGE = 2_000_000, 10_000_000
 TARGETS = {"duckdb": (0.50, 0.45), "polars": (0.60, 0.55)}
-"""What submit's wall time may be over a rival's; the second, of `LARGE` sets, holds for
-processor time as well."""
+"""What submit's wall time may be over a rival's, from `SMALLEST` sets on and from `LARGE` ones on;
+the second holds for processor time as well."""
 
 
 @dataclass
@@ -58,19 +58,19 @@ class Comparison:
     def run(self, rival: str, *, first: bool) -> None:
         """A run of a rival and one of ``submit``, which comes ``first`` or second.
 
-        Not of a rival that did not finish before. Raises `Unfinished` only of ``submit``.
+        Not of a rival that did not finish before; exits when ``submit`` does not finish.
         """
         pairs = self.found.setdefault(rival, Pairs(unfinished=RIVALS[rival].missing()))
         if pairs.unfinished:
             return
         ours, theirs = self._out / "submit", self._out / rival
-        before = measure(submit(self._folder, ours), self._limits) if first else None
+        before = measure_ours(submit(self._folder, ours), self._limits) if first else None
         try:
             other = measure(command(rival, self._folder, theirs), self._limits)
         except Unfinished as reason:
             pairs.unfinished = str(reason)
             return
-        pairs.ours.append(before or measure(submit(self._folder, ours), self._limits))
+        pairs.ours.append(before or measure_ours(submit(self._folder, ours), self._limits))
         pairs.theirs.append(other)
         pairs.wrong += differences(ours, theirs)
 
@@ -109,7 +109,7 @@ def figures(runs: Sequence[Measured]) -> str:
 
 def verdict(rival: str, transactions: int, wall: float, cpu: float) -> str:
     """Whether the target is met, if there is one."""
-    if rival not in TARGETS:
+    if rival not in TARGETS or transactions < SMALLEST:
         return ""
     large = transactions >= LARGE
     target = TARGETS[rival][large]

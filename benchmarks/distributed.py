@@ -19,7 +19,7 @@ from pathlib import Path
 import document
 from answers import differences
 from contenders import command, packages, submit
-from processes import Measured, data_set, measure, read_once, rows_of
+from processes import Measured, data_set, measure, measure_ours, read_once, rows_of
 from service import Service, per_million, running, since
 
 SMALL = 10
@@ -68,10 +68,10 @@ def whole_runs(
     pairs: list[tuple[Measured, Measured]] = []
     used: list[dict[str, float]] = []
     wrong: list[str] = []
-    measure(by_gateway(service.url, folder, ours))  # programs into memory
+    measure_ours(by_gateway(service.url, folder, ours))  # programs into memory
     for _ in range(rounds):
         before = service.processor_seconds()
-        mine = measure(by_gateway(service.url, folder, ours))
+        mine = measure_ours(by_gateway(service.url, folder, ours))
         other = measure(command("duckdb", folder, theirs))
         # Looked at now, when the session's journals are removed as well.
         servers = since(before, service.processor_seconds())

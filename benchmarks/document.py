@@ -13,6 +13,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from coffeeshop.client import native
+
+LOAD = os.getloadavg()[1] if hasattr(os, "getloadavg") else 0.0
+"""Processes that wanted a processor in the five minutes before the benchmark."""
+
 
 def add_option(parser: argparse.ArgumentParser) -> None:
     """``--write FILE``, any number of times; `write` takes its value."""
@@ -57,8 +62,10 @@ def origin(packages: Sequence[str]) -> list[str]:
     command = shlex.join(["python", f"{script.parent.name}/{script.name}", *_without_write()])
     return [
         "",
-        f"{dt.date.today().isoformat()}, {processors}, {platform.machine()}, {platform.system()}",
-        f"Python {platform.python_version()}, coffeeshop {version('coffeeshop')}{commit()}",
+        f"{dt.date.today().isoformat()}, {processors}, {platform.machine()}, {platform.system()},"
+        f" load {LOAD:.1f} before",
+        f"Python {platform.python_version()}, coffeeshop {version('coffeeshop')}{commit()},"
+        f" CSV scanner: {native.description()}",
         versions,
         command,
     ]
@@ -80,7 +87,7 @@ def memory_gib() -> float:
 
 
 def commit() -> str:
-    """The commit of this checkout, with a plus if files of the package differ from it."""
+    """The commit that last changed the package, with a plus if files differ from it."""
     folder = Path(__file__).parent
 
     def git(*words: str) -> str:
@@ -90,8 +97,8 @@ def commit() -> str:
         return done.stdout.strip() if done.returncode == 0 else ""
 
     try:
-        found = git("rev-parse", "--short", "HEAD")
-        changed = git("status", "--porcelain", "--", "../coffeeshop", ".")
+        found = git("log", "-1", "--format=%h", "--", "../coffeeshop")
+        changed = git("status", "--porcelain", "--", "../coffeeshop")
     except OSError:  # no git here
         return ""
     return f" ({found}{'+' if changed else ''})" if found else ""

@@ -59,6 +59,14 @@ def measure(command: list[str], limits: Limits = Limits()) -> Measured:
     return Measured(tree["seconds"], tree["processor_seconds"], tree["peak_mib"])
 
 
+def measure_ours(command: list[str], limits: Limits = Limits()) -> Measured:
+    """As `measure`; a run of coffeeshop that does not finish ends the benchmark."""
+    try:
+        return measure(command, limits)
+    except Unfinished as reason:
+        sys.exit(f"coffeeshop {reason}")
+
+
 def data_set(root: Path, transactions: int, seed: int = 1) -> Path:
     """The generated folder of that many transactions, made if absent."""
     folder = root / (f"bench-{transactions}" + (f"-{seed}" if seed != 1 else ""))
