@@ -30,6 +30,7 @@ from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.logs import get_logger
+from coffeeshop.messages import assign_queue
 from coffeeshop.metrics import MetricsServer
 from coffeeshop.plan import STAGES
 from coffeeshop.presence import Presence
@@ -199,6 +200,9 @@ class Service:
         else:
             stack.callback(presence.close)
         if has_gateway(options.types):
+            # Before any session: a replicated queue is not to be trusted in its first moments.
+            for stage in STAGES:
+                transport.declare_queue(assign_queue(stage))
             self._start_gateway(stack, transport, measures)
         presence.start()
         self._ready.set()
@@ -216,7 +220,7 @@ class Service:
             csv_batch,
             self._options.limits,
             self._options.lifetimes,
-            lambda: self._is_ready(transport),
+            lambda: _is_connected(transport),
             self._options.access,
             measures,
             self._options.example,
@@ -226,8 +230,7 @@ class Service:
         self.port = server.port
 
     def _is_ready(self, transport: Transport) -> bool:
-        figures = transport_figures(transport)
-        return self._ready.is_set() and figures.get("connections", 1) > 0
+        return self._ready.is_set() and _is_connected(transport)
 
     def _connected(self, transport: Transport) -> bool:
         """Wait for the broker, however long it takes; False when asked to stop meanwhile."""
@@ -264,11 +267,14 @@ def _node_measures(node: HostedNode | None) -> dict[str, Any]:
     return {} if node is None else node.measures()
 
 
+def _is_connected(transport: Transport) -> bool:
+    return bool(transport_figures(transport).get("connections", 1) > 0)
+
+
 def broker_measures(transport: Transport) -> dict[str, Any]:
     """What `metrics.render` takes of a transport, besides its figures."""
-    figures = transport_figures(transport)
     meters = getattr(transport, "meters", dict)
-    return {"broker_connected": int(figures.get("connections", 1) > 0), **meters()}
+    return {"broker_connected": int(_is_connected(transport)), **meters()}
 
 
 def transport_figures(transport: Transport) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def running(
     node: bool = True,
     limits: Limits | None = None,
     lifetimes: Lifetimes | None = None,
-    ready: Callable[[], bool] = lambda: True,
+    connected: Callable[[], bool] = lambda: True,
     access: Access | None = None,
     example: Callable[[], Mapping[str, Path]] | None = None,
 ) -> Iterator[Running]:
@@ -115,7 +115,7 @@ def running(
                 csv_batch,
                 limits,
                 lifetimes,
-                ready,
+                connected,
                 access,
                 example=example,
             )

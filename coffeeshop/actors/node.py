@@ -11,6 +11,7 @@ from typing import Any
 from coffeeshop import tracing
 from coffeeshop.actors.care import Care, Hanging, Taken
 from coffeeshop.actors.clock import Clock
+from coffeeshop.actors.intake import Assigned, Intake
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref, tell
@@ -18,12 +19,12 @@ from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
-from coffeeshop.transport import Consumer, Handed, Transport
+from coffeeshop.messages import Assignment, SessionSpec, TaskId
+from coffeeshop.transport import Transport
 
 log = get_logger()
-PREFETCH = 256
-"""Tasks of one stage a node works on at once."""
+FULL_LOOK = 0.25
+"""Seconds until a node that holds all the assignments it may sees whether it may take more."""
 QUEUE_DELAY = 1.0
 """Seconds until a queue that was deleted is made again, if that fails at first."""
 TOMBSTONES = 10_000
@@ -42,12 +43,6 @@ class Supervision:
     hang_timeout: float = math.inf
     """Seconds a task may be at one record. A thread cannot be ended: the session fails, and the
     node asks to be replaced."""
-
-
-@dataclass(frozen=True)
-class _Assigned:
-    stage: str
-    handed: Handed
 
 
 @dataclass(frozen=True)
@@ -71,15 +66,23 @@ class Drain:
     on_idle: Callable[[], None]
 
 
+@dataclass(frozen=True)
+class _LookWhetherFull:
+    """See whether more assignments of a stage may be taken."""
+
+    stage: str
+
+
 class _LookForHanging:
     """See whether a task hangs."""
 
 
 @dataclass(frozen=True)
 class _QueueGone:
-    """The queue of a stage's assignments is gone."""
+    """The queue of a stage's assignments is gone, from which this took them."""
 
     stage: str
+    intake: Intake
 
 
 class WhatIsHosted:
@@ -90,7 +93,7 @@ class WhatIsHosted:
 class _Session:
     spec: SessionSpec
     traceparent: str = ""
-    tags: dict[TaskId, list[tuple[str, int]]] = field(default_factory=dict)
+    tags: dict[TaskId, list[Assigned]] = field(default_factory=dict)
 
 
 class NodeSupervisor(Supervisor):
@@ -116,7 +119,8 @@ class NodeSupervisor(Supervisor):
         self._hanging: set[TaskId] = set()
         self._transport = transport
         self._stages = tuple(stages)
-        self._consumers: dict[str, Consumer] = {}
+        self._intakes: dict[str, Intake] = {}
+        self._looking_at: set[str] = set()
         self._sessions: dict[str, _Session] = {}
         self._settled: OrderedDict[TaskId, None] = OrderedDict()
         self._settled_in_all = 0
@@ -133,41 +137,44 @@ class NodeSupervisor(Supervisor):
     def _take_assignments(self, stage: str) -> None:
         """Make the queue unless it exists, and consume it."""
         me = self.actor_ref
-        self._transport.declare_queue(assign_queue(stage))
-        self._consumers[stage] = self._transport.consume(
-            assign_queue(stage),
-            PREFETCH,
-            _teller(me, stage),
-            lambda: _ignore(tell(me, _QueueGone(stage))),
-        )
 
-    def _queue_gone(self, stage: str) -> None:
+        def gone() -> None:
+            _ignore(tell(me, _QueueGone(stage, intake)))
+
+        intake = Intake(self._transport, stage, _teller(me), gone)
+        self._intakes[stage] = intake
+        intake.start()
+
+    def _queue_gone(self, stage: str, intake: Intake) -> None:
         """Somebody deleted it, or a policy of the broker did: make another."""
-        if self._draining is not None:
+        if self._draining is not None or self._intakes[stage] is not intake:
             return
         log.warning("node.queue_gone", queue=assign_queue(stage))
         for session in self._sessions.values():
             for tags in session.tags.values():  # to another consumer they would mean others
-                tags[:] = [each for each in tags if each[0] != stage]
+                tags[:] = [each for each in tags if each.stage != stage]
         me = self.actor_ref
         try:
             self._take_assignments(stage)
         except CoffeeshopError as error:  # the broker is away, too: this is tried again
             log.warning("node.queue_not_made", queue=assign_queue(stage), reason=str(error))
-            self.clock.call_later(QUEUE_DELAY, lambda: _ignore(tell(me, _QueueGone(stage))))
+            gone = _QueueGone(stage, self._intakes[stage])
+            self.clock.call_later(QUEUE_DELAY, lambda: _ignore(tell(me, gone)))
 
     def stopped(self) -> None:
         """Hand assignments back, then stop the sessions."""
-        for consumer in self._consumers.values():
-            consumer.close()
+        for intake in self._intakes.values():
+            intake.close()
         super().stopped()
         log.info("node.stopped")
 
     def received(self, message: Any) -> None:
         """An assignment, or word of a session."""
         match message:
-            case _Assigned(stage, handed):
-                self._assigned(stage, handed)
+            case Assigned():
+                self._assigned(message)
+            case _LookWhetherFull(stage):
+                self._adapt(stage)
             case TaskSettled(task):
                 self._task_settled(task)
                 self._tell_idle()
@@ -177,8 +184,8 @@ class NodeSupervisor(Supervisor):
                 self._drain(message)
             case _LookForHanging():
                 self._look_for_hanging()
-            case _QueueGone(stage):
-                self._queue_gone(stage)
+            case _QueueGone(stage, intake):
+                self._queue_gone(stage, intake)
 
     def on_receive(self, message: Any) -> Any:
         """pykka's hook: `WhatIsHosted` is the one question a node answers."""
@@ -221,35 +228,54 @@ class NodeSupervisor(Supervisor):
 
     def _drain(self, drain: Drain) -> None:
         self._draining = drain
-        for consumer in self._consumers.values():
-            consumer.stop_taking()
+        for intake in self._intakes.values():
+            intake.stop_taking()
         self._tell_idle()
 
     def _tell_idle(self) -> None:
         if self._draining is not None and not self._sessions:
             self._draining.on_idle()
 
-    def _assigned(self, stage: str, handed: Handed) -> None:
+    def _assigned(self, assigned: Assigned) -> None:
+        intake = self._intakes[assigned.stage]
+        if not intake.took(assigned):
+            return
         try:
-            assignment = Assignment.from_bytes(handed.message.body)
+            assignment = Assignment.from_bytes(assigned.handed.message.body)
         except CodecError as error:
-            log.error("node.bad_assignment", stage=stage, reason=str(error))
-            self._consumers[stage].ack(handed.tag)  # nobody else could make sense of it
+            log.error("node.bad_assignment", stage=assigned.stage, reason=str(error))
+            intake.ack(assigned)  # nobody else could make sense of it
             return
         if assignment.task in self._settled:
-            self._consumers[stage].ack(handed.tag)
+            intake.ack(assigned)
         elif self._draining is not None:
-            self._consumers[stage].requeue(handed.tag)
+            intake.requeue(assigned)
         else:
-            traceparent = str(handed.message.headers.get(tracing.HEADER, ""))
+            traceparent = str(assigned.handed.message.headers.get(tracing.HEADER, ""))
             session = _Session(assignment.spec, traceparent)
             session = self._sessions.setdefault(assignment.spec.id, session)
-            self._take(stage, handed.tag, assignment.task, session)
+            self._take(assigned, assignment.task, session)
+            self._look_whether_full(assigned.stage)
 
-    def _take(self, stage: str, tag: int, task: TaskId, session: _Session) -> None:
+    def _look_whether_full(self, stage: str) -> None:
+        me = self.actor_ref
+        if self._intakes[stage].full and stage not in self._looking_at:
+            self._looking_at.add(stage)
+            look = _LookWhetherFull(stage)
+            self.clock.call_later(FULL_LOOK, lambda: _ignore(tell(me, look)))
+
+    def _adapt(self, stage: str) -> None:
+        self._looking_at.discard(stage)
+        if self._draining is None:
+            self._intakes[stage].adapt(
+                sum(task.stage == stage for task in self._care.feeding.copy())
+            )
+            self._look_whether_full(stage)
+
+    def _take(self, assigned: Assigned, task: TaskId, session: _Session) -> None:
         crash_point("node.assignment_taken")
         spec = session.spec
-        session.tags.setdefault(task, []).append((stage, tag))
+        session.tags.setdefault(task, []).append(assigned)
         ref = self.child(spec.id)
         if ref is not None:
             tell(ref, StartTask(task))
@@ -281,9 +307,9 @@ class NodeSupervisor(Supervisor):
         session = self._sessions.get(task.session)
         if session is None:
             return
-        for stage, tag in session.tags.pop(task, []):
+        for assigned in session.tags.pop(task, []):
             crash_point("node.before_ack")
-            self._consumers[stage].ack(tag)
+            self._intakes[assigned.stage].ack(assigned)
             crash_point("node.after_ack")
         if not session.tags:
             self._leave(task.session)
@@ -298,8 +324,8 @@ def _ignore(_: bool) -> None:
     """A node that has ended looks at nothing."""
 
 
-def _teller(ref: Ref, stage: str) -> Callable[[Handed], None]:
-    def say(handed: Handed) -> None:
-        tell(ref, _Assigned(stage, handed))
+def _teller(ref: Ref) -> Callable[[Assigned], None]:
+    def say(assigned: Assigned) -> None:
+        tell(ref, assigned)
 
     return say

@@ -178,7 +178,8 @@ class GatewayClient:
     def ready(self) -> bool:
         """Whether the gateway and its broker answer; asks once."""
         try:
-            return self._http.get("/readyz").status_code == 200
+            answer = self._http.get("/readyz")
+            return answer.status_code == 200 and answer.json().get("broker") != "away"
         except httpx.TransportError:
             return False
 

@@ -88,10 +88,14 @@ async def healthz() -> dict[str, str]:
     responses=problems(503),
 )
 async def readyz(gateway: The) -> dict[str, str]:
-    """For balancers. The broker answers, and the gateway is not stopping. Needs no token."""
+    """For balancers. The gateway looks after sessions and is not stopping. Needs no token.
+
+    `broker` is `connected` or `away`. A gateway whose broker is away is ready all the same: it
+    answers 503 with Retry-After, which clients follow.
+    """
     if why := gateway.not_ready_because():
         raise Problem(503, why, retry_after=RETRY_SECONDS)
-    return {"status": "ready"}
+    return {"status": "ready", "broker": "away" if gateway.broker_away() else "connected"}
 
 
 @router.get(

@@ -41,12 +41,13 @@ class GatewayServer:
         read_csv: CsvReader,
         limits: Limits | None = None,
         lifetimes: Lifetimes | None = None,
-        ready: Callable[[], bool] = lambda: True,
+        connected: Callable[[], bool] = lambda: True,
         access: Access | None = None,
         of_process: Callable[[], Figures] = dict,
         example: Callable[[], Mapping[str, Path]] | None = None,
     ) -> None:
-        """``port`` 0 picks a free one; ``of_process``: figures of the rest of the process;
+        """``port`` 0 picks a free one; ``connected``: whether the broker answers;
+        ``of_process``: figures of the rest of the process;
         ``example``: the files of a data set that the page offers to who has none.
 
         Raises OSError when the address is not to be had, and `UsageError` for one that lets in
@@ -65,7 +66,7 @@ class GatewayServer:
             self.nodes,
             read_csv,
             limits or Limits(),
-            ready,
+            connected,
             of_process,
             example,
         )

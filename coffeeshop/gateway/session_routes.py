@@ -58,6 +58,7 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
     Until all tables have ended, the client must send something, at least a heartbeat every
     `heartbeat_seconds`; otherwise the gateway aborts the session after `--client-timeout`.
     """
+    gateway.check_broker()
     spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
     about(session=spec.id)
     response.headers["Location"] = f"/v1/sessions/{spec.id}"

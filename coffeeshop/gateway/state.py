@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -32,6 +33,9 @@ NEWS_TIMEOUT = 2.0
 """Seconds to wait for word of a session that another replica may just have opened."""
 NEWS_LOOKS = 20
 RESULT_READERS = 4
+BROKER_PATIENCE = 10.0
+"""Seconds of a broker's absence in which requests wait for it, as for one that restarts."""
+AWAY_RETRY_SECONDS = 5
 REMEMBERED = 65_536
 """Digests of recent batches, by which this replica tells a changed repeat at once."""
 QUERIES = PLANS["fused"].results
@@ -46,7 +50,8 @@ class Gateway:
     nodes: NodeDirectory
     read_csv: CsvReader
     limits: Limits = field(default_factory=Limits)
-    ready: Callable[[], bool] = lambda: True
+    connected: Callable[[], bool] = lambda: True
+    """Whether the broker answers."""
     of_process: Callable[[], Figures] = dict
     """Figures of the process that this is a part of. May block."""
     example: Callable[[], Mapping[str, FilePath]] | None = None
@@ -57,6 +62,7 @@ class Gateway:
         self.flow = Flow()
         self.reading = asyncio.Semaphore(RESULT_READERS)
         self.stopping = False
+        self._away_since: float | None = None
         self._digests: OrderedDict[tuple[str, str, int, int], str] = OrderedDict()
 
     @property
@@ -65,12 +71,33 @@ class Gateway:
         return self.sessions.chronicle
 
     def not_ready_because(self) -> str:
-        """Why no client should be sent here; empty when this replica is ready."""
+        """Why no client should be sent here; empty when this replica is ready.
+
+        A broker that is away is away for every replica: a balancer that took all of them out would
+        leave clients refused connections instead of an answer that says to come again.
+        """
         if self.stopping:
             return "the gateway is stopping"
-        if not self.ready():
-            return "the broker does not answer"
-        return LOST if self.chronicle.gone else self.sessions.reconciler.trouble()
+        if self.chronicle.gone:
+            return LOST
+        return "" if self.broker_away() else self.sessions.reconciler.trouble()
+
+    def broker_away(self) -> float:
+        """For how many seconds the broker has not answered, as far as anybody asked here; 0 while
+        it does."""
+        if self.connected():
+            self._away_since = None
+            return 0.0
+        now = time.monotonic()
+        self._away_since = now if self._away_since is None else self._away_since
+        return max(now - self._away_since, 0.001)
+
+    def check_broker(self) -> None:
+        """`Problem` 503 while the broker is away; its first seconds are waited for instead."""
+        if self.broker_away() > BROKER_PATIENCE:
+            raise Problem(
+                503, "the broker does not answer: try again later", retry_after=AWAY_RETRY_SECONDS
+            )
 
     def visible_sessions(self) -> list[Session]:
         """The sessions that who asks may know of, the oldest first."""

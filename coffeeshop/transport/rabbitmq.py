@@ -1,4 +1,4 @@
-"""Journals and queues on RabbitMQ, over AMQP 0.9.1: streams and classic durable queues.
+"""Journals and queues on RabbitMQ, over AMQP 0.9.1: streams and quorum queues.
 
 One thread makes all I/O and all callbacks. Connections: one that publishes, one for declarations,
 one for every thousand readers and one for every thousand consumers. In an alarm a broker stops
@@ -31,9 +31,12 @@ from coffeeshop.transport.rabbitmq_acts import (
     Act,
     attach,
     declare,
+    declare_queue,
     delete,
+    delete_if_idle,
     exists,
     look,
+    queue_exists,
     then,
 )
 from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
@@ -99,6 +102,7 @@ class RabbitTransport:
         self._call_timeout = call_timeout
         self._closing_timeout = closing_timeout
         self._closing = False
+        self._older_queues: set[str] = set()
         self._loop = Loop(f"{name}-rabbitmq")
         self._publish_link = self._link("publish", blocked_timeout)
         self._control_link = self._link("control")
@@ -108,7 +112,7 @@ class RabbitTransport:
         warmup = _stream_arguments(None)
         self._publisher = Publisher(self._loop, self._publish_link, warmup, confirm_timeout)
         self._control = Control(self._loop, self._control_link)
-        self._settling = Settling(self._loop, self._control, warmup)
+        self._settling = Settling(self._loop, self._control, warmup, self._publish_link.open)
         self._control_link.tenants.add(self)
         self._loop.start()
         self._loop.post(self._control_link.open)
@@ -181,11 +185,28 @@ class RabbitTransport:
         return True
 
     def declare_queue(self, name: str) -> None:
-        """Make the queue unless it exists. Raises as `declare_journal` does."""
-        self._declare(name, {}, look())
+        """Make the quorum queue unless there is a queue. Raises as `declare_journal` does.
+
+        A classic queue, as earlier releases made it, serves as before. It is replaced by a quorum
+        queue when nobody consumes it and nothing waits in it. One with other arguments serves too.
+        """
+        if name in self._older_queues:
+            self._call(queue_exists(name))
+            return
+        try:
+            self._call(declare_queue(name))
+        except ChannelClosedByBroker as error:
+            if error.reply_code != DIFFERENT or "'stream'" in error.reply_text:
+                raise UsageError(f"the broker refuses {name}: {error.reply_text}") from error
+            if "'x-queue-type'" in error.reply_text:
+                self._replace_classic_queue(name)
+            else:
+                self._older_queues.add(name)
+                _log.warning("transport.declared_otherwise", name=name, detail=error.reply_text)
 
     def delete_queue(self, name: str) -> None:
         """Delete the queue if it exists. Raises as `declare_journal` does."""
+        self._older_queues.discard(name)
         self._call(delete(name))
 
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
@@ -251,6 +272,16 @@ class RabbitTransport:
             # It exists with other limits, of another release perhaps: it serves all the same.
             _log.warning("transport.declared_otherwise", name=name, detail=error.reply_text)
             self._call(trial)
+
+    def _replace_classic_queue(self, name: str) -> None:
+        try:
+            self._call(then(delete_if_idle(name), declare_queue(name)))
+            _log.info("transport.queue_replaced", name=name)
+        except ChannelClosedByBroker as error:
+            if error.reply_code != DIFFERENT:
+                raise UsageError(f"the broker refuses {name}: {error.reply_text}") from error
+            self._older_queues.add(name)
+            _log.warning("transport.queue_is_classic", name=name, detail=error.reply_text)
 
     def _shut(self) -> None:
         if self._closing:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from coffeeshop.transport.rabbitmq_wire import Channel
+from coffeeshop.transport.rabbitmq_wire import Channel, broker_version
+
+REPLICAS = 3
+"""Nodes that hold a queue, where there are as many."""
+CONSUMER_TIMEOUT = 90_000_000
+"""Milliseconds that a task may be under way: 25 hours, longer than a session may last."""
+_MARK = {"x-queue-type": "classic", "x-max-length": 1}
 
 
 @dataclass(frozen=True)
@@ -16,6 +22,10 @@ class Act:
     send: Callable[[Channel, Callable[[Any], None]], None]
     name: str = ""
     """The queue or stream it is about, if it is about one."""
+    about_queue: bool = False
+    """Whether that is known to be a queue and no stream."""
+    waits_for_absent: bool = True
+    """Whether it is asked again while the broker does not have what it knows."""
 
 
 def look() -> Act:
@@ -24,13 +34,55 @@ def look() -> Act:
 
 
 def declare(name: str, arguments: dict[str, Any]) -> Act:
-    """Declare a durable queue or stream. Answers None."""
+    """Declare a stream. Answers None."""
     return Act(
         lambda channel, done: channel.queue_declare(
             name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
         ),
         name,
     )
+
+
+def declare_queue(name: str) -> Act:
+    """Declare a quorum queue with what this release of the broker knows. Answers None."""
+
+    def send(channel: Channel, done: Callable[[Any], None]) -> None:
+        arguments = queue_arguments(broker_version(channel))
+        channel.queue_declare(
+            name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
+        )
+
+    return Act(send, name, about_queue=True)
+
+
+def queue_arguments(version: tuple[int, int]) -> dict[str, Any]:
+    """The arguments of a queue on that release of RabbitMQ.
+
+    It has a majority of nodes behind what it confirms. A task may be handed out any number of
+    times, and may be under way for as long as a session.
+    """
+    arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-quorum-initial-group-size": REPLICAS}
+    if version >= (4, 0):
+        arguments["x-delivery-limit"] = -1  # before, there was none unless one asked for it
+    if version >= (3, 12):
+        arguments["x-consumer-timeout"] = CONSUMER_TIMEOUT  # before, in rabbitmq.conf only
+    return arguments
+
+
+def delete_if_idle(name: str) -> Act:
+    """Delete a classic queue that has no consumer and no message; refused otherwise."""
+    return Act(
+        lambda channel, done: channel.queue_delete(
+            name, if_unused=True, if_empty=True, callback=lambda _frame: done(None)
+        ),
+        name,
+        about_queue=True,
+    )
+
+
+def queue_exists(name: str) -> Act:
+    """`exists` of what is known to be a queue."""
+    return replace(exists(name), about_queue=True)
 
 
 def attach(name: str) -> Act:
@@ -68,22 +120,32 @@ def exists(name: str) -> Act:
     )
 
 
-def declare_exchange(name: str) -> Act:
-    """Declare an exchange that does not survive a restart of the broker. Answers None."""
+def mark_is_left(name: str) -> Act:
+    """Answers whether there is a message in a queue; refused as missing or absent otherwise."""
     return Act(
-        lambda channel, done: channel.exchange_declare(
-            name, "fanout", durable=False, callback=lambda _frame: done(None)
-        )
+        lambda channel, done: channel.queue_declare(
+            name, passive=True, callback=lambda frame: done(frame.method.message_count > 0)
+        ),
+        name,
+        about_queue=True,
+        waits_for_absent=False,
     )
 
 
-def exchange_exists(name: str) -> Act:
-    """Answers None when an exchange is there; refused as missing otherwise."""
-    return Act(
-        lambda channel, done: channel.exchange_declare(
-            name, passive=True, callback=lambda _frame: done(None)
-        )
-    )
+def leave_mark(name: str) -> Act:
+    """Put a message into a queue that does not survive a restart of the queue's node.
+
+    The connection has published by that: see `rabbitmq` for what that means. Answers None.
+    """
+
+    def send(channel: Channel, done: Callable[[Any], None]) -> None:
+        def publish(_frame: Any) -> None:
+            channel.basic_publish("", name, b"")
+            done(None)
+
+        channel.queue_declare(name, durable=True, arguments=_MARK, callback=publish)
+
+    return Act(send, name, about_queue=True, waits_for_absent=False)
 
 
 def delete(name: str) -> Act:

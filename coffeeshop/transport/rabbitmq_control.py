@@ -218,7 +218,7 @@ class Control:
         if not isinstance(reason, ChannelClosedByBroker):
             return  # the connection went, and what was open is asked again on the next
         call = self._busy.pop(channel, None)
-        if call is not None and is_absent(reason):
+        if call is not None and is_absent(reason) and call.act.waits_for_absent:
             self._postpone(call, str(reason))
         elif call is not None:
             call.fail(reason)
@@ -229,7 +229,7 @@ class Control:
         now = self._now()
         call.absent_since = now if call.absent_since is None else call.absent_since
         if now - call.absent_since > ABSENT_PATIENCE:
-            call.fail(_broken(call.act.name, words))
+            call.fail(_absent(call.act, words))
             return
 
         def again() -> None:
@@ -239,6 +239,12 @@ class Control:
         self._postponed.add(call)
         self._loop.later(min(ABSENT_DELAY * 2**call.absences, LONGEST_ABSENT_DELAY), again)
         call.absences += 1
+
+
+def _absent(act: Act, words: str) -> Exception:
+    if act.about_queue:
+        return Unreachable(f"the broker's node that has the queue {act.name} is down: {words}")
+    return _broken(act.name, words)
 
 
 def _broken(name: str, words: str) -> JournalBroken:

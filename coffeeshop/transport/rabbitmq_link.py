@@ -47,7 +47,10 @@ class Tenant(Protocol):
 
 
 class Link:
-    """One connection to the broker, again and again. Belongs to the loop's thread."""
+    """One connection to the broker, again and again. Belongs to the loop's thread.
+
+    Of several hosts each link takes one at random, and the next one after each loss.
+    """
 
     def __init__(
         self, loop: Loop, address: Address, name: str, blocked_timeout: float | None = None
@@ -62,12 +65,19 @@ class Link:
         self.openings = 0
         self.tenants: set[Tenant] = set()
         self._loop = loop
-        self._address = address
+        self._addresses = address.each()
+        random.shuffle(self._addresses)  # so that the links of a process spread over the nodes
+        self._turn = 0
+        self._failures = 0
         self._blocked_timeout = blocked_timeout
         self._backoff = Backoff()
         self._attempt: Wire | None = None
         self._cancel_retry: Callable[[], None] = lambda: None
         self._on_closed: Callable[[], None] | None = None
+
+    @property
+    def _address(self) -> Address:
+        return self._addresses[self._turn % len(self._addresses)]
 
     def open(self) -> None:
         """Connect; harmless when it does already."""
@@ -100,6 +110,7 @@ class Link:
         self.refusal = None
         self.openings += 1
         self._backoff.reset()
+        self._failures = 0
         _log.info("transport.connected", link=self.name, broker=self._address.redacted)
         for tenant in list(self.tenants):
             guarded(tenant.link_up, wire)
@@ -111,11 +122,14 @@ class Link:
             self._on_closed()
             return
         self._plan_retry(error)
+        self._turn += 1
         for tenant in list(self.tenants):
             guarded(tenant.link_down)
 
     def _plan_retry(self, error: BaseException) -> None:
-        delay = self._backoff.next()
+        self._failures += 1
+        tried_all = self._failures % len(self._addresses) == 0
+        delay = self._backoff.next() if tried_all else FIRST_DELAY * random.uniform(0.5, 1)
         if is_refusal(error):
             delay = LAST_DELAY
             self.refusal = _refusal(self._address, str(error))

@@ -8,15 +8,17 @@ from typing import Any
 
 from coffeeshop.errors import JournalBroken
 from coffeeshop.logs import get_logger
-from coffeeshop.transport.rabbitmq_acts import declare, declare_exchange, exchange_exists
+from coffeeshop.transport.rabbitmq_acts import Act, declare, leave_mark, mark_is_left
 from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_wire import is_missing
+from coffeeshop.transport.rabbitmq_wire import is_absent, is_missing
 
 _log = get_logger()
 
 STREAM = "ctl.warmup"
-MARK = "ctl.settled"
+MARKS = ("ctl.settled", "ctl.settled.1", "ctl.settled.2")
+"""Queues that may hold the mark. On a cluster each is on one node: while that is down, or when it
+is lost for good, the next name is used."""
 SECONDS = 5.0
 
 
@@ -27,17 +29,29 @@ class Settling:
     writers, once for every earlier crash, and what a replaced writer confirmed is lost. And the
     first stream that a broker ever has may lose confirmed messages in a crash within its first
     second. So whoever finds a broker without the mark makes sure that it has a stream without a
-    purpose, waits, and leaves the mark: an exchange that does not survive a restart. Later comers
-    need not wait.
+    purpose, waits, and leaves the mark: a transient message in a durable classic queue, which no
+    restart of its node leaves there, whatever the broker keeps its metadata in. Later comers need
+    not wait. On a cluster the mark tells of one node and so of a start of the whole; a single node
+    that comes back leads nothing, and `rabbitmq_order` guards what changes its leader.
 
     Belongs to the loop's thread; one for each link.
     """
 
-    def __init__(self, loop: Loop, asking: Control, arguments: dict[str, Any]) -> None:
-        """``asking`` is on the same link. ``arguments`` of the stream."""
+    def __init__(
+        self,
+        loop: Loop,
+        asking: Control,
+        arguments: dict[str, Any],
+        open_publishing: Callable[[], None] | None = None,
+    ) -> None:
+        """``asking`` is on the same link. ``arguments`` of the stream.
+
+        ``open_publishing``: on a link that must not publish, opens the one that leaves the mark.
+        """
         self._loop = loop
         self._asking = asking
         self._arguments = arguments
+        self._open_publishing = open_publishing
         self._settled = False
         self._stream = STREAM
         self._connection = 0
@@ -53,49 +67,68 @@ class Settling:
     def link_up(self) -> None:
         """There is a connection: look at the broker behind it."""
         self._connection += 1
-        self._then(exchange_exists(MARK), self._looked)
+        self._look(MARKS)
 
     def link_down(self) -> None:
         """The next connection may lead to a broker that has restarted."""
         self._settled = False
         self._connection += 1
 
-    def _then(self, act: Any, go_on: Callable[[BaseException | None], None]) -> None:
-        """Ask, and go on with the refusal (or None) unless the connection was lost meanwhile."""
+    def _then(self, act: Act, go_on: Callable[[Future[Any]], None]) -> None:
+        """Ask, and go on with the answer unless the connection was lost meanwhile."""
         connection = self._connection
 
-        def answered(answer: Future[None]) -> None:
-            refusal = answer.exception()
-            if isinstance(refusal, JournalBroken):
+        def answered(answer: Future[Any]) -> None:
+            if isinstance(answer.exception(), JournalBroken):
                 self._stream += "+"  # any stream will do
             if connection == self._connection:
-                go_on(refusal)
+                go_on(answer)
 
         self._asking.ask(act, answered)
 
-    def _looked(self, refusal: BaseException | None) -> None:
-        if refusal is None:
-            self._settle(None)
-            return
-        if not is_missing(refusal):
-            _log.warning("transport.mark_refused", detail=str(refusal))
+    def _look(self, marks: tuple[str, ...]) -> None:
+        """Look for the first mark whose node is there."""
+
+        def looked(answer: Future[Any]) -> None:
+            refusal = answer.exception()
+            if refusal is None and answer.result():
+                self._settle()
+            elif refusal is not None and is_absent(refusal) and marks[1:]:
+                self._look(marks[1:])
+            else:
+                if refusal is not None and not is_missing(refusal):
+                    _log.warning("transport.mark_refused", detail=str(refusal))
+                self._warm_up(marks[0])
+
+        self._then(mark_is_left(marks[0]), looked)
+
+    def _warm_up(self, mark: str) -> None:
         _log.info("transport.settling", seconds=SECONDS)
-        self._then(declare(self._stream, self._arguments), self._warmed)
+        if self._open_publishing is not None:
+            self._open_publishing()
 
-    def _warmed(self, refusal: BaseException | None) -> None:
-        if refusal is not None:
-            _log.warning("transport.warmup_refused", detail=str(refusal))
-        connection = self._connection
+        def warmed(answer: Future[Any]) -> None:
+            if (refusal := answer.exception()) is not None:
+                _log.warning("transport.warmup_refused", detail=str(refusal))
+            connection = self._connection
+            self._loop.later(SECONDS, lambda: self._waited(connection, mark))
 
-        def waited() -> None:
-            if connection == self._connection:
-                self._then(declare_exchange(MARK), self._settle)
+        self._then(declare(self._stream, self._arguments), warmed)
 
-        self._loop.later(SECONDS, waited)
+    def _waited(self, connection: int, mark: str) -> None:
+        if connection != self._connection:
+            return
+        if self._open_publishing is None:
+            self._then(leave_mark(mark), self._left)
+        else:
+            self._settle()
 
-    def _settle(self, refusal: BaseException | None) -> None:
-        if refusal is not None:
+    def _left(self, answer: Future[Any]) -> None:
+        if (refusal := answer.exception()) is not None:
             _log.warning("transport.mark_refused", detail=str(refusal))
+        self._settle()
+
+    def _settle(self) -> None:
         self._settled = True
         waiting, self._waiting = self._waiting, []
         for call in waiting:

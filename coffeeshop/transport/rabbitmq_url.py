@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from coffeeshop.errors import UsageError
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
+HEARTBEAT = 20
+CLUSTER_HEARTBEAT = 5
+"""Where another node can take over, a silent one is left within twice these and five seconds."""
+_FORM = re.compile(
+    r"(?P<scheme>amqps?)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]+)"
+    r"(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?(?:#.*)?"
+)
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -47,8 +55,8 @@ class Tls:
 class Address:
     """A broker, a virtual host and who we are there."""
 
-    host: str
-    port: int
+    hosts: tuple[tuple[str, int], ...]
+    """Names and ports, at least one: the nodes of a cluster, any of which serves."""
     user: str
     password: str = field(repr=False)
     virtual_host: str
@@ -58,46 +66,71 @@ class Address:
 
     @classmethod
     def parse(cls, url: str, tls: Tls | None = None) -> Address:
-        """Read ``amqp[s]://user:password@host:port/virtual-host?options``.
+        """Read ``amqp[s]://user:password@host:port,host:port/virtual-host?options``.
 
-        Options: ``heartbeat`` (seconds) and, with ``amqps``, ``ca``, ``cert``, ``key`` (paths),
-        ``verify`` (true or false), ``server_name``; an option in the URL wins over ``tls``. Raises
-        `UsageError`, which never quotes the password.
+        Options: ``heartbeat`` (seconds; 5 with several hosts and 20 with one, unless it is said)
+        and, with ``amqps``, ``ca``, ``cert``, ``key`` (paths), ``verify`` (true or false),
+        ``server_name``; an option in the URL wins over ``tls``. Raises `UsageError`, which never
+        quotes the password.
         """
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError as error:
-            raise UsageError("the broker URL has no valid host and port") from error
-        if parts.scheme not in _PORTS or not parts.hostname:
+        found = _FORM.fullmatch(url)
+        if found is None:
             raise UsageError(
-                "the broker URL must have the form amqp[s]://user:password@host:port/vhost"
+                "the broker URL must have the form amqp[s]://user:password@host:port/vhost, "
+                "with commas between several host:port"
             )
-        options = _options(parts)
-        heartbeat = _whole(options.pop("heartbeat", "20"))
+        scheme, users, hosts = found["scheme"], found["user"] or "", found["hosts"]
+        user, _, password = users.partition(":")
+        options = _options(scheme, found["query"] or "")
+        listed = tuple(_host(host, _PORTS[scheme]) for host in hosts.split(","))
+        usual = HEARTBEAT if len(listed) == 1 else CLUSTER_HEARTBEAT
         return cls(
-            host=parts.hostname,
-            port=port or _PORTS[parts.scheme],
-            user=unquote(parts.username or "guest"),
-            password=unquote(parts.password or "guest"),
-            virtual_host=unquote(parts.path[1:]) or "/",
-            tls=_tls(parts.scheme, tls, options),
-            heartbeat=heartbeat,
+            hosts=listed,
+            user=unquote(user) or "guest",
+            password=unquote(password) or "guest",
+            virtual_host=unquote(found["path"] or "") or "/",
+            heartbeat=_whole(options.pop("heartbeat", str(usual))),
+            tls=_tls(scheme, tls, options),
         )
+
+    @property
+    def host(self) -> str:
+        """The name of the first host."""
+        return self.hosts[0][0]
+
+    @property
+    def port(self) -> int:
+        """The port of the first host."""
+        return self.hosts[0][1]
+
+    def each(self) -> list[Address]:
+        """One address for every host."""
+        return [replace(self, hosts=(host,)) for host in self.hosts]
 
     @property
     def redacted(self) -> str:
         """The URL for logs and messages: no password, no options."""
         scheme = "amqp" if self.tls is None else "amqps"
-        host = f"[{self.host}]" if ":" in self.host else self.host
         path = "" if self.virtual_host == "/" else quote(self.virtual_host, safe="")
-        return f"{scheme}://{quote(self.user, safe='')}@{host}:{self.port}/{path}"
+        hosts = ",".join(f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h, port in self.hosts)
+        return f"{scheme}://{quote(self.user, safe='')}@{hosts}/{path}"
 
 
-def _options(parts: SplitResult) -> dict[str, str]:
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+def _host(text: str, usual: int) -> tuple[str, int]:
+    try:
+        parts = urlsplit(f"//{text}")
+        name, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageError("the broker URL has no valid host and port") from error
+    if not name:
+        raise UsageError("the broker URL has an empty host")
+    return name, usual if port is None else port
+
+
+def _options(scheme: str, query: str) -> dict[str, str]:
+    options = dict(parse_qsl(query, keep_blank_values=True))
     known = {"heartbeat"}
-    if parts.scheme == "amqps":
+    if scheme == "amqps":
         known |= {"ca", "cert", "key", "verify", "server_name"}
     if unknown := sorted(options.keys() - known):
         raise UsageError(f"unknown option in the broker URL: {', '.join(unknown)}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
+import socket
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ __all__ = [
     "IOLoop",
     "NoFreeChannels",
     "Wire",
+    "broker_version",
     "is_absent",
     "is_breakdown",
     "is_denied",
@@ -59,6 +61,10 @@ FRAME_MAX = 1 << 20
 """Bytes of a frame that we ask for: most batches fit into one then. The broker may want less."""
 _FRAME_OVERHEAD = spec.FRAME_HEADER_SIZE + spec.FRAME_END_SIZE
 _PERSISTENT = 2
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)  # not on every system
+SILENT_HOST = 10.0
+"""Seconds until a host that acknowledges no bytes any more is given up. There are some at least
+twice per heartbeat, so that with 20 s a host that is lost without a word is noticed within 20 s."""
 
 # The link reports every loss with fields; pika repeats it in prose with stack traces.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -92,6 +98,8 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
             on_close_callback=on_lost,
             custom_ioloop=loop,
         )
+        self.add_on_connection_blocked_callback(lambda *_: self._give_up_silence(0))
+        self.add_on_connection_unblocked_callback(lambda *_: self._give_up_silence(SILENT_HOST))
 
     @property
     def most_channels(self) -> int:
@@ -126,7 +134,13 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
     def _proto_connection_made(self, transport: Any) -> None:
         transport._MAX_RECV_BYTES = _RECEIVE
         transport._MAX_CONSUME_BYTES = _CONSUME
+        self._socket = transport._sock
         super()._proto_connection_made(transport)
+
+    def _give_up_silence(self, seconds: float) -> None:
+        """A broker in an alarm reads nothing: the bytes it leaves in the socket are no bad sign."""
+        if _USER_TIMEOUT is not None:
+            self._socket.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, _milliseconds(seconds))
 
     def _on_connection_workflow_done(self, conn_or_exc: Any) -> None:
         # Closed during the handshake, pika reports the class of its exception and then trips on it.
@@ -231,12 +245,23 @@ def _parameters(
         client_properties={"connection_name": name, "product": "coffeeshop"},
         socket_timeout=5,
         stack_timeout=10,
+        tcp_options=_USER_TIMEOUT and {"TCP_USER_TIMEOUT": _milliseconds(SILENT_HOST)},
     )
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
 
 
 def properties(headers: dict[str, Any], message_id: str) -> pika.BasicProperties:
     """The properties of a durable message."""
     return pika.BasicProperties(headers=headers, message_id=message_id, delivery_mode=_PERSISTENT)
+
+
+def broker_version(channel: Channel) -> tuple[int, int]:
+    """Major and minor release of the broker; 0, 0 for one that does not say it in numbers."""
+    said = re.match(r"(\d+)\.(\d+)", str(channel.connection.server_properties.get("version", "")))
+    return (int(said[1]), int(said[2])) if said else (0, 0)
 
 
 def is_missing(error: BaseException) -> bool:

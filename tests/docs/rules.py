@@ -105,6 +105,7 @@ NAMED_ONLY = {
     "kill -9": "what happens, not what to do",
     "ulimit -n": "a limit",
     "py-spy dump --native --pid PID": "a program of others, for whoever has it",
+    "rabbitmqctl forget_cluster_node": "the private broker is no cluster",
     "rabbitmqctl delete_queue": "`coffeeshop doctor` says of what",
 }
 """Code in sentences that looks like a command and is none."""

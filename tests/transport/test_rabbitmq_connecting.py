@@ -131,3 +131,28 @@ def test_closing_leaves_no_thread(broker: PrivateBroker) -> None:
     assert set(threading.enumerate()) - before
     transport.close()
     assert not set(threading.enumerate()) - before
+
+
+def test_of_several_hosts_one_that_answers_is_found(broker: PrivateBroker) -> None:
+    hosts = f"127.0.0.1:1,127.0.0.1:{broker.port},127.0.0.1:2"
+    transport = RabbitTransport(f"amqp://guest:guest@{hosts}/")
+    try:
+        transport.wait_connected(PATIENCE)
+    finally:
+        transport.close()
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="not on this system")
+def test_a_host_that_acknowledges_nothing_is_given_up_within_twenty_seconds(
+    broker: PrivateBroker,
+) -> None:
+    """The kernel counts the seconds; heartbeats see to it that there is something to count for."""
+    transport = RabbitTransport(broker.url)
+    try:
+        transport.wait_connected(PATIENCE)
+        wire = transport._control_link.wire
+        assert wire is not None
+        option = wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert option / 1000 + wire.params.heartbeat / 2 <= 20
+    finally:
+        transport.close()

@@ -236,3 +236,49 @@ def test_closing_does_not_wait_long_for_a_frozen_broker(fragile: PrivateBroker) 
         opening.close()
     finally:
         fragile.thaw()
+
+
+def test_each_start_of_a_broker_is_waited_for_once(fragile: PrivateBroker, events: Events) -> None:
+    """The mark that tells the second comer does not survive the restart."""
+    fragile.restart()
+    for comer in ("first", "second"):
+        made = Bench(RabbitTransport(fragile.url, name=comer))
+        before = len(waits(events))
+        try:
+            made.append(made.journal(), b"a")
+            made.clear()
+        finally:
+            made.transport.close()
+        assert (len(waits(events)) > before) is (comer == "first")
+
+
+def waits(events: Events) -> list[dict[str, Any]]:
+    return [event for event in events.all if event["event"] == "transport.settling"]
+
+
+def test_a_queue_of_the_old_kind_is_replaced_when_it_is_idle_and_serves_until_then(
+    fragile: PrivateBroker, rabbit: Bench
+) -> None:
+    """Earlier releases made classic queues."""
+    idle, full = rabbit.queue(declared=False), rabbit.queue(declared=False)
+    for name in (idle, full):
+        fragile.rabbitmqctl("eval", CLASSIC.format(name=name))
+    rabbit.publish(full, b"waiting")
+    for name in (idle, full):
+        rabbit.transport.declare_queue(name)
+        rabbit.transport.declare_queue(name)
+        rabbit.publish(name, b"more")
+    assert kinds(fragile, idle, full) == ["quorum", "classic"]
+    assert sorted(rabbit.consume(full).bodies(2)) == [b"more", b"waiting"]
+
+
+CLASSIC = """
+rabbit_amqqueue:declare(
+    rabbit_misc:r(<<"/">>, queue, <<"{name}">>), true, false, [], none, <<"test">>).
+"""
+
+
+def kinds(broker: PrivateBroker, *names: str) -> list[str]:
+    table = broker.rabbitmqctl("list_queues", "--no-table-headers", "name", "type")
+    rows = dict(line.split("\t") for line in table.splitlines())
+    return [rows[name] for name in names]

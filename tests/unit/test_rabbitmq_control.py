@@ -10,9 +10,19 @@ from typing import Any
 import pytest
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, StreamLostError
 
-from coffeeshop.errors import JournalBroken
-from coffeeshop.transport.rabbitmq_acts import attach, declare, delete, exists, then
+from coffeeshop.errors import JournalBroken, Unreachable
+from coffeeshop.transport.rabbitmq_acts import (
+    attach,
+    declare,
+    delete,
+    exists,
+    mark_is_left,
+    queue_arguments,
+    queue_exists,
+    then,
+)
 from coffeeshop.transport.rabbitmq_control import ABSENT_PATIENCE, SUSPICION, Control
+from coffeeshop.transport.rabbitmq_wire import broker_version
 from tests.unit.fake_loop import FakeLoop
 
 ABSENT = ChannelClosedByBroker(404, "NOT_FOUND - home node of queue 'a' is down or inaccessible")
@@ -182,6 +192,53 @@ def test_what_the_broker_does_not_have_for_long_is_broken(
     bench.now = ABSENT_PATIENCE + 1
     bench.refuse("a", words)
     assert bench.broken("a")
+
+
+def test_a_queue_whose_node_is_down_for_long_is_unreachable_and_no_broken_journal(
+    bench: Bench,
+) -> None:
+    bench.control.ask(queue_exists("a"), lambda done: bench.ended.update({"a": done}))
+    bench._turn()
+    bench.refuse("a", ABSENT)
+    bench.loop.run()
+    bench._turn()
+    bench.now = ABSENT_PATIENCE + 1
+    bench.refuse("a", ABSENT)
+    said = bench.ended["a"].exception(0)
+    assert isinstance(said, Unreachable)
+    assert "node that has the queue a is down" in str(said)
+
+
+def test_that_a_marks_node_is_down_is_an_answer(bench: Bench) -> None:
+    bench.control.ask(mark_is_left("a"), lambda done: bench.ended.update({"a": done}))
+    bench._turn()
+    bench.refuse("a", ABSENT)
+    assert bench.ended["a"].exception(0) is ABSENT
+
+
+@pytest.mark.parametrize(
+    ("version", "limits"),
+    [
+        ((3, 10), {}),
+        ((3, 12), {"x-consumer-timeout": 90_000_000}),
+        ((4, 1), {"x-consumer-timeout": 90_000_000, "x-delivery-limit": -1}),
+    ],
+)
+def test_a_queue_gets_the_arguments_that_its_broker_knows(
+    version: tuple[int, int], limits: dict[str, int]
+) -> None:
+    quorum = {"x-queue-type": "quorum", "x-quorum-initial-group-size": 3}
+    assert queue_arguments(version) == {**quorum, **limits}
+
+
+@pytest.mark.parametrize(
+    ("said", "version"), [("3.10.8", (3, 10)), ("4.3.0-rc.1", (4, 3)), ("", (0, 0))]
+)
+def test_the_release_of_a_broker_is_read_from_its_greeting(
+    said: str, version: tuple[int, int]
+) -> None:
+    connection = SimpleNamespace(server_properties={"version": said})
+    assert broker_version(SimpleNamespace(connection=connection)) == version
 
 
 def test_another_refusal_is_an_answer(bench: Bench) -> None:

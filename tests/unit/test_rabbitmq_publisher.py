@@ -13,6 +13,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.rabbitmq_publisher import MOST_KNOWN, Publisher
+from coffeeshop.transport.rabbitmq_settling import MARKS
 from coffeeshop.transport.rabbitmq_watch import OVERTAKEN
 from tests.unit.fake_loop import FakeLoop
 
@@ -25,7 +26,7 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.is_open = True
-        self.queues: dict[str, tuple[int, str] | None] = {"q": None}
+        self.queues: dict[str, tuple[int, str] | None] = {"q": None, MARKS[0]: None}
         """What looking for a queue is refused with, or None."""
         self.sent: list[tuple[str, bytes]] = []
         self.answers: list[Callable[[], None]] = []
@@ -83,13 +84,11 @@ class FakeChannel:
         assert mandatory
         self.connection.sent.append((routing_key, body))
 
-    def exchange_declare(self, name: str, *args: Any, callback: Any, **kwargs: Any) -> None:
-        self.connection.answer(lambda: callback(None))
-
     def queue_declare(self, name: str, *, callback: Any, **kwargs: Any) -> None:
         refusal = self.connection.queues.get(name, (404, f"NOT_FOUND - no queue '{name}'"))
         if refusal is None:
-            self.connection.answer(lambda: callback(None))
+            found = SimpleNamespace(method=SimpleNamespace(message_count=1))
+            self.connection.answer(lambda: callback(found))
         else:
             self.connection.answer(lambda: self.refuse(*refusal))
 

@@ -35,6 +35,21 @@ def test_the_redacted_url_and_the_text_of_an_address_hide_the_password() -> None
     assert "key.pem" not in repr(address)
 
 
+def test_a_url_may_name_several_hosts_each_with_a_port_of_its_own() -> None:
+    address = Address.parse("amqp://me:a,b@one,two:77,[::1],[::2]:78/shop?heartbeat=9")
+    assert address.hosts == (("one", 5672), ("two", 77), ("::1", 5672), ("::2", 78))
+    assert (address.password, address.virtual_host, address.heartbeat) == ("a,b", "shop", 9)
+    assert address.redacted == "amqp://me@one:5672,two:77,[::1]:5672,[::2]:78/shop"
+    each = address.each()
+    assert [one.hosts for one in each] == [(host,) for host in address.hosts]
+    assert {one.password for one in each} == {"a,b"}
+
+
+def test_a_silent_node_is_left_sooner_where_another_can_take_over() -> None:
+    assert Address.parse("amqp://one,two").heartbeat == 5
+    assert Address.parse("amqp://one").heartbeat == 20
+
+
 def test_an_ipv6_host_keeps_its_brackets_in_the_redacted_url() -> None:
     assert Address.parse("amqp://[::1]:77/").redacted == "amqp://guest@[::1]:77/"
 
@@ -45,6 +60,8 @@ def test_an_ipv6_host_keeps_its_brackets_in_the_redacted_url() -> None:
         ("amqp://me:s3cret@broker:port/", "host and port"),
         ("http://me:s3cret@broker/", "must have the form amqp"),
         ("amqp:///", "must have the form amqp"),
+        ("amqp://me:s3cret@one,,two/", "empty host"),
+        ("amqp://me:s3cret@one:1,two:99999/", "host and port"),
         ("amqp://me:s3cret@broker/?heartbeat=soon", "heartbeat"),
         ("amqp://me:s3cret@broker/?verify=false", "unknown option .*verify"),
         ("amqps://me:s3cret@broker/?verify=perhaps", "true or false"),

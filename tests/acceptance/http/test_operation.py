@@ -15,6 +15,7 @@ import pytest
 from coffeeshop.codec import encode
 from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.state import AWAY_RETRY_SECONDS, BROKER_PATIENCE
 from tests.acceptance.http.requests import events_of, listening, opened, problem, put
 from tests.running import PATIENCE, Running, eventually, http, readers_of, running
 from tests.unit.helpers import USERS
@@ -78,7 +79,7 @@ def test_empty_bodies_at_once_are_client_errors(api: httpx.Client) -> None:
 
 def test_health_readiness_figures_and_nodes(system: Running, api: httpx.Client) -> None:
     assert api.get("/healthz").json() == {"status": "ok"}
-    assert api.get("/readyz").json() == {"status": "ready"}
+    assert api.get("/readyz").json() == {"status": "ready", "broker": "connected"}
     eventually(lambda: api.get("/v1/nodes").json()["nodes"], "a node is listed")
     (node,) = api.get("/v1/nodes").json()["nodes"]
     assert node["types"] == ["worker"]
@@ -91,13 +92,43 @@ def test_health_readiness_figures_and_nodes(system: Running, api: httpx.Client) 
         assert f"\ncoffeeshop_{name}" in metrics.text
 
 
-def test_a_gateway_that_is_not_ready_says_so() -> None:
-    with running(node=False, ready=lambda: False) as system, http(system) as api:
+def test_a_gateway_whose_broker_is_away_stays_with_the_balancer_and_says_so() -> None:
+    """So does every other gateway: with all of them taken out nobody would answer at all."""
+    with running(node=False, connected=lambda: False) as system, http(system) as api:
+        answer = api.get("/readyz")
+        assert (answer.status_code, answer.json()["broker"]) == (200, "away")
+        assert not system.client().ready()
+
+
+def test_requests_are_answered_at_once_when_the_broker_has_been_away_for_a_while() -> None:
+    there = True
+    with running(node=False, connected=lambda: there) as system, http(system) as api:
+        session = api.post("/v1/sessions", json={}).json()["id"]
+        table = f"/v1/sessions/{session}/tables/users"
+        there = False
+        assert api.get("/readyz").status_code == 200
+        assert api.put(f"{table}/eof", json={"batches": 0}).status_code == 204  # for a while
+        gateway = system.gateways[0].gateway
+        assert gateway._away_since is not None
+        gateway._away_since -= BROKER_PATIENCE
+        for answer in (
+            api.post("/v1/sessions", json={}),
+            api.put(f"{table}/batches/0", content=b"x", headers={"Content-Type": "text/csv"}),
+            api.put(f"{table}/eof", json={"batches": 0}),
+        ):
+            problem(answer, 503)
+            assert answer.headers["retry-after"] == str(AWAY_RETRY_SECONDS)
+        there = True
+        assert api.post("/v1/sessions", json={}).status_code == 201
+
+
+def test_a_gateway_that_stops_is_not_ready() -> None:
+    with running(node=False) as system, http(system) as api:
+        system.gateways[0].gateway.stopping = True
         answer = api.get("/readyz")
         problem(answer, 503)
         assert answer.headers["retry-after"] == "1"
         assert api.get("/healthz").status_code == 200
-        assert not system.client().ready()
 
 
 def test_the_api_describes_itself(api: httpx.Client) -> None:
