@@ -1,0 +1,102 @@
+"""The loss for good of a broker node that leads what a running session needs (`make long`)."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+
+from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.remote import analyse
+from coffeeshop.formats import to_csv
+from coffeeshop.messages import SessionSpec, assign_queue
+from coffeeshop.plan import STAGES
+from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.cluster import PrivateCluster
+from coffeeshop.testing.processes import Cluster
+from tests.chaos.conftest import Data
+from tests.running import new_id
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+CLIENTS = 3
+SECONDS = 40.0
+"""Seconds in which clients open sessions, one after the other; the node is lost at a third."""
+LATEST = 30.0
+"""Seconds that no session may take longer."""
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """One session: when it began, how long it took, and whether its answers are right."""
+
+    began: float
+    seconds: float
+    right: bool
+
+
+@pytest.fixture(scope="module")
+def nodes(broker: PrivateBroker) -> Iterator[PrivateCluster]:
+    """Three nodes; ``broker`` is asked for because it skips where there is no RabbitMQ."""
+    with PrivateCluster() as private:
+        yield private
+
+
+def leader_of_most(nodes: PrivateCluster) -> PrivateBroker:
+    """The node that leads most of the queues of tasks and of the open sessions' journals."""
+    leaders = nodes.leaders()
+    queues = Counter(leaders[assign_queue(stage)] for stage in STAGES)
+    journals = Counter(node for name, node in leaders.items() if name.startswith(("in.", "out.")))
+    assert journals, "no session runs"
+    leader = max(queues, key=lambda node: (queues[node] > 0, journals[node]))
+    print(f"lost: leads {queues[leader]} queues of tasks, {journals[leader]} journals")
+    assert queues[leader]
+    assert journals[leader]
+    return leader
+
+
+def test_every_answer_is_right_and_in_time_when_a_node_that_leads_them_is_lost_for_good(
+    nodes: PrivateCluster, large: Data
+) -> None:
+    with ExitStack() as stack:
+        cluster = stack.enter_context(Cluster(nodes.url))
+        urls = [cluster.gateway()[1] for _ in range(2)]
+        for _ in range(2):
+            cluster.start("worker")
+        began = time.monotonic()
+
+        def work(number: int) -> list[Analysed]:
+            client = GatewayClient(urls[number % len(urls)], patience=120)
+            found = []
+            try:
+                while time.monotonic() < began + SECONDS:
+                    start = time.monotonic()
+                    _, tables, _ = analyse(client, large.folder, SessionSpec(new_id()))
+                    texts = {
+                        f"{name}.csv": to_csv(table).decode() for name, table in tables.items()
+                    }
+                    seconds = time.monotonic() - start
+                    found.append(Analysed(start - began, seconds, texts == large.answers))
+            finally:
+                client.close()
+            return found
+
+        pool = stack.enter_context(ThreadPoolExecutor(CLIENTS))
+        working: list[Future[list[Analysed]]] = [pool.submit(work, n) for n in range(CLIENTS)]
+        while time.monotonic() < began + SECONDS / 3:
+            time.sleep(0.1)  # under load, which is what is tried
+        lost = leader_of_most(nodes)
+        lost.kill()
+        killed = time.monotonic() - began
+        sessions = [session for each in working for session in each.result(300)]
+    during = [s for s in sessions if s.began < killed < s.began + s.seconds]
+    slowest = max(s.seconds for s in sessions)
+    print(f"{len(sessions)} sessions, {len(during)} under way at the loss, slowest {slowest:.1f} s")
+    assert during
+    assert all(session.right for session in sessions)
+    assert slowest < LATEST
