@@ -107,11 +107,11 @@ def test_a_journal_declared_with_another_bound_serves_all_the_same(rabbit: Bench
     assert rabbit.read(journal).bodies(1) == [b"a"]
 
 
-def test_a_message_the_broker_refuses_is_unknown_and_the_next_one_is_stored(
+def test_a_message_too_large_for_the_broker_is_told_as_such_and_the_next_one_is_stored(
     rabbit: Bench, events: Events
 ) -> None:
     journal = rabbit.journal()
-    assert rabbit.outcomes(journal, b"x" * (LARGEST + 1)) == [Outcome.UNKNOWN]
+    assert rabbit.outcomes(journal, b"x" * (LARGEST + 1)) == [Outcome.TOO_LARGE]
     rabbit.append(journal, b"y" * LARGEST)
     assert rabbit.read(journal).bodies(1) == [b"y" * LARGEST]
     events.wait("transport.publishing_refused")
