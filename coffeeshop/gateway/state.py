@@ -163,6 +163,7 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
 
 async def open_session_of(gateway: Gateway, session: uuid.UUID, producer: int = 0) -> Session:
     """The session, which takes input; raises `Problem` 404, 409, 410 or 503."""
+    gateway.check_broker()
     known = await session_of(gateway, session)
     if known.state != "open":
         raise over(known)

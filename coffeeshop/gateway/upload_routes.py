@@ -75,7 +75,6 @@ async def put_batch(
     At most 4 MiB. Number the batches of a table from 0. Sending the same batch again is harmless;
     sending other rows under the same number is refused (409).
     """
-    gateway.check_broker()
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
     if known.owner:
@@ -113,7 +112,6 @@ async def end_table(
 
     When every client ended every table, the session completes by itself.
     """
-    gateway.check_broker()
     known = await open_session_of(gateway, session, producer)
     before = known.tables.get((table, str(producer)))
     if before is not None and before != end.batches:
