@@ -47,11 +47,12 @@ fuzz: setup ## two minutes of fuzzing of the native scanner; FUZZ_SECONDS
 secrets: ## random credentials and folders for the containers
 	@sh scripts/secrets.sh
 
-up: secrets ## start the containers; COMPOSE_PROFILES=staged adds a process per stage
+up: ## start the containers; COMPOSE_PROFILES=staged adds a process per stage
 	docker compose up --detach --build --wait
+	@docker compose logs --no-log-prefix prepare
 
 down: ## stop the containers; the broker keeps its data
-	docker compose --profile staged --profile monitoring --profile client down
+	docker compose --profile staged --profile monitoring --profile client --profile token down
 
 logs: ## follow the containers' logs
 	docker compose --profile staged --profile monitoring logs --follow --tail 100

@@ -77,6 +77,8 @@ class BadData(CoffeeshopError):
         self.row = row
         self.column = column
         self.value = value
+        self.rows: tuple[BadData, ...] = ()
+        """The first bad rows there, this one among them, where more than one was looked for."""
         where = file or ""
         if line is not None:
             where += f", line {line}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal, get_args
 
 from coffeeshop.errors import CodecError, ProtocolError
@@ -22,7 +22,8 @@ class Record:
     no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.claims`. ``left``: the
     clients have ended every table and are gone, see `coffeeshop.departure`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
-    where the producer is not to be trusted.
+    where the producer is not to be trusted. ``at`` is when it was written, in seconds since 1970,
+    where somebody may ask for that; it is no part of what the record says.
     """
 
     kind: RecordKind
@@ -31,6 +32,7 @@ class Record:
     number: int
     body: bytes = b""
     digest: str = ""
+    at: float | None = field(default=None, compare=False)
 
     @property
     def id(self) -> str:
@@ -52,8 +54,9 @@ class Record:
             raise CodecError(f"not a record: {dict(headers)}") from error
         if kind not in get_args(RecordKind):
             raise CodecError(f"not a known kind of record: {kind}")
-        digest = str(headers.get("digest", ""))
-        return cls(kind, stream, producer, number, message.body, digest)  # type: ignore[arg-type]
+        digest, at = str(headers.get("digest", "")), headers.get("at_ms")
+        written = at / 1000 if isinstance(at, int) else None
+        return cls(kind, stream, producer, number, message.body, digest, written)  # type: ignore[arg-type]
 
     def headers(self) -> dict[str, str | int]:
         """The flat headers this record has on a broker."""
@@ -63,7 +66,11 @@ class Record:
             "producer": self.producer,
             "number": self.number,
         }
-        return {**headers, "digest": self.digest} if self.digest else headers
+        if self.digest:
+            headers["digest"] = self.digest
+        if self.at is not None:
+            headers["at_ms"] = round(self.at * 1000)
+        return headers
 
 
 @dataclass(frozen=True)

@@ -136,6 +136,7 @@ HELP = {
     "records_taken_total": "Records that tasks read, by stage, replays included.",
     "requests_refused_total": "Requests refused by this gateway because a limit was reached.",
     "restarts_total": "Actors that were restarted.",
+    "result_bytes": "Results of ended sessions that the broker keeps.",
     "result_bytes_sent_total": "Bytes of results sent by this gateway.",
     "results_sent_total": "Results sent by this gateway.",
     "rows_stored_total": "Rows stored by this gateway, by table.",

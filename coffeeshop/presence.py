@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,6 +27,11 @@ REMEMBERED = 10_000
 """Nodes."""
 MISSING = 10.0
 """Seconds of silence after which a node is no longer listed."""
+SETTLING = 2 * PERIOD + 1.0
+"""Seconds of listening after which it is known which nodes there are."""
+LOOK = 0.5
+EVERY_STAGE = frozenset(("worker", "all"))
+"""Types of nodes that take the tasks of every stage."""
 
 
 class Presence:
@@ -86,6 +92,33 @@ class Presence:
         self._under_way = False
 
 
+@dataclass(frozen=True)
+class _View:
+    """What all nodes say, put together."""
+
+    at: float
+    types: frozenset[str] = frozenset()
+    tasks: dict[str, Counter[str]] = field(default_factory=dict)
+    """By session and stage."""
+    is_whole: bool = True
+    """Whether every node that works tells of all its sessions."""
+
+
+def _view_of(words: list[dict[str, Any]], now: float) -> _View:
+    tasks: dict[str, Counter[str]] = {}
+    is_whole = True
+    for word in words:
+        match word.get("hosted"):
+            case {"all": bool(is_all), "sessions": dict(sessions)}:
+                is_whole &= is_all
+                for name, stages in sessions.items():
+                    tasks.setdefault(name, Counter()).update(stages)
+            case _:  # a gateway, or a node of an older release
+                is_whole &= word["types"] == ["gateway"]
+    types = frozenset(kind for word in words for kind in word["types"])
+    return _View(now, types, tasks, is_whole)
+
+
 @dataclass
 class NodeDirectory:
     """The nodes heard of lately. Thread-safe."""
@@ -98,9 +131,12 @@ class NodeDirectory:
     """When each node was heard of last, be it history."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _following: Following | None = None
+    _began: float = float("inf")
+    _view: _View = field(default_factory=lambda: _View(float("-inf")))
 
     def start(self) -> None:
         """Begin to listen. Blocks until the journal is there."""
+        self._began = self.now()
         self.transport.declare_journal(NODES, max_bytes=NODES_BYTES)
         self._following = Following(self.transport, NODES, self._deliver, lambda: None, window=64)
 
@@ -121,6 +157,25 @@ class NodeDirectory:
                 for _, (heard, word) in sorted(self._heard.items())
             ]
 
+    def unserved(self, stages: Sequence[str]) -> list[str]:
+        """Those stages whose tasks no node takes; none until nodes had time to say so."""
+        if self.now() - self._began < SETTLING:
+            return []
+        types = self._looked().types
+        return [] if types & EVERY_STAGE else [stage for stage in stages if stage not in types]
+
+    def tasks_of(self, session: str) -> dict[str, int] | None:
+        """How many tasks of a session nodes work on, by stage; None where nodes do not tell."""
+        view = self._looked()
+        return dict(view.tasks.get(session, {})) if view.is_whole else None
+
+    def _looked(self) -> _View:
+        """What all nodes say, made anew at most every `LOOK` seconds: many ask."""
+        now, view = self.now(), self._view
+        if now - view.at > LOOK:
+            self._view = view = _view_of(self.all(), now)
+        return view
+
     def _deliver(self, delivery: Delivery) -> bool:
         try:
             word = json.loads(delivery.message.body)
@@ -139,4 +194,5 @@ class NodeDirectory:
             # disagree a little, and words that come one by one are new, whatever a clock says.
             if age < 60 or now - before > HISTORY:
                 self._heard[name] = (now, word)
+        self._view = _View(float("-inf"))
         return True

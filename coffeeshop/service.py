@@ -17,7 +17,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,6 +36,7 @@ from coffeeshop.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.stacks import show_stacks_on
 from coffeeshop.transport import Transport, connect, redacted
+from coffeeshop.transport.memory import MemoryTransport
 
 log = get_logger()
 TYPES = ("gateway", *STAGES, "worker", "all")
@@ -46,6 +47,8 @@ NO_BROKER = (
     "start RabbitMQ there (Debian: apt install rabbitmq-server), name another with --broker URL, "
     "or run everything in one process without it: coffeeshop serve"
 )
+IN_MEMORY = Limits(results=500, result_bytes=512 << 20)
+"""Where there is no broker: how many results this process keeps, and how large."""
 HARD_DEADLINE = 30.0
 """Seconds beyond ``drain_timeout`` after which a shutdown stops being graceful."""
 
@@ -218,7 +221,7 @@ class Service:
             self._options.host,
             self._options.port,
             csv_batch,
-            self._options.limits,
+            self._limits(transport),
             self._options.lifetimes,
             lambda: _is_connected(transport),
             self._options.access,
@@ -228,6 +231,17 @@ class Service:
         stack.callback(server.close)
         server.start()
         self.port = server.port
+
+    def _limits(self, transport: Transport) -> Limits:
+        """Those of the options; what is kept in this process's memory is kept within bounds."""
+        limits = self._options.limits
+        if not isinstance(transport, MemoryTransport):
+            return limits
+        return replace(
+            limits,
+            results=min(limits.results, IN_MEMORY.results),
+            result_bytes=min(limits.result_bytes, IN_MEMORY.result_bytes),
+        )
 
     def _is_ready(self, transport: Transport) -> bool:
         return self._ready.is_set() and _is_connected(transport)

@@ -79,7 +79,8 @@ def _members(document: Json, operation: Json) -> Iterator[str]:
     schema = content.get("application/json", {}).get("schema")
     if schema is None:
         return
-    known = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    named = schema["$ref"] if "$ref" in schema else schema["anyOf"][0]["$ref"]  # may be left out
+    known = document["components"]["schemas"][named.rpartition("/")[2]]
     for name, member in known["properties"].items():
         needed = "" if name in known.get("required", ()) else " (optional)"
         yield f"`{name}` | {_value(member)}{needed} | {member.get('description', '')}"
@@ -126,7 +127,7 @@ def _value(schema: Json) -> str:
         if low is not None:
             text += f" from {low:g}" + ("" if high is None else f" to {high:g}")
     default = schema.get("default")
-    return text if default in (None, "") else f"{text}; default `{default}`"
+    return text if default in (None, "", []) else f"{text}; default `{default}`"
 
 
 def _table(head: str, rows: Iterator[str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 #!/bin/sh
-# What compose.yaml needs beside the checkout: random credentials for the broker, tokens for the
-# gateway, the folders it mounts, and in .env who the results shall belong to. Leaves alone what is
-# there already: a broker keeps the password of its first start on its volume.
+# Random credentials for the broker and tokens for the gateway, in deploy/secrets or in the folder
+# that is named. Without a name also the folders that compose.yaml mounts, and in .env who the
+# results shall belong to. Leaves alone what is there already: a broker keeps the password of its
+# first start on its volume.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -24,7 +25,7 @@ token() {
     echo "$1 $2 sha256:$(tr -d '\n' <"$secrets/$1_token" | sha256)"
 }
 
-secrets=deploy/secrets
+secrets=${1:-deploy/secrets}
 url=$secrets/broker_url
 user=$secrets/rabbitmq_user.conf
 
@@ -50,9 +51,12 @@ fi
 # Of Grafana, in the profile `monitoring`, whose user is admin.
 [ -s "$secrets/grafana_password" ] || random | keep "$secrets/grafana_password"
 
+[ $# = 0 ] || exit 0
 mkdir -p .data results
 if [ "$(id -u)" = 0 ]; then
-    find results -prune -user root -exec chown 1000:1000 {} + # the client never runs as root
-elif [ ! -e .env ]; then
-    printf 'USER_ID=%s\nGROUP_ID=%s\n' "$(id -u)" "$(id -g)" >.env
+    # The client never runs as root, and a run of `make try` as root may have been here before.
+    find results -user root -exec chown 1000:1000 {} +
+elif ! grep -qs '^USER_ID=' .env; then
+    [ ! -s .env ] || [ -z "$(tail -c 1 .env)" ] || echo >>.env
+    printf 'USER_ID=%s\nGROUP_ID=%s\n' "$(id -u)" "$(id -g)" >>.env
 fi

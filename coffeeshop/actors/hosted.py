@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import islice
 from queue import Queue
 from typing import Any
 
@@ -19,6 +20,8 @@ from coffeeshop.transport import Transport
 
 log = get_logger()
 ANSWER_TIMEOUT = 5.0
+MOST_TOLD = 100
+"""Sessions whose tasks a node tells of: it does so every two seconds."""
 STOP_TIMEOUT = 30.0
 
 
@@ -47,12 +50,19 @@ class HostedNode:
         return found
 
     def figures(self) -> dict[str, Any]:
-        """Figures for metrics and for the list of nodes; ``stages`` has the tasks of each."""
+        """Figures for metrics and for the list of nodes; ``stages`` has the tasks of each.
+
+        ``hosted`` has them by session: of all sessions or, where that is a lot, of some.
+        """
         hosted = self.hosted()
         return {
             "sessions": len(hosted.sessions),
             "tasks": len(hosted.tasks),
             "stages": _by_stage(hosted.tasks),
+            "hosted": {
+                "sessions": dict(islice(hosted.by_session.items(), MOST_TOLD)),
+                "all": len(hosted.by_session) <= MOST_TOLD,
+            },
             "actors": len(_actors()),
             "restarts_total": hosted.restarts,
             "tasks_settled_total": hosted.settled,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,6 +57,8 @@ class Hosted:
     """What its tasks took, by stage."""
     feeding: Mapping[TaskId, tuple[str, float]] = field(default_factory=dict)
     """What each task is at, and for how many seconds."""
+    by_session: Mapping[str, Mapping[str, int]] = field(default_factory=dict, compare=False)
+    """How many tasks of each stage, by session."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,10 @@ class NodeSupervisor(Supervisor):
                 self._settled_in_all,
                 self._care.work.taken(),
                 self._care.at_work(self.clock.now()),
+                {
+                    name: Counter(task.stage for task in each.tags)
+                    for name, each in self._sessions.items()
+                },
             )
         return super().on_receive(message)
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from coffeeshop import tracing
@@ -15,7 +16,7 @@ from coffeeshop.claims import Verdict
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.departure import Departure
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Record, SessionSpec, TaskId
+from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.task import Output, TaskCore
 from coffeeshop.transport import (
     REFUSED,
@@ -210,7 +211,7 @@ class TaskActor(SupervisedActor):
             self._say_end(record)
         for output in outputs:
             self._next_output += 1
-            self._pending[self._next_output] = output
+            self._pending[self._next_output] = self._dated(output)
             self._send(self._next_output)
         self._credit_due += 1
         self._go_on()
@@ -223,6 +224,12 @@ class TaskActor(SupervisedActor):
             # Beside the attempt, not under it: an attempt that is killed tells nobody of itself.
             tracing.record("result built", {**self._about, **rows}, self._traceparent, began)
         return outputs
+
+    def _dated(self, output: Output) -> Output:
+        """The end of a result says when it was reached."""
+        if output.record.kind != "eof" or output.journal != out_journal(self._task.session):
+            return output
+        return replace(output, record=replace(output.record, at=time.time()))
 
     def _send(self, number: int) -> None:
         output = self._pending[number]

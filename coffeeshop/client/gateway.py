@@ -148,12 +148,18 @@ class GatewayClient:
         found = self._json("GET", "/v1/overview", params={"limit": 1}).get("you")
         return found if isinstance(found, dict) else {}
 
-    def sessions(self, state: str | None = None, limit: int = 100) -> list[dict[str, Any]]:
-        """The newest sessions, page after page up to ``limit``."""
+    def sessions(
+        self, state: str | None = None, limit: int = 100, search: str = ""
+    ) -> list[dict[str, Any]]:
+        """The newest sessions, page after page up to ``limit``.
+
+        ``search``: words that must occur in name, id, owner, plan or reason.
+        """
         found: list[dict[str, Any]] = []
         after: str | None = None
         while len(found) < limit:
-            wanted = {"state": state, "after": after, "limit": min(limit - len(found), 1000)}
+            size = min(limit - len(found), 1000)
+            wanted = {"state": state, "q": search or None, "after": after, "limit": size}
             params = {key: value for key, value in wanted.items() if value is not None}
             page = self._json("GET", "/v1/sessions", params=params)
             found.extend(page["sessions"])
@@ -191,13 +197,16 @@ class GatewayClient:
         """Ask for a session's end."""
         return self._json("POST", f"{_path(session)}/cancel")
 
-    def cancel_soon(self, session: str, patience: float) -> None:
+    def cancel_soon(self, session: str, patience: float, why: dict[str, Any] | None = None) -> None:
         """`cancel` for somebody who leaves: with a patience, and a time for the answer, of its own.
 
-        Raises as `cancel` does."""
-        self._request(
-            "POST", f"{_path(session)}/cancel", patience=patience, timeout=httpx.Timeout(patience)
-        )
+        ``why`` is the request's body: kind, reason, bad rows. Raises as `cancel` does."""
+        path, limit = f"{_path(session)}/cancel", httpx.Timeout(patience)
+        self._request("POST", path, patience=patience, timeout=limit, json=why or {})
+
+    def keep(self, session: str, seconds: float) -> dict[str, Any]:
+        """Have its results kept for that long from now."""
+        return self._json("POST", f"{_path(session)}/keep", json={"seconds": seconds})
 
     def delete(self, session: str) -> None:
         """Remove a session and its results."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -30,6 +31,9 @@ from coffeeshop.client.values import (
 from coffeeshop.errors import BadData
 from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.schema import NULLS, Column, Kind, Table, in_bounds
+
+MOST_BAD_ROWS = 10
+"""Rows that a complaint names."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,17 @@ def read(block: Block, late: Late = NOTHING_LATE, *, skip_bad_rows: bool = False
     """The block's rows as they travel: by the native scanner where it can, else by `parse`.
 
     Whole numbers may be narrowed as `codec.encode` does it, and the texts that ``late`` leaves out
-    are nulls. Raises what `parse` raises.
+    are nulls. Raises what `parse` raises, with the first bad rows of the block.
     """
     if block.dialect == PLAIN:
         scanned = scan(block.table, block.columns, block.body, late)
         if scanned is not None:
             return Parsed(block.table, scanned, (), _doubts(block, scanned))
-    parsed = parse(block, skip_bad_rows=skip_bad_rows)
+    try:
+        parsed = parse(block, skip_bad_rows=skip_bad_rows)
+    except BadData as error:
+        error.rows = bad_rows(block, MOST_BAD_ROWS)
+        raise
     return replace(parsed, batch=late.withheld(parsed.batch))
 
 
@@ -87,6 +95,13 @@ def parse(block: Block, *, skip_bad_rows: bool = False) -> Parsed:
     table = pa.Table.from_batches(good, block.table.schema).combine_chunks()
     batches = table.to_batches() or [pa.RecordBatch.from_pylist([], block.table.schema)]
     return Parsed(block.table, batches[0], tuple(bad), _doubts(block, batches[0]))
+
+
+def bad_rows(block: Block, most: int) -> tuple[BadData, ...]:
+    """What is wrong with the block's first bad rows, at most so many of them."""
+    pieces = _sorted_out(block, list(rows(bytes(block.body))))
+    bad = (piece for piece in pieces if not isinstance(piece, pa.RecordBatch))
+    return tuple(_complaint(block, *piece) for piece in islice(bad, most))
 
 
 def _doubts(block: Block, batch: pa.RecordBatch) -> tuple[str, ...]:

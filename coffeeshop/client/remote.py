@@ -10,6 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,6 +21,7 @@ from coffeeshop.client.gateway import Event, GatewayClient
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
+    BadData,
     Cancelled,
     CoffeeshopError,
     SessionFailed,
@@ -253,7 +255,8 @@ def analyse(
             raise  # it has ended already
         except BaseException as error:
             if not (isinstance(error, KeyboardInterrupt) and keep_on_interrupt(spec.id)):
-                _cancel(client, spec.id, LAST_PATIENCE if _over(deadline) else CANCEL_PATIENCE)
+                why = why_given_up(late(spec.id, timeout) if _over(deadline) else error, folder)
+                _cancel(client, spec.id, why, LAST_PATIENCE if _over(deadline) else CANCEL_PATIENCE)
             if isinstance(error, Unreachable) and _over(deadline):
                 raise late(spec.id, timeout) from error
             raise
@@ -267,9 +270,47 @@ def analyse(
         return uploaded, tables, (*uploaded.warnings, *warnings_of(tables))
 
 
-def _cancel(client: GatewayClient, session: str, patience: float = CANCEL_PATIENCE) -> None:
+def why_given_up(error: BaseException, folder: DataFolder) -> dict[str, Any]:
+    """What a gateway is told when this ends a session that its client cannot go on with."""
+    if isinstance(error, KeyboardInterrupt | SystemExit):
+        return {"kind": "cancelled", "reason": "interrupted by the client"}
+    if isinstance(error, SessionTimeout):
+        return {"kind": "cancelled", "reason": f"the client waits no longer: {error}"[:1000]}
+    if not isinstance(error, BadData):
+        return {"kind": "client_failed", "reason": f"the client failed: {error}"[:1000]}
+    where = _file_in(folder, error.file)
+    short = BadData(
+        error.reason, file=where, line=error.line, column=error.column, value=error.value
+    )
+    rows = [_bad_row(row, folder) for row in error.rows or (error,)]
+    return {"kind": "bad_data", "reason": str(short)[:1000], "bad_rows": rows}
+
+
+def _bad_row(error: BadData, folder: DataFolder) -> dict[str, Any]:
+    return {
+        "file": (_file_in(folder, error.file) or "")[:300],
+        "line": error.line,
+        "column": error.column and error.column[:100],
+        "value": error.value and error.value[:200],
+        "reason": error.reason[:500],
+    }
+
+
+def _file_in(folder: DataFolder, file: str | None) -> str | None:
+    """A file's path as it is within its folder: where that is tells nobody else anything."""
+    if file is None or not Path(file).is_relative_to(folder.path):
+        return file
+    return str(Path(file).relative_to(folder.path))
+
+
+def _cancel(
+    client: GatewayClient,
+    session: str,
+    why: dict[str, Any],
+    patience: float = CANCEL_PATIENCE,
+) -> None:
     try:
-        client.cancel_soon(session, patience)
+        client.cancel_soon(session, patience, why)
     except CoffeeshopError as error:
         # What led here is the better reason to give; the gateway aborts a session by itself.
         log.warning("client.not_cancelled", session=session, reason=str(error))

@@ -36,7 +36,19 @@ class Bars(Protocol):
 def bars_of(folder: DataFolder, *, enabled: bool) -> Bars:
     """Bars where standard error is a terminal that can be redrawn; nothing at all elsewhere."""
     drawn = enabled and is_redrawn(sys.stderr)
-    return DrawnBars(folder, console(stderr=True)) if drawn else NoBars()
+    if drawn:
+        return DrawnBars(folder, console(stderr=True))
+    return Lines() if enabled else NoBars()
+
+
+def word_of_workers(event: Event) -> str:
+    """What is said of the workers, if that is what an event is about."""
+    match event.name:
+        case "waiting":
+            return f"{event.data.get('reason', 'No worker is running')}."
+        case "working":
+            return "A worker is there: the analysis goes on."
+    return ""
 
 
 class NoBars:
@@ -53,6 +65,15 @@ class NoBars:
 
     def event(self, event: Event) -> None:
         """Nothing."""
+
+
+class Lines(NoBars):
+    """Says on standard error what is to be known now: that nobody works."""
+
+    def event(self, event: Event) -> None:
+        """Print what is said of workers."""
+        if words := word_of_workers(event):
+            console(stderr=True).print(words, highlight=False, soft_wrap=True)
 
 
 class DrawnBars:
@@ -88,7 +109,9 @@ class DrawnBars:
         self._progress.stop()
 
     def event(self, event: Event) -> None:
-        """Show the queries that are answered."""
+        """Show the queries that are answered, and what is said of workers."""
+        if words := word_of_workers(event):
+            self._progress.console.print(words, highlight=False, soft_wrap=True)
         if event.name == "result":
             self._answered += 1
             if self._answers is None:

@@ -90,14 +90,22 @@ def _mode(as_json: bool, ids: bool) -> str:
 @_command(
     ("the newest twenty", "coffeeshop sessions"),
     ("ids of those that failed", "coffeeshop sessions --state failed -q"),
+    ("those of one data set", "coffeeshop sessions --search malls"),
 )
 @click.option("--state", type=Choice(STATES))
+@click.option("--search", default="", help="Words that name, id, owner, plan or reason contain.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @click.option("--wide", is_flag=True, help="Whole ids, plans, and times to the second.")
 @_quiet_option
 @_json_option
 def sessions(
-    client: GatewayClient, state: str | None, limit: int, wide: bool, ids: bool, as_json: bool
+    client: GatewayClient,
+    state: str | None,
+    search: str,
+    limit: int,
+    wide: bool,
+    ids: bool,
+    as_json: bool,
 ) -> None:
     """List sessions, newest first.
 
@@ -105,7 +113,7 @@ def sessions(
     """
     from coffeeshop.commands import remote
 
-    remote.sessions(client, state, limit, _mode(as_json, ids), wide=wide)
+    remote.sessions(client, state, limit, _mode(as_json, ids), wide=wide, search=search)
 
 
 @_command(
@@ -188,6 +196,24 @@ def cancel(client: GatewayClient, session: str, ids: bool, as_json: bool) -> Non
 
 
 @_command(
+    ("for a week from now", "coffeeshop keep ID"),
+    ("for a month", "coffeeshop keep ID --days 30"),
+    short="Keep a session's results longer.",
+)
+@click.argument("session", type=SessionId("completed"))
+@click.option(
+    "--days", type=click.FloatRange(min=0), default=7.0, show_default=True, help="From now on."
+)
+@_quiet_option
+@_json_option
+def keep(client: GatewayClient, session: str, days: float, ids: bool, as_json: bool) -> None:
+    """Keep the results of a SESSION at least so long; they are deleted afterwards."""
+    from coffeeshop.commands import remote
+
+    remote.keep(client, session, days, _mode(as_json, ids))
+
+
+@_command(
     ("all gateways and workers", "coffeeshop nodes"),
     ("as JSON", "coffeeshop nodes --json"),
 )
@@ -213,5 +239,5 @@ def doctor(client: GatewayClient, as_json: bool) -> None:
     run(client, as_json)
 
 
-OF_SESSIONS: tuple[click.Command, ...] = (watch, results, cancel, sessions)
+OF_SESSIONS: tuple[click.Command, ...] = (watch, results, keep, cancel, sessions)
 OF_SYSTEM: tuple[click.Command, ...] = (status, nodes, doctor)

@@ -73,9 +73,9 @@ from coffeeshop.settings import Settings, set_up_logging
 @click.option(
     "--result-ttl",
     type=Seconds(),
-    default=3600.0,
-    show_default=True,
-    help="Seconds to keep results after a session ended.",
+    default=604_800.0,
+    show_default="604800, a week",
+    help="Seconds to keep results after a session ended; see `coffeeshop keep`.",
 )
 @click.option(
     "--session-ttl",
@@ -117,7 +117,21 @@ from coffeeshop.settings import Settings, set_up_logging
     type=click.IntRange(min=1),
     default=2000,
     show_default=True,
-    help="Most sessions of one client, including ended ones with results.",
+    help="Most sessions of one client, with ended ones; above, the oldest results go early.",
+)
+@click.option(
+    "--max-results",
+    type=click.IntRange(min=1),
+    default=5000,
+    show_default=True,
+    help="The same, of all clients.",
+)
+@click.option(
+    "--max-result-mib",
+    type=click.IntRange(min=1),
+    default=16_384,
+    show_default=True,
+    help="Most results that the broker keeps; above, the oldest go early.",
 )
 @click.option(
     "--broker-files",
@@ -146,6 +160,8 @@ def run_node(
     max_sessions_per_token: int,
     max_journal_mib_per_token: int,
     max_results_per_token: int,
+    max_results: int,
+    max_result_mib: int,
     broker_files: int,
     tracing: bool,
     verbosity: str | None,
@@ -180,6 +196,8 @@ def run_node(
                 client_journals=max_journal_mib_per_token << 20,
                 client_results=max_results_per_token,
                 broker_files=broker_files,
+                results=max_results,
+                result_bytes=max_result_mib << 20,
             ),
             Lifetimes(client_timeout, result_ttl, session_ttl),
             allowed,

@@ -38,10 +38,16 @@ class Wish:
 
 
 def sessions(
-    client: GatewayClient, state: str | None, limit: int, mode: str, *, wide: bool = False
+    client: GatewayClient,
+    state: str | None,
+    limit: int,
+    mode: str,
+    *,
+    wide: bool = False,
+    search: str = "",
 ) -> None:
     """List sessions, newest first. ``mode``: table, json or ids. ``wide``: ids and times whole."""
-    found = client.sessions(state, limit)
+    found = client.sessions(state, limit, search)
     if not _print_plainly(found, mode):
         length = None if wide else short_length([each["id"] for each in found])
         table = _table("session", "folder", "state", *(("plan",) if wide else ()), "started")
@@ -61,7 +67,10 @@ def sessions(
                 f"{each['input_bytes'] / 1e6:,.1f}",
                 _cell(each["reason"]),
             )
-        _print(table, "no sessions; start one with: coffeeshop submit FOLDER --gateway URL")
+        kind = "" if state is None else f"{state} "
+        looked = f" with {search!r}" if search.strip() else ""
+        start = "" if kind or looked else "; start one with: coffeeshop submit FOLDER --gateway URL"
+        _print(table, f"no {kind}sessions{looked}{start}")
 
 
 def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
@@ -76,13 +85,14 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
             for name, ended in value.items():
                 words = _of_table(ended, found["producers"])
                 table.add_row(_cell(name.replace("_", " ")), words)
-        elif value == "":
-            continue  # no name, no owner, no reason
+        elif value in ("", []) or key == "bad_rows" or isinstance(value, dict):
+            continue  # no name, no owner, no reason; what is shown elsewhere
         elif isinstance(value, list):
             table.add_row(_cell(key), _cell(", ".join(map(str, value)) or "none yet"))
         else:
             table.add_row(_cell(_word(key)), _cell(_shown(key, value)))
     console().print(table)
+    print_bad_rows(found)
 
 
 def _of_table(ended: dict[str, int], producers: int) -> str:
@@ -171,6 +181,30 @@ def cancel(client: GatewayClient, session: str, mode: str) -> None:
     print(texts.get(mode, f"{session} {shown(state)}"))
 
 
+def keep(client: GatewayClient, session: str, days: float, mode: str) -> None:
+    """Have a session's results kept that long from now. ``mode``: table, json or ids."""
+    known = client.keep(session, days * 86_400)
+    until = known["expires_at"] or known["kept_until"]
+    if mode == "json":
+        print(json.dumps({"session": session, "expires_at": until}))
+    elif mode == "ids":
+        print(session)
+    else:
+        print(f"{session} is kept until {_moment(until)}")
+
+
+def print_bad_rows(known: dict[str, Any]) -> None:
+    """On standard error: the rows for which a session was refused, if that is why it ended."""
+    rows = known.get("bad_rows", ())
+    if not rows:
+        return
+    table = _table("file", "line", "column", "value", "what is wrong")
+    for row in rows:
+        cells = (row["file"], row["line"] or "", row["column"] or "", row["value"] or "")
+        table.add_row(*(_cell(str(cell)) for cell in (*cells, row["reason"])))
+    console(stderr=True).print(table)
+
+
 def nodes(client: GatewayClient, mode: str) -> None:
     """List the nodes heard of lately. ``mode``: table, json or ids."""
     found = client.nodes()
@@ -242,6 +276,8 @@ def ago(seconds: float) -> str:
 
 
 def _shown(key: str, value: Any) -> str:
+    if key == "kept_until":
+        return "no" if value is None else _moment(value)
     if key.endswith("_at"):
         return "not yet" if value is None else _moment(value)
     if key.endswith("_seconds") and value is not None:

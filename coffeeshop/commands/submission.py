@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +68,7 @@ def submit(options: Submission) -> None:
     folder = open_folder(path)
     session, producer = session_of(options)
     output = options.output or Path("results") / path.resolve().name
+    options = _placed(options, output)
     _check_places(options, output, folder)
     completed: Completed | None
     with bars_of(folder, enabled=options.verbosity == "normal") as bars:
@@ -118,6 +119,14 @@ def _folder(options: Submission) -> Path:
         if options.folder is None:
             error.hint = "name one: coffeeshop submit FOLDER (a path, or one of these names)"
         raise
+
+
+def _placed(options: Submission, output: Path) -> Submission:
+    if options.report is None:
+        return options
+    from coffeeshop.report import place_of
+
+    return replace(options, report=place_of(options.report, output))
 
 
 def _check_places(options: Submission, output: Path, folder: DataFolder) -> None:

@@ -14,7 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.client.gateway import ENDS, Event, GatewayClient
-from coffeeshop.commands.remote import COLOURS, QUERIES, raise_unless_completed
+from coffeeshop.commands.remote import (
+    COLOURS,
+    QUERIES,
+    print_bad_rows,
+    raise_unless_completed,
+)
 from coffeeshop.terminal import console, hint, is_redrawn, shown
 
 SHOWN_EVENTS = 5
@@ -86,6 +91,8 @@ def watch(client: GatewayClient, session: str, mode: str) -> None:
         )
     else:
         last = _told(client.events(session), _teller(mode, screen))
+    if last.name == "failed" and mode == "table":
+        print_bad_rows(client.session(session))
     raise_unless_completed(last.name, str(last.data.get("reason", "")))
     if mode == "ids":
         print(session)
@@ -95,6 +102,10 @@ def watch(client: GatewayClient, session: str, mode: str) -> None:
 
 def words_of(event: Event) -> str:
     """An event on one line."""
+    if event.name == "waiting":
+        return f"{event.name:<14} {event.data.get('reason', '')}"
+    if event.name == "working":
+        return f"{event.name:<14} a worker is there"
     words = " ".join(f"{key}={value}" for key, value in event.data.items())
     return shown(f"{event.name:<14} {words}")
 

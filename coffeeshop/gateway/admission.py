@@ -21,6 +21,7 @@ REASONS = (
     "in_memory",
     "open_sessions",
     "journals",
+    "results",
     "client_sessions",
     "client_journals",
     "client_results",
@@ -48,8 +49,12 @@ class Limits:
     """Open sessions of one name in the tokens file. Without tokens nobody has a name."""
     client_journals: int = 16 << 30
     """Input kept by the broker for one name above which no batch and no session is taken of it."""
+    results: int = 5000
+    """Sessions, open or with results: each of them has at least one stream."""
     client_results: int = 2000
-    """Sessions of one name, open or with results: each of them has at least one stream."""
+    """The same, of one name."""
+    result_bytes: int = 16 << 30
+    """Results kept by the broker above which no session is opened."""
     answers: int = 256 << 20
     """Answers in memory, not yet sent, above which none is built."""
     client_answers: int = 64 << 20
@@ -106,8 +111,13 @@ class Admission:
             if left > 0:  # bodies of 0 bytes leave no entry behind
                 self._by_session[session] = left
 
-    def session(self, open_sessions: int, journal_bytes: int) -> None:
-        """Room for one session more; raises `Problem` 503."""
+    def session(
+        self, open_sessions: int, journal_bytes: int, kept: int = 0, result_bytes: int = 0
+    ) -> None:
+        """Room for one session more; raises `Problem` 503.
+
+        ``kept`` sessions are open or have results, which have ``result_bytes``.
+        """
         if open_sessions >= self.limits.open_sessions:
             self._refuse(
                 "open_sessions",
@@ -120,6 +130,12 @@ class Admission:
                 "and the gateway allows no more"
             )
             self._refuse("journals", 503, detail)
+        if kept >= self.limits.results or result_bytes >= self.limits.result_bytes:
+            detail = (
+                f"{kept} sessions with {result_bytes} bytes of results are kept, and none of them "
+                "may go yet: delete some"
+            )
+            self._refuse("results", 503, detail)
 
     def files(self, known: list[Session], new: SessionSpec, *, failed: bool = False) -> None:
         """Room for the broker's files of one session more; raises `Problem` 503.
@@ -151,8 +167,8 @@ class Admission:
             self._refuse("client_sessions", 429, detail, QUOTA_RETRY)
         if owner and len(kept) >= self.limits.client_results:
             detail = (
-                f"{owner} has {len(kept)} sessions, with those whose results are kept, the most "
-                "allowed: wait until results expire, or delete some"
+                f"{owner} has {len(kept)} sessions, those with results included, and may have "
+                "no more, and none of them may go yet: delete some"
             )
             self._refuse("client_results", 429, detail, QUOTA_RETRY)
         self.client_input(owner, theirs)

@@ -12,6 +12,7 @@ from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.gateway.answers import probe
 from coffeeshop.gateway.results import PROBE, Failed, ResultFold, Terminal
+from coffeeshop.gateway.state import without_workers
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Delivery, Message, Transport, dropped_before, loss
 
@@ -50,9 +51,11 @@ class Narrator:
             terminal = self._fold.feed(record)
         except (CoffeeshopError, KeyError) as error:
             terminal = self._fold.terminal = Failed(f"the results cannot be read: {error}")
+            return _end(terminal)
         new = [query for query in self._fold.complete if query not in self._told]
         self._told.update(new)
-        return [("result", {"query": query}) for query in new] + _end(terminal)
+        dated = {} if record.at is None else {"at": record.at}
+        return [("result", {"query": query, **dated}) for query in new] + _end(terminal)
 
 
 def _note(record: Record) -> list[Event]:
@@ -78,13 +81,15 @@ async def event_stream(
     stopping: Callable[[], bool],
     last_word: Callable[[], Awaitable[Event]],
     has_ended: Callable[[], bool] = lambda: False,
+    waits_for: Callable[[], list[str]] = list,
 ) -> AsyncGenerator[bytes, None]:
     """The events of the records behind offset ``after``, until the terminal one.
 
     A journal that lost records ends in ``failed``, with that reason.
 
     Ends early when ``stopping`` says so: the client goes on at another replica. When the journal
-    is gone ``last_word`` says the event to end with.
+    is gone ``last_word`` says the event to end with. While ``waits_for`` names stages that no node
+    runs, an event ``waiting`` says so, then one ``working`` that they are run; these have no id.
     """
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[tuple[bytes, bool] | None] = asyncio.Queue()
@@ -111,6 +116,7 @@ async def event_stream(
         yield b"retry: 1000\n\n"
         ended = False
         silent = 0.0
+        lacking: list[str] = []
         while not ended and not stopping():
             try:
                 told = await asyncio.wait_for(heard.get(), LOOK_UP)
@@ -118,7 +124,11 @@ async def event_stream(
                 silent += LOOK_UP
                 if silent_from_the_start and silent == PROBE_AFTER and has_ended():
                     probe(transport, spec)
-                if silent >= KEEPALIVE:
+                before, lacking = lacking, waits_for()
+                if lacking != before:
+                    silent = 0.0
+                    yield sse([_of_workers(lacking)], None)
+                elif silent >= KEEPALIVE:
                     silent = 0.0
                     yield b": nothing new\n\n"
                 continue
@@ -138,6 +148,12 @@ async def event_stream(
 async def only_event(last_word: Callable[[], Awaitable[Event]]) -> AsyncGenerator[bytes, None]:
     """The one event of a session of which no journal tells."""
     yield sse([await last_word()], None)
+
+
+def _of_workers(lacking: list[str]) -> Event:
+    if lacking:
+        return "waiting", {"stages": lacking, "reason": without_workers(lacking)}
+    return "working", {}
 
 
 def sse(events: list[Event], offset: int | None) -> bytes:

@@ -17,7 +17,9 @@ FactKind = Literal[
     "declared",
     "alive",
     "table_ended",
+    "bad_rows",
     "ended",
+    "kept",
     "released",
     "expired",
     "mended",
@@ -27,6 +29,8 @@ FactKind = Literal[
 it hears that it hears; the others are of a session. ``released`` and
 ``expired`` name the journals the broker could not let go of, ``mended`` one that it since has.
 ``restated`` repeats what is known of a session, for who begins to read when older facts are gone.
+``bad_rows`` names the rows for which a client gives a session up; the end follows. ``kept`` is the
+moment before which nobody deletes the results.
 """
 State = Literal["open", "completed", "failed", "cancelled", "aborted"]
 _KINDS = get_args(FactKind)
@@ -72,6 +76,11 @@ def _makes_sense(fact: Fact) -> bool:
             )
         case "ended":
             return fact.fields.get("state") in _ENDS
+        case "bad_rows":
+            rows = fact.fields.get("rows")
+            return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        case "kept":
+            return isinstance(fact.fields.get("until"), int | float)
         case "mended":
             return isinstance(fact.fields.get("journal"), str)
         case "restated":

@@ -19,10 +19,18 @@ class Lifetimes:
 
     client_timeout: float = 60.0
     """Without a batch or a heartbeat: aborted, unless all that was announced is there."""
-    result_ttl: float = 3600.0
-    """After its end: the results are deleted."""
+    result_ttl: float = 7 * DAY
+    """After its end: the results are deleted, unless somebody asked to keep them longer."""
     session_ttl: float = 86_400.0
     """After its beginning: aborted, whatever it waits for."""
+    longest_keep: float = 90 * DAY
+    """For which somebody may ask to keep results, from then on."""
+
+    def expires_at(self, session: Session) -> float | None:
+        """When an ended session and its results are deleted, in seconds since 1970."""
+        if session.ended is None:
+            return None
+        return max(session.ended + self.result_ttl, session.kept_until)
 
     def silent(self, session: Session, replica: str, now: float) -> bool:
         """Whether its client was not heard of for so long that ``replica`` is to do something.

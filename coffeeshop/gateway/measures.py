@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.reconciling import STEPS
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QUERIES, Gateway
@@ -19,7 +20,7 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
     """Figures for `metrics.render`, of this replica and of the sessions it knows of."""
     sessions = gateway.chronicle.all()
     return {
-        **_of_sessions(sessions, gateway.sessions.wall(), gateway.sessions.lifetimes.result_ttl),
+        **_of_sessions(sessions, gateway.sessions.wall(), gateway.sessions.lifetimes),
         **_of_flow(gateway),
         "sessions_ended_total": By(
             "state", {state: gateway.chronicle.ended[state] for state in STATES[1:]}
@@ -38,10 +39,10 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
     }
 
 
-def _of_sessions(sessions: list[Session], wall: float, result_ttl: float) -> dict[str, Any]:
+def _of_sessions(sessions: list[Session], wall: float, lifetimes: Lifetimes) -> dict[str, Any]:
     uploaded = [each for each in sessions if each.state == "open" and each.uploaded]
     ended = [each for each in sessions if each.ended is not None]
-    overdue = [each for each in ended if wall - (each.ended or wall) > result_ttl]
+    overdue = [each for each in ended if wall > (lifetimes.expires_at(each) or wall)]
     by_state = {state: sum(each.state == state for each in sessions) for state in STATES}
     return {
         "sessions_by_state": By("state", by_state),
@@ -49,6 +50,7 @@ def _of_sessions(sessions: list[Session], wall: float, result_ttl: float) -> dic
         "sessions_unexpired": len(overdue),
         "oldest_uploaded_session_seconds": max((wall - s.created for s in uploaded), default=0.0),
         "journal_bytes": sum(each.journal_bytes for each in sessions),
+        "result_bytes": sum(each.result_bytes for each in sessions),
     }
 
 

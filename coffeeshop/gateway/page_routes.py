@@ -14,13 +14,22 @@ from starlette.responses import Response
 from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.gateway.access import caller
 from coffeeshop.gateway.answers import read_result
+from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.operation_routes import figures
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.result_routes import RESULT_TIMEOUT, result
-from coffeeshop.gateway.state import QUERIES, Gateway, QueryName, SessionId, The, session_of
-from coffeeshop.plan import plan_named
+from coffeeshop.gateway.state import (
+    QUERIES,
+    Gateway,
+    QueryName,
+    SessionId,
+    The,
+    session_of,
+    without_workers,
+)
+from coffeeshop.plan import STAGES, plan_named
 
 CSP = "; ".join(
     (
@@ -66,25 +75,59 @@ async def static(path: str, known: Known = None) -> Response:
 
 @router.get("/v1/overview")
 async def overview(
-    gateway: The, limit: Annotated[int, Query(ge=1, le=1000)] = 50
+    gateway: The,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 50,
+    state: State | None = None,
+    q: SearchText = "",
 ) -> dict[str, Any]:
-    """Everything the first page shows to who asks: the newest sessions, and all open ones."""
-    newest = sorted(gateway.visible_sessions(), key=lambda each: each.created, reverse=True)
-    shown = [s for place, s in enumerate(newest) if place < limit or s.state == "open"]
+    """Everything the first page shows to who asks: the newest sessions of that state with that
+    text, how many there are, and what flows in all open ones.
+    """
+    visible = gateway.visible_sessions()
+    listing = Listing.of(visible, state, q)
+    is_open = [session for session in visible if session.state == "open"]
     return {
         "you": asdict(caller()),
         "status": figures(gateway),
-        "sessions_total": len(newest),
-        "sessions": [_shown(gateway, session) for session in shown],
+        "sessions_total": len(listing.sessions),
+        "counts": listing.counts,
+        "sessions": [_shown(gateway, session) for session in listing.sessions[:limit]],
+        "open": [_flowing(gateway, session) for session in is_open],
+        "trouble": _trouble(gateway, is_open),
         "nodes": gateway.visible_nodes(),
         "example": gateway.example is not None,
     }
 
 
+def _flowing(gateway: Gateway, session: Session) -> dict[str, Any]:
+    """As much of an open session as the pipeline shows."""
+    return {
+        "id": session.spec.id,
+        "state": session.state,
+        "plan": session.spec.plan,
+        "input_bytes": sum(session.taken.values()),
+        "journal_bytes": session.journal_bytes,
+        "results": gateway.complete(session),
+        "stages": _partitions(session),
+        "waits_for": gateway.waits_for(session),
+    }
+
+
+def _trouble(gateway: Gateway, is_open: list[Session]) -> str:
+    """What everybody is to know, whatever they look at; empty when all is well."""
+    lacking = {stage: None for session in is_open for stage in gateway.waits_for(session)}
+    if lacking:
+        return without_workers(list(lacking)) + "."
+    if len(gateway.nodes.unserved(STAGES)) == len(STAGES):
+        return "No worker is running; what you send is safe and waits until one is."
+    return ""
+
+
 @router.get("/v1/overview/sessions/{session}")
 async def one_session(gateway: The, session: SessionId) -> dict[str, Any]:
     """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
-    return _shown(gateway, await session_of(gateway, session))
+    known = await session_of(gateway, session)
+    return {**_shown(gateway, known), **gateway.details(known)}
 
 
 @router.get("/v1/overview/sessions/{session}/warnings")
@@ -118,14 +161,22 @@ async def download(
 
 def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
     spec = session.spec
-    plan = plan_named(spec.plan)
+    is_open = session.state == "open"
     return {
-        **session.public(),
+        **gateway.public(session),
         "journal_bytes": session.journal_bytes,
         "results": gateway.complete(session),
         "flow": gateway.flow.of(spec.id),
-        "stages": {stage.name: stage.partitions(spec) for stage in plan.stages},
+        "stages": _partitions(session),
+        "tasks": gateway.nodes.tasks_of(spec.id) if is_open else {},
+        "trouble": without_workers(gateway.waits_for(session)),
     }
+
+
+def _partitions(session: Session) -> dict[str, int]:
+    """How many tasks each stage of it has."""
+    stages = plan_named(session.spec.plan).stages
+    return {stage.name: stage.partitions(session.spec) for stage in stages}
 
 
 def _served(page: Page, known: str | None) -> Response:

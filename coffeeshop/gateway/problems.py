@@ -28,6 +28,8 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 1
 LONGEST_VALUE = 200
 """Characters of a bad value that are shown."""
+MOST_BAD_ROWS = 10
+"""Rows that are named when data is refused."""
 SCHEMA = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
@@ -118,12 +120,25 @@ def document(status: int, detail: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def _short(value: str | None) -> str | None:
+    return None if value is None else value[:LONGEST_VALUE]
+
+
 def problem_of(error: CoffeeshopError) -> JSONResponse:
     """The problem document of one of our own errors."""
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     if isinstance(error, BadData):
-        value = error.value if error.value is None else error.value[:LONGEST_VALUE]
+        rows = [
+            {
+                "line": row.line,
+                "column": row.column,
+                "value": _short(row.value),
+                "reason": row.reason,
+            }
+            for row in error.rows[:MOST_BAD_ROWS]
+        ]
+        value = _short(error.value)
         where = {"line": error.line, "row": error.row, "column": error.column, "value": value}
-        return problem(status, error.reason, headers, **where)
+        return problem(status, error.reason, headers, **where, bad_rows=rows or None)
     return problem(status, str(error), headers)

@@ -18,7 +18,7 @@ from coffeeshop.logs import get_logger
 log = get_logger()
 Step = tuple[str, str, Callable[[], None]]
 """Its name, the session it is about (empty if none), and what to do."""
-STEPS = ("restate", "listen", "look_at", "mend", "steps")
+STEPS = ("restate", "listen", "make_room", "look_at", "mend", "steps")
 """The names; ``steps`` is the failure to say which steps there are."""
 LOGGED = 30.0
 """Seconds between two lines of the log about one step and session that fails again and again."""

@@ -54,6 +54,18 @@ class Session:
     """Bytes each gateway has appended, by gateway."""
     tables: dict[tuple[str, str], int] = field(default_factory=dict)
     """Batches of each (table, producer) that ended."""
+    table_times: dict[tuple[str, str], float] = field(default_factory=dict)
+    """When each of them ended, in seconds since 1970 as all times of records."""
+    declared_at: float | None = None
+    released_at: float | None = None
+    result_times: dict[str, float] = field(default_factory=dict)
+    """When each query of an ended session was complete."""
+    result_bytes: int = 0
+    """What the broker keeps of an ended session."""
+    kept_until: float = 0.0
+    """Nobody deletes the results before, because somebody asked for that."""
+    bad_rows: list[dict[str, Any]] = field(default_factory=list)
+    """The first rows for which its client gave it up: file, line, column, value, reason."""
 
     @property
     def journal_bytes(self) -> int:
@@ -80,6 +92,13 @@ class Session:
             "released": self.released,
             "taken": self.taken,
             "tables": [[table, producer, n] for (table, producer), n in self.tables.items()],
+            "table_times": [[*key, at] for key, at in self.table_times.items()],
+            "declared_at": self.declared_at,
+            "released_at": self.released_at,
+            "result_times": self.result_times,
+            "result_bytes": self.result_bytes,
+            "kept_until": self.kept_until,
+            "bad_rows": self.bad_rows,
         }
 
     def learn(self, statement: dict[str, Any]) -> None:
@@ -90,9 +109,18 @@ class Session:
             self.taken[gateway] = max(self.taken.get(gateway, 0), size)
         for table, producer, batches in statement["tables"]:
             self.tables.setdefault((table, producer), batches)
+        # What follows is not in the records of older releases.
+        for table, producer, at in statement.get("table_times", ()):
+            self.table_times.setdefault((table, producer), at)
+        self.declared_at = self.declared_at or statement.get("declared_at")
+        self.released_at = self.released_at or statement.get("released_at")
+        self.kept_until = max(self.kept_until, statement.get("kept_until", 0.0))
+        self.bad_rows = self.bad_rows or statement.get("bad_rows", [])
         if self.state == "open":
             self.state, self.reason = statement["state"], statement["reason"]
             self.ended = statement["ended"]
+            self.result_times = statement.get("result_times", {})
+            self.result_bytes = statement.get("result_bytes", 0)
 
     def public(self) -> dict[str, Any]:
         """The session as the API shows it."""
@@ -109,11 +137,32 @@ class Session:
             "ended_at": self.ended,
             "uploaded": self.uploaded,
             "released": self.released,
+            "declared_at": self.declared_at,
+            "uploaded_at": self.uploaded_at,
+            "released_at": self.released_at,
+            "kept_until": self.kept_until or None,
             "input_bytes": sum(self.taken.values()),
-            "tables": {
-                table: {p: n for (t, p), n in sorted(self.tables.items()) if t == table}
-                for table in TABLES
-            },
+            "result_bytes": self.result_bytes,
+            "tables": self._by_table(self.tables),
+        }
+
+    def details(self) -> dict[str, Any]:
+        """What the API shows of one session beyond that."""
+        return {
+            "tables_ended_at": self._by_table(self.table_times),
+            "bad_rows": self.bad_rows if self.state == "failed" else [],
+        }
+
+    @property
+    def uploaded_at(self) -> float | None:
+        """When the last table ended; None before, or when it is not known."""
+        return max(self.table_times.values(), default=None) if self.uploaded else None
+
+    @staticmethod
+    def _by_table(values: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+        return {
+            table: {p: value for (t, p), value in sorted(values.items()) if t == table}
+            for table in TABLES
         }
 
 
@@ -145,7 +194,8 @@ class Registry:
             case "declared":
                 # A session that ended before counts as never declared: nothing tells of its end
                 # but this journal.
-                session.declared |= session.state == "open"
+                if session.state == "open" and not session.declared:
+                    session.declared, session.declared_at = True, fact.at
             case "alive":
                 session.last_seen = now
                 before = session.taken.get(fact.gateway, 0)
@@ -155,12 +205,19 @@ class Registry:
                 session.last_seen = now
                 key = fact.fields["table"], str(fact.fields.get("producer"))
                 session.tables.setdefault(key, fact.fields["batches"])
+                session.table_times.setdefault(key, fact.at)
+            case "bad_rows" if session.state == "open" and not session.bad_rows:
+                session.bad_rows = fact.fields["rows"]
+            case "kept":
+                session.kept_until = max(session.kept_until, fact.fields["until"])
             case "ended" if session.state == "open" and _holds(fact, session):
                 session.state = fact.fields["state"]
                 session.reason = str(fact.fields.get("reason", ""))
                 session.ended = fact.at
-            case "released":
-                session.released = True
+                session.result_times = dict(fact.fields.get("result_times", {}))
+                session.result_bytes = int(fact.fields.get("result_bytes", 0))
+            case "released" if not session.released:
+                session.released, session.released_at = True, fact.at
             case "restated":
                 session.learn(fact.fields)
             case "expired":

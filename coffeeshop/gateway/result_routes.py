@@ -50,7 +50,8 @@ async def events(
 
     `result` names a query whose result is available. The last event is `completed`, `failed`,
     `cancelled`, `aborted` or `expired`; or `error`, a problem document, if the client's token is
-    revoked meanwhile.
+    revoked meanwhile. `waiting` names stages that no node runs, `working` says that all are run
+    again; both have no id.
     """
     known = await session_of(gateway, session)
     if known.state == "open" and not known.declared:
@@ -68,7 +69,13 @@ async def events(
     allowed = StillAllowed(request, request.app.state.access)
     if known.declared:
         stream = event_stream(
-            gateway.transport, known.spec, last_event_id, stopping, last_word, has_ended
+            gateway.transport,
+            known.spec,
+            last_event_id,
+            stopping,
+            last_word,
+            has_ended,
+            lambda: gateway.waits_for(known),
         )
     else:  # it ended before it had a journal that tells of it
         stream = only_event(last_word)

@@ -17,6 +17,7 @@ from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.protocol import BoundedProtocol
+from coffeeshop.gateway.retention import Retention
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.logs import get_logger
@@ -58,14 +59,16 @@ class GatewayServer:
         tls = _tls(access)
         self._socket = _listening(host, port)
         self.port: int = self._socket.getsockname()[1]
-        self.sessions = Sessions(transport, lifetimes)
+        limits = limits or Limits()
+        retention = Retention(limits.results, limits.client_results, limits.result_bytes)
+        self.sessions = Sessions(transport, lifetimes, retention)
         self.nodes = NodeDirectory(transport)
         self.gateway = Gateway(
             transport,
             self.sessions,
             self.nodes,
             read_csv,
-            limits or Limits(),
+            limits,
             connected,
             of_process,
             example,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop.errors import BrokerFull
 from coffeeshop.gateway.access import caller, sees
+from coffeeshop.gateway.listing import Listing, SearchText, State, cursor
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
+from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.logs import about
 from coffeeshop.messages import SessionSpec
@@ -89,28 +91,34 @@ def _admit(gateway: Gateway, spec: SessionSpec) -> None:
         raise Problem(409, TAKEN)
     if owner is not None:
         raise Problem(410, "a session with this id was deleted; use another id", state="expired")
-    is_open = [each for each in gateway.chronicle.all() if each.state == "open"]
-    gateway.admission.session(len(is_open), gateway.chronicle.journal_bytes())
-    gateway.admission.files(gateway.chronicle.all(), spec)
+    known = gateway.chronicle.all()
+    gateway.admission.session(
+        sum(each.state == "open" for each in known),
+        sum(each.journal_bytes for each in known),
+        len(known),
+        sum(each.result_bytes for each in known),
+    )
+    gateway.admission.files(known, spec)
 
 
 def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
     period = gateway.sessions.lifetimes.client_timeout / HEARTBEATS
-    return {**session.public(), "heartbeat_seconds": period}
+    return {**gateway.details(session), "heartbeat_seconds": period}
 
 
 @router.get(
     "",
     summary="List sessions",
-    response_description="`sessions`, newest first, and `next`, or null on the last page.",
+    response_description=(
+        "`sessions`, newest first, and `next`, or null on the last page; `total` of all pages; "
+        "`counts` by state of the sessions that `q` finds."
+    ),
     responses=problems(401, 422),
 )
 async def list_sessions(
     gateway: The,
-    state: Annotated[
-        Literal["open", "completed", "failed", "cancelled", "aborted"] | None,
-        Query(description="Only sessions in this state."),
-    ] = None,
+    state: Annotated[State | None, Query(description="Only sessions in this state.")] = None,
+    q: SearchText = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Sessions per page.")] = 100,
     after: Annotated[
         str | None,
@@ -118,18 +126,15 @@ async def list_sessions(
     ] = None,
 ) -> dict[str, Any]:
     """The client's own sessions; an admin sees all of them. Pass `next` as `after` to page."""
-    found = [s for s in gateway.visible_sessions() if state is None or s.state == state]
-    found.sort(key=_place, reverse=True)
-    if after is not None:
-        created, _, name = after.partition("_")
-        found = [each for each in found if _place(each) < (float(created), name)]
-    page = found[:limit]
-    more = "{!r}_{}".format(*_place(page[-1])) if len(found) > limit else None
-    return {"sessions": [s.public() for s in page], "next": more}
-
-
-def _place(session: Session) -> tuple[float, str]:
-    return float(session.created), session.spec.id
+    found = Listing.of(gateway.visible_sessions(), state, q)
+    rest = found.sessions if after is None else found.behind(after)
+    page = rest[:limit]
+    return {
+        "sessions": [gateway.public(each) for each in page],
+        "next": cursor(page[-1]) if len(rest) > limit else None,
+        "total": len(found.sessions),
+        "counts": found.counts,
+    }
 
 
 @router.get(
@@ -166,12 +171,42 @@ async def heartbeat(gateway: The, session: SessionId) -> None:
     response_description="The session, as it is after the request.",
     responses=problems(401, 404, 410, 422, 503),
 )
-async def cancel(gateway: The, session: SessionId) -> dict[str, Any]:
-    """Ends an open session. If it completes at the same moment, the first of both counts."""
+async def cancel(
+    gateway: The, session: SessionId, end: Annotated[EndOfSession | None, Body()] = None
+) -> dict[str, Any]:
+    """Ends an open session: as cancelled, or as failed when the client says that it cannot go on.
+    If it completes at the same moment, the first of both counts.
+    """
     known = await session_of(gateway, session)
     if known.state == "open":
-        reason = "cancelled by the client"
-        await run_in_threadpool(gateway.sessions.end, known, "cancelled", reason)
+        why = end or EndOfSession()
+        state = "cancelled" if why.kind == "cancelled" else "failed"
+        rows = [row.model_dump() for row in why.bad_rows]
+        await run_in_threadpool(gateway.sessions.end, known, state, why.sentence(), rows)
+    return _shown(gateway, known)
+
+
+@router.post(
+    "/{session}/keep",
+    status_code=202,
+    summary="Keep a session's results longer",
+    response_description="The session, as it is after the request; see `expires_at`.",
+    responses=problems(401, 404, 410, 422, 503),
+)
+async def keep(
+    gateway: The, session: SessionId, wanted: Annotated[Keep | None, Body()] = None
+) -> dict[str, Any]:
+    """Nobody deletes the session and its results for so many seconds from now, a week by default.
+    Never shortens what was asked for before. What an admin or its owner deletes is deleted.
+    """
+    known = await session_of(gateway, session)
+    seconds = (wanted or Keep()).seconds
+    longest = gateway.sessions.lifetimes.longest_keep
+    if seconds > longest:
+        raise Problem(422, f"results are kept for {longest:.0f} seconds at most")
+    await run_in_threadpool(gateway.sessions.keep, known, seconds)
+    if gateway.chronicle.get(known.spec.id) is None:
+        raise Problem(410, "the session and its results were deleted", state="expired")
     return _shown(gateway, known)
 
 

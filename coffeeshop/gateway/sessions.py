@@ -10,10 +10,11 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
@@ -35,8 +36,9 @@ from coffeeshop.gateway.mending import Mending
 from coffeeshop.gateway.reconciling import Reconciler, Step
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.results import ENDED_BY_GATEWAY, Failed, Terminal
+from coffeeshop.gateway.retention import Retention
 from coffeeshop.gateway.steady_clock import SteadyClock
-from coffeeshop.gateway.watch import Watch
+from coffeeshop.gateway.watch import Found, Watch
 from coffeeshop.logs import get_logger
 from coffeeshop.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Transport
@@ -52,6 +54,7 @@ class Sessions:
         self,
         transport: Transport,
         lifetimes: Lifetimes | None = None,
+        retention: Retention | None = None,
         *,
         name: str | None = None,
         now: Callable[[], float] = time.monotonic,
@@ -63,6 +66,7 @@ class Sessions:
         self.lifetimes = lifetimes or Lifetimes()
         self.wall = SteadyClock(wall, now)
         """Seconds since 1970, for everything that ends by itself."""
+        self._retention = retention or Retention()
         self.chronicle = Chronicle(
             transport,
             self.name,
@@ -79,7 +83,7 @@ class Sessions:
         self._now = now
         self._lock = threading.RLock()
         self._watches: dict[str, Watch] = {}
-        self._terminals: dict[str, tuple[float, Terminal]] = {}
+        self._terminals: dict[str, tuple[float, Terminal, Found]] = {}
         self._ingests: dict[str, Ingest] = {}
         self._asked: dict[str, float] = {}
         self._errands = Errands()
@@ -157,6 +161,12 @@ class Sessions:
             watch = self._watches.get(session.spec.id)
         return watch.complete if watch is not None else []
 
+    def result_times(self, session: Session) -> dict[str, float]:
+        """When each complete query was complete, in seconds since 1970."""
+        with self._lock:
+            watch = self._watches.get(session.spec.id)
+        return session.result_times if watch is None else watch.found.times
+
     def ingest(self, spec: SessionSpec) -> Ingest:
         """The way into a session's journals."""
         with self._lock:
@@ -168,9 +178,25 @@ class Sessions:
             "table_ended", session, table=table, producer=producer, batches=batches
         )
 
-    def end(self, session: Session, state: str, reason: str) -> None:
-        """Write one ``failed`` record, which ends it unless another end was first. Blocks."""
+    def keep(self, session: Session, seconds: float) -> None:
+        """Keep its results at least that long from now, within `Lifetimes.longest_keep`. Blocks."""
+        seconds = min(seconds, self.lifetimes.longest_keep)
+        self.chronicle.tell("kept", session.spec.id, until=self.wall() + seconds)
+
+    def end(
+        self,
+        session: Session,
+        state: str,
+        reason: str,
+        bad_rows: Sequence[dict[str, Any]] = (),
+    ) -> None:
+        """Write one ``failed`` record, which ends it unless another end was first. Blocks.
+
+        ``bad_rows`` are those for which its client gives it up.
+        """
         log.info(f"session.{state}", session=session.spec.id, reason=reason)
+        if bad_rows:
+            self.chronicle.tell("bad_rows", session.spec.id, rows=list(bad_rows))
         if self._endings.end_undeclared(session, state, reason):
             return
         stream = state if state in ENDED_BY_GATEWAY else "session"
@@ -226,7 +252,7 @@ class Sessions:
                 and name not in self._terminals.keys() | self._watches.keys()
             ):
                 self._watches[name] = Watch(
-                    self._transport, session.spec, self._ended, self._out_journal_gone
+                    self._transport, session.spec, self._ended, self._out_journal_gone, self.wall
                 )
 
     def _out_journal_gone(self, session: str) -> None:
@@ -242,10 +268,10 @@ class Sessions:
                 session, lambda: self._endings.say_ended(known, "failed", reason)
             )
 
-    def _ended(self, session: str, terminal: Terminal) -> None:
+    def _ended(self, session: str, terminal: Terminal, found: Found) -> None:
         crash_point("gateway.end_heard")
         with self._lock:
-            self._terminals[session] = (self._now(), terminal)
+            self._terminals[session] = (self._now(), terminal, found)
         known = self.chronicle.get(session)
         if known is not None and known.gateway == self.name:
             self._begin_if_possible(session, lambda: self._conclude(known))
@@ -264,13 +290,30 @@ class Sessions:
         """What there is to do in one turn of the reconciler."""
         yield "restate", "", self.chronicle.restate
         yield "listen", "", self.chronicle.listen
-        for session in self.chronicle.all():
+        known = self.chronicle.all()
+        yield "make_room", "", partial(self._make_room, known)
+        for session in known:
             yield "look_at", session.spec.id, partial(self._look_at, session)
         yield "mend", "", self._mend
 
     def _mend(self) -> None:
         if self._mending.due:
             self._errands.begin("", self._mending.try_again)
+
+    def _make_room(self, known: list[Session]) -> None:
+        """Delete results before their time where there are too many.
+
+        Those that this replica opened; those of others when they did not.
+        """
+        wall = self.wall()
+        too_many = self._retention.crowded_out(known, wall, 1.0)
+        mine = [s for s in self._retention.crowded_out(known, wall) if s.gateway == self.name]
+        for session in {each.spec.id: each for each in (*mine, *too_many)}.values():
+            self._errands.begin(session.spec.id, partial(self._expire_early, session))
+
+    def _expire_early(self, session: Session) -> None:
+        log.info("session.makes_room", session=session.spec.id)
+        self._endings.expire(session)
 
     def _look_at(self, session: Session) -> None:
         wall, name = self.wall(), session.spec.id
@@ -286,7 +329,7 @@ class Sessions:
             self._end_what_nobody_wants(session)
         elif not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
             self._errands.begin(name, lambda: self._endings.release(session))
-        elif wall - session.ended > self.lifetimes.result_ttl:
+        elif wall > (self.lifetimes.expires_at(session) or wall):
             self._errands.begin(name, lambda: self._endings.expire(session))
 
     def _end_what_nobody_wants(self, session: Session) -> None:
@@ -320,10 +363,12 @@ class Sessions:
         with self._lock:
             heard = self._terminals.get(session.spec.id)
         if heard is not None and session.state == "open":
-            terminal = heard[1]
+            terminal, found = heard[1], heard[2]
             state, reason = "completed", ""
             if isinstance(terminal, Failed):
                 state, reason = terminal.state, terminal.reason
-            self._endings.say_ended(session, state, reason)
+            self._endings.say_ended(
+                session, state, reason, result_times=found.times, result_bytes=found.bytes
+            )
         if not session.released:
             self._endings.release(session)

@@ -24,7 +24,7 @@ from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.logs import about
 from coffeeshop.metrics import Figures
-from coffeeshop.plan import PLANS
+from coffeeshop.plan import PLANS, plan_named
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Transport
@@ -117,6 +117,28 @@ class Gateway:
             self._digests.popitem(last=False)
         return known is not None
 
+    def public(self, session: Session) -> dict[str, Any]:
+        """The session as the API shows it."""
+        return {
+            **session.public(),
+            "expires_at": self.sessions.lifetimes.expires_at(session),
+            "waits_for": self.waits_for(session),
+        }
+
+    def details(self, session: Session) -> dict[str, Any]:
+        """The same with what a list has no room for."""
+        return {
+            **self.public(session),
+            **session.details(),
+            "results_at": self.sessions.result_times(session),
+        }
+
+    def waits_for(self, session: Session) -> list[str]:
+        """The stages of an open session that no node runs."""
+        if session.state != "open":
+            return []
+        return self.nodes.unserved([stage.name for stage in plan_named(session.spec.plan).stages])
+
     def complete(self, session: Session) -> list[str]:
         """The queries whose results can be fetched."""
         # In this order: what is watched is forgotten only after the state says that it has ended.
@@ -127,6 +149,16 @@ class Gateway:
 async def _gateway(request: Request) -> Gateway:
     gateway: Gateway = request.app.state.gateway
     return gateway
+
+
+def without_workers(stages: list[str]) -> str:
+    """What to say where no node runs these stages; empty when there are none."""
+    if not stages:
+        return ""
+    is_all = any({stage.name for stage in plan.stages} <= set(stages) for plan in PLANS.values())
+    names = ", ".join(stage.replace("_", " ") for stage in stages)
+    who = "No worker is running" if is_all else f"No worker runs {names}"
+    return f"{who}; your data is safe and waits"
 
 
 The = Annotated[Gateway, Depends(_gateway)]

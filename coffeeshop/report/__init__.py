@@ -13,7 +13,16 @@ import pyarrow as pa
 from coffeeshop.errors import UsageError
 from coffeeshop.report.run import MOST_ROWS, Run, run_of
 
-__all__ = ["Run", "check_place", "run_of", "write_report"]
+__all__ = ["Run", "check_place", "place_of", "run_of", "write_report"]
+
+
+def place_of(path: Path, made: Path) -> Path:
+    """Where a report goes: a bare name beside the results, where this folder cannot be written.
+
+    That is so in a container. ``made`` is the results' directory.
+    """
+    is_bare = path.name == str(path)
+    return made / path.name if is_bare and not os.access(Path(), os.W_OK) else path
 
 
 def check_place(path: Path, made: Path | None = None, taken: Iterable[Path] = ()) -> None:
@@ -27,6 +36,9 @@ def check_place(path: Path, made: Path | None = None, taken: Iterable[Path] = ()
         raise UsageError(f"cannot write {path}: it is a directory")
     if not path.parent.is_dir() and (made is None or place.parent != made.resolve()):
         raise UsageError(f"cannot write {path}: no such directory: {path.parent}")
+    if path.parent.is_dir() and not os.access(path.parent, os.W_OK):
+        advice = "" if made is None else f"; write it beside the results: {made / path.name}"
+        raise UsageError(f"cannot write {path}: {path.parent} is not writable{advice}")
     if any(place == each.resolve() for each in taken):
         raise UsageError(f"cannot write the report to {path}: that file is a result, or input")
 

@@ -17,6 +17,8 @@ BINS = 24
 SLICE = 1 << 20
 UNIT = 1000
 """Amounts have three decimals, so in thousandths they are integers and their bins are exact."""
+START = 75 * UNIT
+"""The least amount of query 1: a bin that began below it would look like a dip."""
 
 
 def embedded(query: str, table: pa.Table, most: int = MOST_ROWS) -> dict[str, Any]:
@@ -40,17 +42,16 @@ def sizes(amounts: pa.ChunkedArray) -> dict[str, Any]:
     """Number, largest and histogram of amounts: ``edges`` (one more than bins) and ``counts``."""
     if len(amounts) == 0:
         return {"total": 0, "most": 0, "bins": None}
-    ends = pc.min_max(amounts).as_py()
-    least, most = (int(ends[key] * UNIT) for key in ("min", "max"))
-    width = round_width((most - least) / BINS or UNIT)
+    most = max(START, int(pc.max(amounts).as_py() * UNIT))
+    width = round_width((most - START) / BINS or UNIT)
     counts = _counted(amounts, width)
-    first, last = least // width, most // width
+    last = (most - START) // width
     return {
         "total": len(amounts),
         "most": most / UNIT,
         "bins": {
-            "edges": [place * width / UNIT for place in range(first, last + 2)],
-            "counts": [counts[place] for place in range(first, last + 1)],
+            "edges": [(START + place * width) / UNIT for place in range(last + 2)],
+            "counts": [counts[place] for place in range(last + 1)],
         },
     }
 
@@ -59,7 +60,7 @@ def _counted(amounts: pa.ChunkedArray, width: int) -> Counter[int]:
     counts: Counter[int] = Counter()
     for start in range(0, len(amounts), SLICE):
         scaled = pc.multiply(amounts.slice(start, SLICE), pa.scalar(Decimal(UNIT)))
-        places = pc.divide(scaled.cast(pa.int64()), width)
+        places = pc.divide(pc.subtract(scaled.cast(pa.int64()), START), width)
         for each in pc.value_counts(places.combine_chunks()).to_pylist():
             counts[each["values"]] += each["counts"]
     return counts

@@ -22,7 +22,7 @@ from coffeeshop.report.figures import embedded, sizes
 from coffeeshop.report.run import MOST_ROWS, Run
 
 STATIC = "gateway/static/"
-STYLES = ("base", "layout", "parts", "data")
+STYLES = ("base", "layout", "parts", "data", "print")
 LIBRARY = f"{STATIC}vendor/chartjs/chart.umd.min.js"
 MOST_REJECTED = 100
 MAP = re.compile(r"^//# sourceMappingURL=.*$", re.MULTILINE)

@@ -27,7 +27,11 @@ def test_sessions_are_listed_for_people_for_programs_and_as_ids(
     table = ok(run_idle("sessions", "--state", "open"))
     assert first.id[:8] in table
     assert "[red] and [bold]" in table
-    assert "no sessions" in ok(run_idle("sessions", "--state", "failed"))
+    assert ok(run_idle("sessions", "--state", "failed")) == "no failed sessions\n"
+    assert ok(run_idle("sessions", "--search", "TWO", "-q")).split() == [second.id]
+    assert "no open sessions with 'three'" in ok(
+        run_idle("sessions", "--state", "open", "--search", "three")
+    )
     assert ok(run_idle("sessions", "--state", "failed", "-q")) == ""
     for spec in (first, second):
         client.delete(spec.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -105,11 +106,45 @@ def test_a_page_opened_before_there_is_anything_to_show_says_so(
     expect(page.get_by_text("No worker is running.")).to_be_visible()
 
 
-def test_open_sessions_that_no_node_serves_are_said_to_wait(own: Running, open_page: Open) -> None:
-    own.client().open(SessionSpec(new_id(), "staged"), "waits")
+def test_that_no_worker_runs_is_said_on_every_view_and_no_task_is_said_to_be_at_work(
+    own: Running, open_page: Open
+) -> None:
+    session = new_id()
+    own.client().open(SessionSpec(session, "staged"), "waits")
     watched = open_page(own.url)
-    expect(watched.page.get_by_text("no worker runs filter year")).to_be_visible()
-    expect(watched.page.get_by_role("heading", name="Plan: staged")).to_be_visible()
+    page = watched.page
+    banner = page.locator("#trouble")
+    expect(banner).to_have_text("No worker is running; your data is safe and waits.")
+    expect(page.get_by_role("heading", name="Plan: staged")).to_be_visible()
+    page.goto(f"{own.url}/#/sessions/{session}")
+    drawing = page.get_by_role("img", name="The pipeline.")
+    expect(drawing).to_have_attribute("aria-label", re.compile("filter year: 2 tasks waiting"))
+    expect(drawing).not_to_have_attribute("aria-label", re.compile("at work"))
+    expect(page.get_by_role("tabpanel")).to_contain_text(
+        "No worker is running; your data is safe and waits."
+    )
+    expect(banner).to_be_visible()
+
+
+def test_sessions_are_found_among_all_and_not_only_those_shown(
+    own: Running, open_page: Open
+) -> None:
+    client = own.client()
+    client.open(SessionSpec(new_id()), "the oldest harbour")
+    for number in range(55):
+        client.open(SessionSpec(new_id()), f"mall {number}")
+    watched = open_page(own.url)
+    page = watched.page
+    links = page.locator(".card h3 a")
+    expect(links).to_have_count(50)
+    expect(page.get_by_text("50 of 56")).to_be_visible()
+    page.get_by_label("Search").fill("HARBOUR")
+    expect(links).to_have_text(["the oldest harbour"])
+    page.get_by_label("Show").select_option("failed")
+    expect(page.get_by_text("There are no failed sessions with “HARBOUR”.")).to_be_visible()
+    page.get_by_label("Search").fill("")
+    expect(page.get_by_text("There are no failed sessions.")).to_be_visible()
+    expect(page.locator("#state-filter option").nth(1)).to_have_text("Open (56)")
 
 
 def test_a_busy_gateway_is_given_the_time_it_asks_for(

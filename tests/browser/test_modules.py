@@ -53,29 +53,83 @@ def test_results_are_read_with_their_quotes(module: Watched) -> None:
     assert rows == [[["1", 'x, "y"'], ["two\nlines", ""]], [["1", "2"], ["3", ""]], 0]
 
 
-def test_stores_of_one_name_are_taken_together(module: Watched) -> None:
-    text = "half,store,tpv\n2024-H1,,1.50\n2024-H1,,2.25\n2024-H1,Kiosk,7.00\n2024-H2,,4.00\n"
-    shown = module.page.evaluate(
+LINES = """([query, text]) => Promise.all([
+    import(`/static/js/results/${query}.js`), import("/static/js/csv.js"),
+]).then(([made, { rowsOf }]) => {
+    const { nodes } = made[query].build([rowsOf(text)], new AbortController().signal);
+    const lines = nodes.at(-1).querySelectorAll("tbody tr");
+    return [...lines].map((line) => [...line.cells].map((cell) => cell.textContent));
+})"""
+
+
+def test_stores_of_one_name_have_a_row_each(module: Watched) -> None:
+    rows = ["2024-H1,Kiosk,7.00", "2024-H1,Twin,1.50", "2024-H1,Twin,2.25", "2024-H2,Twin,4.00"]
+    text = "half,store,tpv\n" + "\n".join([*rows, "2024-H2,,9.00"]) + "\n"
+    assert module.page.evaluate(LINES, ["query3", text]) == [
+        ["(unknown store)", "–", "9.00"],
+        ["Kiosk", "7.00", "–"],
+        ["Twin (1)", "1.50", "4.00"],
+        ["Twin (2)", "2.25", "–"],
+    ]
+
+
+def test_every_leader_is_shown_though_stores_share_a_name(module: Watched) -> None:
+    counts = [("Kiosk", 2), *(("Twin", n) for n in (9, 7, 7, 5, 4)), ("Twin", 8)]
+    lines = [f"{name},1980-01-{n:02d},{count}" for n, (name, count) in enumerate(counts, 1)]
+    text = "store,birthdate,count\n" + "\n".join(lines) + "\n"
+    shown = module.page.evaluate(LINES, ["query4", text])
+    assert [[name, int(count)] for name, _, count in shown] == [
+        ["Kiosk", 2],
+        *(["Twin (1)", n] for n in (9, 7, 7)),
+        *(["Twin (2)", n] for n in (5, 4)),
+        ["Twin (3)", 8],
+    ]
+
+
+def test_of_many_items_eight_have_a_colour_and_none_share_one(module: Watched) -> None:
+    month = [f"20{24 + n // 12}-{n % 12 + 1:02d}" for n in range(24)]
+    item = [f"item {n % 16}" for n in range(24)]
+    text = "month,item,value\n" + "".join(f"{m},{i},5\n" for m, i in zip(month, item, strict=True))
+    sets = module.page.evaluate(
         """async (text) => {
-            const { query3 } = await import("/static/js/results/query3.js");
+            const { query2 } = await import("/static/js/results/query2.js");
             const { rowsOf } = await import("/static/js/csv.js");
-            const { nodes } = query3.build([rowsOf(text)], new AbortController().signal);
-            const lines = nodes.at(-1).querySelectorAll("tbody tr");
-            return [...lines].map((line) => [...line.cells].map((cell) => cell.textContent));
+            const { load } = await import("/static/js/charts/library.js");
+            const Chart = await load();
+            const made = query2.build([rowsOf(text), rowsOf(text)], new AbortController().signal);
+            const place = document.body.appendChild(document.createElement("div"));
+            place.append(...made.nodes);
+            await made.shown();
+            const { datasets } = Chart.getChart(place.querySelector("canvas")).data;
+            place.remove();
+            return datasets.map(({ label, backgroundColor: fill, data }) =>
+                [label, fill, data.filter((each) => each !== null).length]);
         }""",
         text,
     )
-    assert shown == [["(unknown store)", "3.75", "4.00"], ["Kiosk", "7.00", "–"]]
+    assert [count for _, _, count in sets] == [2] * 8 + [8]
+    assert sets[-1][0] == "Other items"
+    assert len({fill for _, fill, _ in sets}) == 9
+
+
+def test_a_long_name_takes_two_short_lines(module: Watched) -> None:
+    for name in ("A" * 120, "Café Ñandú — Peatonal Córdoba 1234, esquina San Martín", "short"):
+        lines = module.page.evaluate(
+            'async (n) => (await import("/static/js/charts/chart.js")).broken(n, 24)', name
+        )
+        assert len(lines) <= 2
+        assert all(len(line) <= 24 for line in lines)
+        assert (name == "short") is (lines == ["short"])
 
 
 def test_bins_hold_every_number_once(module: Watched) -> None:
-    for numbers in ([75.0], [75.0, 75.0], [75.0, 80.001], [75.0, 1e6], [0.1, 0.2, 0.30000001]):
+    for numbers in ([75.0], [75.0, 75.0], [75.0, 80.001], [75.0, 1e6], [93.4, 93.5]):
         found = module.page.evaluate(
-            'async (n) => (await import("/static/js/charts/bins.js")).binned(n)', numbers
+            'async (n) => (await import("/static/js/charts/bins.js")).binned(n, 75)', numbers
         )
         assert sum(found["counts"]) == len(numbers)
         assert len(found["counts"]) <= 27
-        assert found["edges"][0] <= min(numbers)
+        assert found["edges"][0] == 75
         assert found["edges"][-1] > max(numbers) * (1 - 1e-12)
 
 

@@ -126,7 +126,7 @@ def test_hostile_names_are_texts(show: Show, dirs: Path, tmp_path: Path) -> None
     for title in CHARTS:
         drawn(page, title)
     expect(page.get_by_role("heading", level=1)).to_have_text(folder.name)
-    expect(page.get_by_role("cell", name=HOSTILE, exact=True).first).to_be_visible()
+    expect(page.get_by_role("cell", name=f"{HOSTILE} (1)", exact=True).first).to_be_visible()
     assert page.evaluate("() => globalThis.ran") is None
     assert page.locator("img").count() == 1, "the cup"
     assert page.locator("main b").count() == 0

@@ -103,6 +103,10 @@ def test_the_protocol_is_told_in_its_order(system: Running, open_page: Open, fla
     rows = watched.page.get_by_role("row", name="Transactions")
     expect(rows.first).to_contain_text("ended")
     expect(rows.first).to_contain_text("50,000")
+    times = story.locator("time").all_inner_texts()
+    assert times == sorted(times)
+    watched.page.reload()
+    expect(story.locator("time")).to_have_text(times)
     pipeline = watched.page.get_by_role("img", name="The pipeline. clients: all sent;")
     expect(pipeline).to_have_attribute("aria-label", re.compile("results: 5 of 5 ready"))
 
@@ -174,7 +178,12 @@ def test_a_bad_row_is_shown_with_its_file_its_line_in_the_file_and_its_value(
         f"bad/transactions.csv, line {line}, column final_amount: not an amount with up to "
         "3 decimals (found “<b>lots</b>”)"
     )
-    watched.expect_state("Cancelled")
+    watched.expect_state("Failed")
+    where = f"bad/transactions.csv, line {line}, column final_amount, value “<b>lots</b>”"
+    watched.page.reload()
+    expect(watched.page.locator(".head .notice.bad")).to_contain_text(f"bad data: {where}")
+    row = watched.page.get_by_role("row", name=str(line))
+    expect(row).to_contain_text("<b>lots</b>")
 
 
 def test_a_wrong_header_is_told_even_when_there_are_no_rows(
@@ -238,7 +247,8 @@ def test_cancel_and_delete_ask_first(system: Running, open_page: Open) -> None:
     page.get_by_role("button", name="Cancel", exact=True).click()
     page.get_by_role("button", name="Cancel the session").click()
     watched.expect_state("Cancelled")
-    expect(page.get_by_text("The session is cancelled: cancelled by the client")).to_be_visible()
+    expect(page.locator(".head .notice")).to_have_text("Cancelled by the client.")
+    expect(page.locator(".head .notice.bad")).to_have_count(0)  # it was wanted, so it is no alarm
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Go back").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("to be cancelled")

@@ -38,9 +38,14 @@ def services() -> dict[str, Service]:
     return found
 
 
-def ours() -> dict[str, Service]:
+def built() -> dict[str, Service]:
     """The services that run this project's image."""
     return {name: service for name, service in services().items() if "build" in service}
+
+
+def ours() -> dict[str, Service]:
+    """Those of them that run its command line."""
+    return {name: each for name, each in built().items() if arguments(each)[0] == "coffeeshop"}
 
 
 def nodes() -> dict[str, Service]:

@@ -133,13 +133,13 @@ def test_a_client_finds_the_gateway_the_data_and_the_place_for_results() -> None
     settings = Settings.read(environment)
     gateway = services()["gateway"]
     assert settings.gateway == f"http://gateway:{parsed(arguments(gateway)).params['port']}"
-    data, results = service["volumes"]
+    data, results, _ = service["volumes"]
     assert (data["source"], data["target"], data["read_only"]) == ("./.data", "/data", True)
     assert settings.data_root == Path(data["target"])
     # `submit` writes into results/<folder> of the directory it runs in.
     assert results["source"] == "./results"
     assert results["target"] == f"{service['working_dir']}/results"
-    assert set(service["depends_on"]) == {"gateway", "worker"}
+    assert set(service["depends_on"]) == {"prepare", "gateway", "worker"}
 
 
 def test_the_broker_waits_for_an_assignment_as_long_as_a_session_may_last() -> None:

@@ -56,6 +56,7 @@ def test_a_process_sees_what_its_node_works_on(node: HostedNode) -> None:
         "sessions": 1,
         "tasks": 1,
         "stages": {"filters": 1},
+        "hosted": {"all": True, "sessions": {"s": {"filters": 1}}},
         "restarts_total": 0,
         "tasks_settled_total": 0,
     }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.presence import MISSING, NODES, NodeDirectory, Presence
+from coffeeshop.presence import LOOK, MISSING, NODES, SETTLING, NodeDirectory, Presence
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
@@ -186,3 +186,45 @@ def test_while_the_broker_is_away_only_one_word_waits() -> None:
 def test_a_presence_that_never_began_says_no_goodbye(transport: MemoryTransport) -> None:
     Presence(transport, [], dict).close()
     assert transport.names() == []
+
+
+def test_who_has_just_begun_to_listen_says_of_no_stage_that_nobody_runs_it(
+    directory: NodeDirectory, time: Time
+) -> None:
+    assert directory.unserved(["filters"]) == []
+    time.seconds = SETTLING + 0.1
+    assert directory.unserved(["filters"]) == ["filters"]
+
+
+def test_a_worker_runs_every_stage_and_others_their_own(
+    transport: MemoryTransport, directory: NodeDirectory, time: Time
+) -> None:
+    time.seconds = SETTLING + 0.1
+    say(transport, word(types=["gateway", "filter_year"]))
+    assert directory.unserved(["filter_year", "filter_hour"]) == ["filter_hour"]
+    say(transport, word(id="n2"))
+    assert directory.unserved(["filter_year", "filter_hour"]) == []
+    say(transport, word(id="n2", gone=True))
+    assert directory.unserved(["filter_year", "filter_hour"]) == ["filter_hour"]
+    time.seconds += MISSING + LOOK
+    assert directory.unserved(["filter_year"]) == ["filter_year"]
+
+
+def test_the_tasks_of_a_session_are_those_of_all_nodes(
+    transport: MemoryTransport, directory: NodeDirectory
+) -> None:
+    for name in ("n1", "n2"):
+        hosted = {"all": True, "sessions": {"s": {"filters": 1}, name: {"query1": 2}}}
+        say(transport, word(id=name, hosted=hosted))
+    say(transport, word(id="g", types=["gateway"]))
+    assert directory.tasks_of("s") == {"filters": 2}
+    assert directory.tasks_of("n1") == {"query1": 2}
+    assert directory.tasks_of("unknown") == {}
+
+
+@pytest.mark.parametrize("hosted", [None, {"all": False, "sessions": {"s": {}}}, {"all": 1}])
+def test_where_one_node_does_not_tell_of_all_its_sessions_nothing_is_known(
+    transport: MemoryTransport, directory: NodeDirectory, hosted: object
+) -> None:
+    say(transport, word(hosted=hosted))
+    assert directory.tasks_of("t") is None

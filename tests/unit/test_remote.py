@@ -56,7 +56,7 @@ class Gateway:
     def end_table(self, *end: Any) -> None:
         self.put_batch(*end)
 
-    def cancel_soon(self, session: str, patience: float) -> None:
+    def cancel_soon(self, session: str, patience: float, why: dict[str, str]) -> None:
         raise Unreachable("no answer")
 
 
@@ -213,7 +213,7 @@ def test_closing_a_sink_ends_what_it_would_repeat(gateway: Gateway) -> None:
 
 
 def test_a_cancellation_that_nobody_hears_does_not_hide_what_led_to_it(gateway: Gateway) -> None:
-    module._cancel(gateway, "s")  # type: ignore[arg-type]
+    module._cancel(gateway, "s", {})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

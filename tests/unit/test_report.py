@@ -22,7 +22,7 @@ from coffeeshop.client.parse import Rejected
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.formats import to_csv
 from coffeeshop.operators.final import RESULTS
-from coffeeshop.report import Run, check_place, run_of, write_report
+from coffeeshop.report import Run, check_place, place_of, run_of, write_report
 from coffeeshop.report.figures import embedded, round_width, sizes
 from coffeeshop.report.page import page
 
@@ -206,13 +206,14 @@ def test_a_million_purchases_make_a_file_of_a_few_megabytes() -> None:
 
 @pytest.mark.parametrize(
     "amounts",
-    [["75.000"], ["75.000"] * 3, ["75.000", "75.001"], ["75.000", "1000000.000"], ["0.100"] * 2],
+    [["75.000"], ["75.000"] * 3, ["75.000", "75.001"], ["75.000", "1000000.000"], ["93.400"] * 2],
 )
 def test_bins_are_round_and_hold_every_amount_once(amounts: list[str]) -> None:
     found = sizes(purchases(amounts)["final_amount"])
     edges, counts = found["bins"]["edges"], found["bins"]["counts"]
     assert sum(counts) == found["total"] == len(amounts)
     assert len(edges) == len(counts) + 1 <= 28
+    assert edges[0] == 75, "nothing below is counted, so no bin begins below"
     exact = [Decimal(str(edge)) for edge in edges]
     for (low, high), count in zip(pairwise(exact), counts, strict=True):
         assert count == sum(low <= Decimal(amount) < high for amount in amounts)
@@ -272,3 +273,17 @@ def test_a_place_where_no_file_can_be_is_refused_before_the_work(tmp_path: Path)
     with pytest.raises(UsageError, match="it is a directory"):
         check_place(tmp_path)
     check_place(tmp_path / "out" / "report.html", tmp_path / "." / "out")
+
+
+def test_a_bare_name_goes_beside_the_results_where_this_folder_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Path("results") / "shop"
+    assert place_of(Path("report.html"), made) == Path("report.html")
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    assert place_of(Path("report.html"), made) == made / "report.html"
+    assert place_of(Path("there/report.html"), made) == Path("there/report.html")
+    advice = "beside the results: results/shop/report.html"
+    with pytest.raises(UsageError, match=f"is not writable; write it {advice}"):
+        check_place(tmp_path / "report.html", made)

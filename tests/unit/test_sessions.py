@@ -164,3 +164,60 @@ def test_the_id_of_a_removed_session_opens_nothing(world: World) -> None:
     with pytest.raises(JournalGone):
         sessions.open(spec)
     assert world.left() == []
+
+
+def test_results_stay_as_long_as_somebody_asked_for(world: World) -> None:
+    world.work()
+    sessions = world.replica("g1")
+    spec = spec_of()
+    opened = sessions.open(spec)
+    feed(sessions, spec)
+    reaches(sessions, spec, "completed")
+    eventually(lambda: released(sessions, spec), "its input is released")
+    sessions.keep(opened, 2 * LIFETIMES.result_ttl)
+    sessions.keep(opened, 1.0)
+    assert opened.kept_until == world.time.seconds + 2 * LIFETIMES.result_ttl
+    assert sessions.lifetimes.expires_at(opened) == opened.kept_until
+    world.time.seconds += LIFETIMES.result_ttl + 1
+    looked(world)
+    assert results(world, spec) == ANSWER
+    world.time.seconds += LIFETIMES.result_ttl
+    reaches(sessions, spec, "expired")
+
+
+def test_nobody_keeps_results_for_ever(world: World) -> None:
+    sessions = world.replica("g1")
+    opened = sessions.open(spec_of())
+    sessions.keep(opened, 1e12)
+    assert opened.kept_until == world.time.seconds + LIFETIMES.longest_keep
+
+
+def test_the_times_of_records_are_the_same_at_every_replica(world: World) -> None:
+    world.work()
+    first = world.replica("g1")
+    spec = spec_of()
+    opened = first.open(spec)
+    world.time.seconds += 5
+    feed(first, spec)
+    reaches(first, spec, "completed")
+    eventually(lambda: released(first, spec), "its input is released")
+    known = world.replica("g2").chronicle.get(spec.id)
+    assert known is not None
+    size = {"input_bytes": 0}  # of which the others hear now and then only
+    assert {**known.public(), **size} == {**opened.public(), **size}
+    assert known.details() == opened.details()
+    assert known.declared_at == 1_000.0
+    assert known.uploaded_at == world.time.seconds
+    assert set(known.result_times) == set(PLANS[spec.plan].results)
+    assert known.result_bytes > 0
+
+
+def test_bad_rows_are_told_of_a_session_that_failed_for_them(world: World) -> None:
+    first, second = world.replica("g1"), world.replica("g2")
+    opened = first.open(spec_of())
+    row = {"file": "a.csv", "line": 7, "column": None, "value": "x", "reason": "no time"}
+    first.end(opened, "failed", "bad data: a.csv, line 7: no time", [row])
+    known = reaches(second, opened.spec, "failed")
+    assert known is not None
+    assert known.details()["bad_rows"] == [row]
+    assert known.reason == "bad data: a.csv, line 7: no time"

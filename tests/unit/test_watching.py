@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from coffeeshop.client.gateway import Event, GatewayClient
-from coffeeshop.commands.watching import SHOWN_EVENTS, Picture, watch
+from coffeeshop.commands.watching import SHOWN_EVENTS, Picture, watch, words_of
 from coffeeshop.errors import Cancelled, SessionFailed
 from tests.unit.test_terminal import Terminal
 
@@ -30,7 +30,9 @@ class Told(GatewayClient):
         self._events = events
 
     def session(self, session: str) -> dict[str, Any]:
-        return {"created_at": time.time(), "ended_at": None, "results": []}
+        row = {"file": "t.csv", "line": 7, "column": None, "value": "x", "reason": "no time"}
+        known = {"created_at": time.time(), "ended_at": None, "results": []}
+        return {**known, "bad_rows": [row]}
 
     def events(self, session: str, after: int = -1) -> Iterator[Event]:
         yield from self._events
@@ -157,4 +159,12 @@ def test_what_a_session_ended_in_is_raised_after_all_is_told(
 ) -> None:
     with pytest.raises(raised, match="by its client"):
         watch(Told(ANSWERED, end), "an-id", mode)
-    assert (end.name in capsys.readouterr().out) is (mode != "ids")
+    shown = capsys.readouterr()
+    assert (end.name in shown.out) is (mode != "ids")
+    assert ("t.csv" in shown.err) is (mode == "table" and end.name == "failed")
+
+
+def test_that_no_worker_runs_is_a_sentence() -> None:
+    reason = "No worker is running; your data is safe and waits"
+    waiting = Event("waiting", {"stages": ["filters"], "reason": reason}, -1)
+    assert words_of(waiting).split(maxsplit=1) == ["waiting", reason]

@@ -123,19 +123,30 @@ def ended_as(api: httpx.Client, sessions: list[str], wanted: str) -> None:
     eventually(lambda: state_of(api, session) == wanted, f"the session is {wanted}")
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
-def test_who_leaves_in_the_middle_cancels(
-    system: Running, api: httpx.Client, data: Path, error: type[BaseException]
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (KeyboardInterrupt, "cancelled"),
+        (SystemExit, "cancelled"),
+        (ZeroDivisionError("a bug of the client"), "failed"),
+    ],
+)
+def test_who_leaves_in_the_middle_ends_the_session(
+    system: Running,
+    api: httpx.Client,
+    data: Path,
+    error: BaseException | type[BaseException],
+    state: str,
 ) -> None:
     seen: list[str] = []
 
     def leave(table: str, rows: int, size: int) -> None:
         raise error
 
-    with pytest.raises(error):
+    with pytest.raises(error if isinstance(error, type) else type(error)):
         disturbed(system, data, seen.append, at=1, on_progress=leave)
     if seen:  # the first batch may not have been on its way yet
-        ended_as(api, seen, "cancelled")
+        ended_as(api, seen, state)
 
 
 def test_who_leaves_may_let_the_session_go_on(
@@ -156,14 +167,25 @@ def test_who_leaves_may_let_the_session_go_on(
     api.delete(f"/v1/sessions/{asked[0]}")
 
 
-def test_bad_data_cancels_the_session(system: Running, api: httpx.Client, tmp_path: Path) -> None:
+def test_refused_data_fails_the_session_with_its_first_ten_bad_rows(
+    system: Running, api: httpx.Client, tmp_path: Path
+) -> None:
     generate(tmp_path / "x", transactions=50, seed=1, layout="flat")
     file = tmp_path / "x" / "transactions.csv"
-    file.write_text(file.read_text().rstrip("\n") + "\nbroken\n")
+    lines = file.read_text().rstrip("\n").split("\n")
+    for line in range(20, 44, 2):
+        lines[line - 1] = f"broken {line}"
+    file.write_text("\n".join(lines) + "\n")
     seen: list[str] = []
     with pytest.raises(BadData):
         disturbed(system, tmp_path / "x", seen.append, at=1)
-    ended_as(api, seen, "cancelled")
+    ended_as(api, seen, "failed")
+    found = api.get(f"/v1/sessions/{seen[0]}").json()
+    assert found["reason"].startswith("bad data: transactions.csv, line 20, value 'broken 20'")
+    rows = [(row["file"], row["line"], row["value"]) for row in found["bad_rows"]]
+    assert rows == [("transactions.csv", n, f"broken {n}") for n in range(20, 40, 2)]
+    (listed,) = api.get("/v1/sessions", params={"q": "broken 20"}).json()["sessions"]
+    assert (listed["id"], listed["state"]) == (seen[0], "failed")
 
 
 def test_an_analysis_that_takes_too_long_is_cancelled(data: Path) -> None:

@@ -146,6 +146,9 @@ def test_the_api_describes_itself(api: httpx.Client) -> None:
         ("/v1/sessions/{session}", "delete"),
         ("/v1/sessions/{session}/heartbeat", "post"),
         ("/v1/sessions/{session}/cancel", "post"),
+        ("/v1/sessions/{session}/keep", "post"),
+        ("/v1/sessions/{session}/tables/{table}/files", "put"),
+        ("/v1/folder", "post"),
         ("/v1/sessions/{session}/events", "get"),
         ("/v1/sessions/{session}/results/{query}", "get"),
         ("/v1/sessions/{session}/tables/{table}/batches/{number}", "put"),
@@ -169,7 +172,8 @@ def test_the_api_describes_itself(api: httpx.Client) -> None:
         for part in reference.removeprefix("#/").split("/"):
             found = found[part]
     body = document["paths"]["/v1/sessions/{session}/tables/{table}/batches/{number}"]["put"]
-    assert set(body["requestBody"]["content"]) == {MEDIA_TYPES["arrow"], MEDIA_TYPES["csv"]}
+    kinds = {MEDIA_TYPES[name] for name in ("arrow", "csv", "parquet")}
+    assert set(body["requestBody"]["content"]) == kinds
 
 
 def references(document: Any) -> Iterator[str]:

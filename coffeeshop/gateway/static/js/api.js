@@ -21,7 +21,7 @@ export class NoAnswer extends Error {}
 export async function request(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", credentials: "same-origin", ...options });
+    response = await (options.onProgress ? sent(path, options) : fetched(path, options));
   } catch (error) {
     if (error.name === "AbortError") throw error;
     silent();
@@ -33,6 +33,38 @@ export async function request(path, options = {}) {
   else silent();
   if (!response.ok) throw await problemOf(response);
   return response;
+}
+
+const fetched = (path, options) =>
+  fetch(path, { cache: "no-store", credentials: "same-origin", ...options });
+
+/** The same, telling `onProgress(share of the body that was sent)`, which fetch cannot. */
+function sent(path, { method, headers = {}, body, signal, onProgress }) {
+  return new Promise((resolve, reject) => {
+    const xhr = new XMLHttpRequest();
+    const stop = () => xhr.abort();
+    const settled = (settle, value) => {
+      signal?.removeEventListener("abort", stop);
+      settle(value);
+    };
+    xhr.open(method, path);
+    for (const [name, value] of Object.entries(headers)) xhr.setRequestHeader(name, value);
+    xhr.responseType = "blob";
+    xhr.upload.onprogress = ({ loaded, total }) => onProgress(total > 0 ? loaded / total : 0);
+    xhr.onload = () => settled(resolve, responseOf(xhr));
+    xhr.onerror = () => settled(reject, new TypeError("the request failed"));
+    xhr.onabort = () => settled(reject, new DOMException("aborted", "AbortError"));
+    if (signal?.aborted) return settled(reject, new DOMException("aborted", "AbortError"));
+    signal?.addEventListener("abort", stop);
+    xhr.send(body);
+  });
+}
+
+function responseOf(xhr) {
+  const headers = ["Content-Type", "Retry-After"]
+    .map((name) => [name, xhr.getResponseHeader(name)])
+    .filter(([, value]) => value !== null);
+  return new Response(xhr.status === 204 ? null : xhr.response, { status: xhr.status, headers });
 }
 
 /** The JSON of an answer. */

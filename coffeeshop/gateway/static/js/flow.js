@@ -1,7 +1,7 @@
 /** What the pipeline's drawing shows: of all open sessions by plan, or of one session. */
 
 import { drawing } from "./drawing.js";
-import { h, Keyed, setText } from "./dom.js";
+import { h, Keyed } from "./dom.js";
 import { bytes, counted } from "./format.js";
 import { live } from "./live.js";
 import { words } from "./names.js";
@@ -29,9 +29,6 @@ const ALL = 5; // results
 /** A stage as its box says it: there is little room. */
 const shortOf = (stage) => words(stage).replace("aggregator query", "query ");
 
-const takes = (node, stage) =>
-  node.types.some((type) => type === "worker" || type === "all" || type === stage);
-
 /** Whether a stage of a session has done all it had to. */
 function isDone(session, stage) {
   const needed = RESULTS[stage];
@@ -43,7 +40,6 @@ function isDone(session, stage) {
 /** The drawings of the plans that open sessions have. */
 export function overviewPipelines(signal) {
   const list = h("div", { class: "stack" });
-  const warning = h("p", { class: "notice warn", role: "status", hidden: true });
   const keyed = new Keyed(
     list,
     (plan) => plan,
@@ -53,33 +49,26 @@ export function overviewPipelines(signal) {
       return { node, update: () => drawn.update(overviewModel(plan, live.latest)) };
     },
   );
-  const update = ({ sessions, nodes, you }) => {
-    const open = sessions.filter((each) => each.state === "open");
+  const update = ({ open }) => {
     const plans = [...new Set(open.map((each) => each.plan))].filter((plan) => plan in FILTERS);
-    const missing = open
-      .flatMap((each) => Object.keys(each.stages))
-      .filter((stage) => !nodes.some((node) => takes(node, stage)));
-    warning.hidden = missing.length === 0 || !you.admin;
-    setText(
-      warning,
-      `Open sessions wait: no worker runs ${[...new Set(missing)].map(words).join(", ")}.`,
-    );
     keyed.show(plans.length ? plans.sort() : ["fused"]);
   };
-  return { node: h("div", { class: "stack" }, warning, list), update };
+  return { node: list, update };
 }
 
-function overviewModel(plan, { sessions, nodes, you }) {
-  const open = sessions.filter((each) => each.state === "open" && each.plan === plan);
+function overviewModel(plan, { open: all, nodes, you }) {
+  const open = all.filter((each) => each.plan === plan);
   const rate = open.reduce((all, each) => all + live.rateOf(each), 0);
   const kept = open.reduce((all, each) => all + each.journal_bytes, 0);
   const stageBox = (stage) => {
     const hosted = nodes.reduce((all, node) => all + (node.stages?.[stage] ?? 0), 0);
-    const due = open
-      .filter((each) => !isDone(each, stage))
-      .reduce((all, each) => all + each.stages[stage], 0);
-    // Who may not see the nodes sees what is due only.
-    const working = you.admin ? Math.min(hosted, due) : due;
+    const wanting = open.filter((each) => !isDone(each, stage));
+    const due = wanting.reduce((sum, each) => sum + each.stages[stage], 0);
+    // Who may not see the nodes sees what is due, and whether somebody is there to do it.
+    const served = wanting
+      .filter((each) => !each.waits_for.includes(stage))
+      .reduce((sum, each) => sum + each.stages[stage], 0);
+    const working = you.admin ? Math.min(hosted, due) : served;
     const waiting = due - working;
     const state = waiting > 0 ? "waiting" : due > 0 ? "working" : "idle";
     const detail =
@@ -120,13 +109,25 @@ function sessionModel(session) {
   const rate = open ? live.rateOf(session) : 0;
   const stageBox = (stage) => {
     const done = isDone(session, stage);
-    const state = done ? "done" : !open ? "stopped" : session.input_bytes > 0 ? "working" : "idle";
-    const tasks = counted(session.stages[stage], "task");
+    const all = session.stages[stage];
+    const waits = session.waits_for.includes(stage);
+    // Nodes of an older release do not tell which sessions they work on.
+    const hosted = session.tasks === null ? (waits ? 0 : all) : (session.tasks[stage] ?? 0);
+    const state = done
+      ? "done"
+      : !open
+        ? "stopped"
+        : waits
+          ? "waiting"
+          : hosted > 0 && session.input_bytes > 0
+            ? "working"
+            : "idle";
     const detail = {
       done: "done",
       stopped: "stopped",
-      working: `${tasks} at work`,
-      idle: `${tasks}, no input`,
+      waiting: `${counted(all, "task")} waiting`,
+      working: `${counted(hosted, "task")} at work`,
+      idle: `${counted(all, "task")}, ${session.input_bytes > 0 ? "none at work" : "no input"}`,
     }[state];
     return { id: stage, title: shortOf(stage), detail, state };
   };
@@ -137,7 +138,7 @@ function sessionModel(session) {
       state: session.uploaded ? "done" : open ? "working" : "stopped",
     },
     gateway: {
-      detail: `${bytes(session.input_bytes)} taken`,
+      detail: `${bytes(session.input_bytes)} stored`,
       state: session.uploaded ? "done" : open ? "working" : "stopped",
     },
     stageBox,

@@ -2,6 +2,8 @@
 
 import { h } from "./dom.js";
 
+const LONG = 40; // characters
+
 /** A table around a `<tbody>`; the columns from the `numbers`-th on are numbers. */
 export function grid(caption, heads, body, { numbers, kind = null }) {
   const cells = heads.map((text, column) =>
@@ -23,10 +25,15 @@ export function grid(caption, heads, body, { numbers, kind = null }) {
 /** A row of texts or elements, likewise. */
 export function gridRow(values, numbers) {
   const cells = values.map((value, column) =>
-    h("td", { class: column >= numbers ? "number" : null }, value),
+    column >= numbers
+      ? h("td", { class: "number" }, value)
+      : h("td", {}, typeof value === "string" && value.length > LONG ? clamped(value) : value),
   );
   return h("tr", {}, cells);
 }
+
+/** A long text on two lines at most; the rest is in its tooltip. */
+const clamped = (text) => h("span", { class: "clamped", title: text }, text);
 
 /** A table that is shown when it is asked for: a chart's figures in words. */
 export const folded = (node, name) =>

@@ -1,23 +1,27 @@
 /** The top of a session's page: state, figures, what went wrong, cancel and delete. */
 
-import { send } from "./api.js";
+import { announce } from "./announce.js";
+import { json, send } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { h, setText } from "./dom.js";
 import { bytes, counted, duration, moment } from "./format.js";
+import { grid, gridRow } from "./grid.js";
 import { live } from "./live.js";
-import { titleOf } from "./names.js";
+import { STATES, titleOf } from "./names.js";
 import { facts, notice, statePill } from "./parts.js";
 import { uploadOf } from "./upload/uploads.js";
 
-const NAMES = ["Started", "Took", "Input", "Rate", "Producers", "Plan"];
+const NAMES = ["Started", "Took", "Stored, compacted", "Producers", "Plan", "Kept until"];
+const WEEK = 7 * 86_400; // seconds
 
 /** The part under the heading; `update(session)` as it changes. */
 export function sessionHead(heading, session) {
   const pill = statePill(session.state);
   const shown = facts(NAMES);
-  const reason = h("div", { class: "notice bad", hidden: true });
+  const reason = h("div", { class: "notice", hidden: true });
+  const refused = badRows();
   const trouble = h("div", {});
-  const { cancel, remove } = actions(session, trouble);
+  const { cancel, keep, remove } = actions(session, trouble, (now) => update(now));
   setText(heading, titleOf(session));
   const node = h(
     "div",
@@ -26,23 +30,61 @@ export function sessionHead(heading, session) {
       "div",
       { class: "row" },
       h("div", { class: "row" }, pill.node, h("code", { class: "breaking" }, session.id)),
-      h("div", { class: "actions" }, cancel, remove),
+      h("div", { class: "actions" }, cancel, keep, remove),
     ),
     reason,
+    refused.node,
     trouble,
     shown.node,
   );
   const update = (now) => {
     pill.update(now.state);
     cancel.hidden = now.state !== "open";
+    keep.hidden = now.state === "open";
     reason.hidden = now.reason === "";
-    setText(reason, now.reason === "" ? "" : `${sentence(now.state)}: ${now.reason}`);
+    reason.className = `notice ${KINDS[now.state] ?? ""}`;
+    setText(reason, sentence(now));
+    refused.update(now.bad_rows ?? []);
     shown.show(figures(now));
   };
   return { node, update };
 }
 
-const sentence = (state) => (state === "completed" ? "Completed" : `The session is ${state}`);
+/** How loudly an end is told: what somebody wanted is no alarm. */
+const KINDS = { failed: "bad", aborted: "warn" };
+
+function sentence({ state, reason }) {
+  if (reason === "") return "";
+  const words = reason.startsWith(state)
+    ? reason[0].toUpperCase() + reason.slice(1)
+    : `${STATES[state]}: ${reason}`;
+  return /[.!?]$/.test(words) ? words : `${words}.`;
+}
+
+/** The rows for which a session was refused. */
+function badRows() {
+  const body = h("tbody");
+  const heads = ["File", "Line", "Column", "Value", "What is wrong"];
+  const shown = grid("The first rows that were refused", heads, body, {
+    numbers: heads.length,
+    kind: "wide",
+  });
+  const node = h("div", { class: "stack", hidden: true });
+  node.append(
+    h("p", {}, "Nothing was analysed. Fix these rows and start again; the first ten at most:"),
+    shown,
+  );
+  const update = (rows) => {
+    node.hidden = rows.length === 0;
+    if (body.children.length === rows.length) return;
+    body.replaceChildren(
+      ...rows.map(({ file, line, column, value, reason }) =>
+        gridRow([file, line ?? "", column ?? "", value ?? "", reason].map(String), heads.length),
+      ),
+    );
+  };
+  return { node, update };
+}
 
 function figures(session) {
   const open = session.state === "open";
@@ -50,14 +92,15 @@ function figures(session) {
   return {
     Started: moment(session.created_at),
     Took: duration(end - session.created_at) + (open ? " so far" : ""),
-    Input: bytes(session.input_bytes),
-    Rate: open ? `${bytes(live.rateOf(session))}/s` : "–",
+    "Stored, compacted":
+      bytes(session.input_bytes) + (open ? `, ${bytes(live.rateOf(session))}/s` : ""),
+    "Kept until": session.expires_at === null ? "–" : moment(session.expires_at),
     Producers: String(session.producers),
     Plan: `${session.plan}, ${counted(session.partitions, "partition")}`,
   };
 }
 
-function actions(session, trouble) {
+function actions(session, trouble, onAnswer) {
   const name = titleOf(session);
   const attempt = async (button, work) => {
     button.disabled = true;
@@ -78,6 +121,19 @@ function actions(session, trouble) {
       await send("POST", `v1/sessions/${session.id}/cancel`);
     });
   });
+  const keep = h(
+    "button",
+    { class: "button", type: "button", title: "Results are deleted when their time is over" },
+    "Keep for a week",
+  );
+  keep.addEventListener("click", () =>
+    attempt(keep, async () => {
+      const path = `v1/sessions/${session.id}/keep`;
+      const { expires_at: until } = await send("POST", path, { seconds: WEEK });
+      onAnswer(await json(`v1/overview/sessions/${session.id}`));
+      announce(`Kept until ${moment(until)}.`);
+    }),
+  );
   const remove = h("button", { class: "button", type: "button" }, "Delete");
   remove.addEventListener("click", async () => {
     const text = `“${name}” and its results are removed for everybody.`;
@@ -88,5 +144,5 @@ function actions(session, trouble) {
       location.hash = "#/";
     });
   });
-  return { cancel, remove };
+  return { cancel, keep, remove };
 }

@@ -1,12 +1,12 @@
-/** The end-of-stream protocol of a session, told as it happens. */
+/** The end-of-stream protocol of a session, told with the times of its records. */
 
-import { h } from "./dom.js";
-import { clock, counted } from "./format.js";
+import { h, Keyed, setText } from "./dom.js";
+import { clock, counted, moment } from "./format.js";
 import { QUERIES, TABLES } from "./names.js";
 
 const SHOWN = 200;
 
-/** The story; `update(session)` adds to it, in the order of the protocol. */
+/** The story; `update(session)` shows what is known of it, in the order in which it happened. */
 export function lifePanel() {
   const list = h("ol", { class: "life" });
   const node = h(
@@ -14,57 +14,75 @@ export function lifePanel() {
     { class: "story", role: "log", "aria-label": "What happened", tabindex: "0" },
     list,
   );
-  const told = new Set();
-  let live = false;
-
-  function tell(key, text, kind = "", at = null) {
-    if (told.has(key)) return;
-    told.add(key);
-    const time = at ?? (live ? Date.now() / 1000 : null);
-    list.append(
-      h(
-        "li",
-        { class: kind },
-        h("span", { class: "time" }, time === null ? "before" : clock(time)),
-        h("span", {}, text),
-      ),
-    );
-    if (list.children.length > SHOWN) list.firstElementChild.remove();
-  }
-
-  function update(session) {
-    const producers = counted(session.producers, "producer");
-    tell(
-      "opened",
-      `Registered: ${Object.keys(TABLES).length} tables, ${producers} announced`,
-      "",
-      session.created_at,
-    );
-    for (const [table, ends] of Object.entries(session.tables)) {
-      for (const [producer, batches] of Object.entries(ends)) {
-        tell(
-          `${table}/${producer}`,
-          `${TABLES[table]}: producer ${producer} ended with ${counted(batches, "batch", "batches")}`,
-        );
-      }
-    }
-    if (session.uploaded) tell("uploaded", "Every producer ended every table", "good");
-    for (const query of session.results) complete(query);
-    if (session.state !== "open") end(session);
-    if (session.released) tell("released", "The input was removed from the broker");
-    live = true;
-  }
-
-  function complete(query) {
-    tell(`result/${query}`, `${QUERIES[query] ?? query}: result complete`, "good");
-  }
-
-  function end({ state, reason, ended_at: at }) {
-    const text =
-      state === "completed"
-        ? "Completed: all results are available"
-        : `Ended: ${state}${reason ? `, ${reason}` : ""}`;
-    tell("end", text, state === "completed" ? "good" : "bad", at);
-  }
+  const keyed = new Keyed(list, ({ key }) => key, entry);
+  const update = (session) => keyed.show(story(session).slice(-SHOWN));
   return { node, update };
+}
+
+function entry() {
+  const time = h("time", { class: "time" });
+  const text = h("span", {});
+  const node = h("li", {}, time, text);
+  const update = (now) => {
+    node.className = now.kind;
+    setText(time, now.at === null ? "–" : clock(now.at));
+    time.title = now.at === null ? "This was not written down" : moment(now.at);
+    setText(text, now.text);
+  };
+  return { node, update };
+}
+
+/** Everything that happened, `{key, at, text, kind}`, the first first. */
+function story(session) {
+  const entries = [...opening(session), ...input(session), ...answers(session), ...ending(session)];
+  // What has no time stays behind what it was told after.
+  let last = 0;
+  for (const each of entries) last = each.place = Math.max(each.at ?? last, 0);
+  return entries.sort((a, b) => a.place - b.place);
+}
+
+const told = (key, at, text, kind = "") => ({ key, at: at ?? null, text, kind });
+
+function opening({ created_at: at, producers }) {
+  const tables = Object.keys(TABLES).length;
+  const announced = counted(producers, "producer");
+  return [told("opened", at, `Registered: ${tables} tables, ${announced} announced`)];
+}
+
+function input(session) {
+  const ends = Object.entries(session.tables).flatMap(([table, counts]) =>
+    Object.entries(counts).map(([producer, batches]) =>
+      told(
+        `${table}/${producer}`,
+        session.tables_ended_at[table]?.[producer],
+        `${TABLES[table]}: producer ${producer} ended with ${counted(batches, "batch", "batches")}`,
+      ),
+    ),
+  );
+  ends.sort((a, b) => (a.at ?? 0) - (b.at ?? 0));
+  if (session.uploaded)
+    ends.push(told("uploaded", session.uploaded_at, "Every producer ended every table", "good"));
+  return ends;
+}
+
+const answers = (session) =>
+  session.results.map((query) =>
+    told(
+      `result/${query}`,
+      session.results_at[query],
+      `${QUERIES[query] ?? query}: result complete`,
+      "good",
+    ),
+  );
+
+function ending({ state, reason, ended_at: at, released, released_at: gone }) {
+  const entries = [];
+  if (state === "completed")
+    entries.push(told("end", at, "Completed: all results are available", "good"));
+  else if (state !== "open") {
+    const kind = state === "cancelled" ? "" : "bad";
+    entries.push(told("end", at, `Ended: ${state}${reason ? `, ${reason}` : ""}`, kind));
+  }
+  if (released) entries.push(told("released", gone, "The input was removed from the broker"));
+  return entries;
 }

@@ -11,6 +11,9 @@ class Live {
     this.latest = null;
     this.samples = [];
     this.limit = PAGE;
+    this.state = "";
+    this.text = "";
+    this.again = { now: () => {} };
     this.error = null;
     this.listeners = new Set();
     this.before = new Map();
@@ -18,7 +21,8 @@ class Live {
   }
 
   start() {
-    poll(() => `v1/overview?limit=${this.limit}`, {
+    poll(() => this.path(), {
+      again: this.again,
       seconds: PERIOD,
       signal: new AbortController().signal,
       onAnswer: (answer) => this.take(answer, performance.now() / 1000),
@@ -40,12 +44,26 @@ class Live {
 
   more() {
     this.limit = Math.min(1000, this.limit + PAGE);
+    this.again.now();
+  }
+
+  /** Show the sessions of that state with that text; empty is all. The gateway looks for them. */
+  find(state, text) {
+    Object.assign(this, { state, text, limit: PAGE });
+    this.again.now();
+  }
+
+  path() {
+    const wanted = new URLSearchParams({ limit: this.limit });
+    if (this.state !== "") wanted.set("state", this.state);
+    if (this.text !== "") wanted.set("q", this.text);
+    return `v1/overview?${wanted}`;
   }
 
   take(answer, now) {
     this.error = null;
     this.latest = answer;
-    this.measure(answer.sessions, now);
+    this.measure(answer.open, now);
     this.sample(answer);
     this.tell();
   }

@@ -65,6 +65,13 @@ function showConnection(state) {
     setTimeout(() => (banner.hidden = banner.classList.contains("good")), RECOVERED);
 }
 
+/** What everybody is to know, whatever they look at: that nobody works. */
+function showTrouble({ latest }) {
+  const box = document.getElementById("trouble");
+  box.hidden = !latest?.trouble;
+  setText(box, latest?.trouble ?? "");
+}
+
 function showAbout({ latest }) {
   if (latest === null) return;
   const { status, you } = latest;
@@ -97,4 +104,5 @@ addEventListener("beforeunload", (event) => {
 });
 show();
 live.listen(showAbout, new AbortController().signal);
+live.listen(showTrouble, new AbortController().signal);
 live.start();

@@ -2,7 +2,7 @@
 
 import { h, Keyed, setText } from "./dom.js";
 import { grid } from "./grid.js";
-import { ago, bytes, whole } from "./format.js";
+import { bytes, duration, whole } from "./format.js";
 import { words } from "./names.js";
 
 const HEADS = ["Node", "Runs", "Tasks", "Done", "Restarts", "Memory", "Last seen"];
@@ -34,7 +34,7 @@ function row(node) {
   const since = h("span", { class: "hint" });
   const element = h("tr", {}, h("th", { scope: "row" }, name, since), cells);
   const update = (now) => {
-    setText(since, `up since ${ago(now.started_at)}`);
+    setText(since, `up for ${duration(Date.now() / 1000 - now.started_at)}`);
     const texts = [
       now.types.map(words).join(", "),
       figure(now.tasks),

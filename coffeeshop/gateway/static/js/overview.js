@@ -55,7 +55,7 @@ function built(node, signal) {
     node.firstElementChild,
     section("At a glance", { class: "panel" }, figures.node),
     section("Sessions", { class: "panel" }, sessions.node),
-    section("Pipeline", { class: "panel" }, pipelines.node),
+    section("Pipeline", { class: "panel screen" }, pipelines.node),
     machines,
     section("Resources over time", { class: "panel" }, resources.node),
   );
@@ -63,7 +63,7 @@ function built(node, signal) {
 }
 
 function summary() {
-  const shown = facts(["Open", "Completed", "Ended otherwise", "Nodes", "Input kept", "Incoming"]);
+  const shown = facts(["Open", "Completed", "Ended otherwise", "Nodes", "Stored input", "Stored now"]);
   const node = h("div", {}, shown.node);
   const update = ({ status, nodes, you }) => {
     shown.show({
@@ -73,8 +73,8 @@ function summary() {
         status.sessions_failed + status.sessions_cancelled + status.sessions_aborted,
       ),
       Nodes: you.admin ? whole(nodes.length) : "–",
-      "Input kept": bytes(status.journal_bytes),
-      Incoming: `${bytes(live.samples.at(-1)?.rate ?? 0)}/s`,
+      "Stored input": bytes(status.journal_bytes),
+      "Stored now": `${bytes(live.samples.at(-1)?.rate ?? 0)}/s`,
     });
   };
   return { node, update };

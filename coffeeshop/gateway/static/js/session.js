@@ -67,7 +67,7 @@ function built(node, session, signal) {
   const life = lifePanel();
   const results = resultsPanel(session.id, signal);
   const answers = section("Results", { class: "panel" }, results.node);
-  const flow = section("Pipeline", { class: "panel" }, pipeline.node);
+  const flow = section("Pipeline", { class: "panel screen" }, pipeline.node);
   node
     .querySelector(".loading")
     .replaceWith(
@@ -76,7 +76,7 @@ function built(node, session, signal) {
       flow,
       h(
         "div",
-        { class: "pair" },
+        { class: "pair screen" },
         section("Input", { class: "panel" }, tables.node),
         section("End-of-stream protocol", { class: "panel" }, life.node),
       ),

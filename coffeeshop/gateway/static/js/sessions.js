@@ -1,7 +1,7 @@
 /** The list of sessions. */
 
 import { h, Keyed, setAttribute, setText } from "./dom.js";
-import { ago, bytes, counted, duration } from "./format.js";
+import { ago, bytes, counted, duration, moment, whole } from "./format.js";
 import { live } from "./live.js";
 import { QUERIES, STATES, TABLES, titleOf } from "./names.js";
 import { notice, statePill } from "./parts.js";
@@ -9,41 +9,64 @@ import { tableState } from "./tables.js";
 import { openUploadDialog } from "./upload/dialog.js";
 import { tryExample } from "./upload/example.js";
 
+const TYPING = 250; // milliseconds
+
 /** The list with its filter; `update(overview)` as it changes. */
 export function sessionList() {
   const list = h("ul", { class: "cards" });
   const empty = emptyState();
   const keyed = new Keyed(list, (session) => session.id, card);
   const more = h("button", { class: "button", type: "button", hidden: true }, "Show more");
-  let overview = null;
-  const filter = stateFilter(() => update(overview));
+  const count = h("p", { class: "hint", role: "status" });
+  const filter = sessionFilter();
   more.addEventListener("click", () => live.more());
 
   function update(now) {
-    overview = now;
-    const wanted = filter.value();
-    const shown = now.sessions.filter((each) => wanted === "" || each.state === wanted);
-    keyed.show(shown);
-    empty.show(shown.length === 0, wanted, now.example);
+    filter.update(now.counts);
+    keyed.show(now.sessions);
+    empty.show(now.sessions.length === 0, now.example);
     more.hidden = now.sessions_total <= now.sessions.length;
+    setText(count, more.hidden ? "" : `${whole(now.sessions.length)} of ${whole(now.sessions_total)}`);
   }
-  return { node: h("div", { class: "stack" }, filter.node, empty.node, list, more), update };
+  const node = h("div", { class: "stack" }, filter.node, empty.node, list, count, more);
+  return { node, update };
 }
 
-function stateFilter(onChange) {
-  const options = [["", "All states"], ...Object.entries(STATES)];
+/** What is looked for; the gateway finds it among all sessions. `update(counts)` by state. */
+function sessionFilter() {
+  const states = Object.entries(STATES);
+  const options = states.map(([value, text]) => h("option", { value }, text));
+  const find = () => live.find(select.value, search.value.trim());
   const select = h(
     "select",
-    { id: "state-filter", onchange: onChange },
-    options.map(([value, text]) => h("option", { value }, text)),
+    { id: "state-filter", onchange: find },
+    h("option", { value: "" }, "All states"),
+    options,
   );
+  const search = h("input", {
+    type: "search",
+    id: "session-search",
+    maxlength: 200,
+    autocomplete: "off",
+    placeholder: "name, id, owner, reason",
+  });
+  let timer = 0;
+  search.addEventListener("input", () => {
+    clearTimeout(timer);
+    timer = setTimeout(find, TYPING);
+  });
+  // A view that is left and opened again shows what is still looked for.
+  search.value = live.text;
+  select.value = live.state;
   const node = h(
     "div",
-    { class: "field inline" },
-    h("label", { for: "state-filter" }, "Show"),
-    select,
+    { class: "row start" },
+    h("div", { class: "field inline" }, h("label", { for: "state-filter" }, "Show"), select),
+    h("div", { class: "field inline" }, h("label", { for: "session-search" }, "Search"), search),
   );
-  return { node, value: () => select.value };
+  const update = (counts) =>
+    states.forEach(([state, text], i) => setText(options[i], `${text} (${whole(counts[state])})`));
+  return { node, update };
 }
 
 function emptyState() {
@@ -58,12 +81,14 @@ function emptyState() {
     h("div", { class: "actions" }, example.button, button),
     example.trouble,
   );
-  const show = (isEmpty, wanted, hasExample) => {
+  const show = (isEmpty, hasExample) => {
     node.hidden = !isEmpty;
-    const kind = wanted === "" ? "" : `${STATES[wanted].toLowerCase()} `;
-    setText(text, `There are no ${kind}sessions${wanted === "" ? " yet" : ""}.`);
-    button.hidden = wanted !== "";
-    example.button.hidden = wanted !== "" || !hasExample;
+    const kind = live.state === "" ? "" : `${STATES[live.state].toLowerCase()} `;
+    const named = live.text === "" ? "" : ` with “${live.text}”`;
+    const isAll = kind === "" && named === "";
+    setText(text, `There are no ${kind}sessions${named}${isAll ? " yet" : ""}.`);
+    button.hidden = !isAll;
+    example.button.hidden = !isAll || !hasExample;
   };
   return { node, show };
 }
@@ -107,6 +132,7 @@ function card(session) {
     pill.update(now.state);
     setText(meta, metaOf(now));
     reason.hidden = now.reason === "";
+    reason.className = now.state === "cancelled" ? "hint breaking" : "reason";
     setText(reason, now.reason);
     tables.show((table) => tableState(now, table).kind);
     queries.show((query) => (now.results.includes(query) ? "done" : "idle"));
@@ -120,11 +146,12 @@ function metaOf(session) {
     ago(session.created_at),
     counted(session.producers, "producer"),
     `${session.plan} plan`,
-    `${bytes(session.input_bytes)} in`,
+    `${bytes(session.input_bytes)} stored`,
   ];
   if (session.ended_at !== null)
     parts.push(`took ${duration(session.ended_at - session.created_at)}`);
   else if (live.rateOf(session) > 0) parts.push(`${bytes(live.rateOf(session))}/s`);
+  if (session.expires_at !== null) parts.push(`kept until ${moment(session.expires_at)}`);
   return parts.join(" · ");
 }
 

@@ -1,19 +1,18 @@
-/** Numbers sorted into bins of a round width. */
+/** Numbers sorted into bins of a round width. The report's own are in coffeeshop/report/figures.py. */
 
 const WANTED = 24;
 
-/** At most about two dozen bins: `edges` (one more than bins) and `counts`. */
-export function binned(numbers) {
-  let [least, most] = [Infinity, -Infinity];
-  for (const number of numbers) {
-    if (number < least) least = number;
-    if (number > most) most = number;
-  }
-  const width = roundWidth((most - least) / WANTED || 1);
-  const first = Math.floor(least / width);
-  const counts = new Array(Math.floor(most / width) - first + 1).fill(0);
-  for (const number of numbers) counts[Math.floor(number / width) - first] += 1;
-  const edges = Array.from({ length: counts.length + 1 }, (_, i) => (first + i) * width);
+/**
+ * At most about two dozen bins from `start`, below which there is no number: `edges` (one more than
+ * bins) and `counts`. A bin that began below `start` would look like a dip.
+ */
+export function binned(numbers, start) {
+  let most = start;
+  for (const number of numbers) if (number > most) most = number;
+  const width = roundWidth((most - start) / WANTED || 1);
+  const counts = new Array(Math.floor((most - start) / width) + 1).fill(0);
+  for (const number of numbers) counts[Math.floor((number - start) / width)] += 1;
+  const edges = Array.from({ length: counts.length + 1 }, (_, i) => start + i * width);
   return { edges, counts };
 }
 

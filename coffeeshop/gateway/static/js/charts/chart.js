@@ -3,6 +3,7 @@
 import { load } from "./library.js";
 
 const NARROW = 480; // pixels
+const LINES = 2;
 const ROW = 2.75; // rem
 const dark = matchMedia("screen and (prefers-color-scheme: dark)"); // paper is light
 
@@ -10,26 +11,39 @@ const dark = matchMedia("screen and (prefers-color-scheme: dark)"); // paper is 
 export const colour = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-/** Ticks of long names: broken into lines where there is little room. */
+/** Ticks of long names: two short lines at most, the whole name is in the tooltip. */
 export const longNames = {
   autoSkip: false,
   callback(value) {
-    return broken(this.getLabelForValue(value), this.chart.width < NARROW ? 14 : 32);
+    return broken(this.getLabelForValue(value), this.chart.width < NARROW ? 13 : 24);
   },
 };
 
-function broken(text, most) {
+/** A text on two lines at most, of at most `most` characters each. */
+export function broken(text, most) {
   const lines = [""];
-  for (const word of text.split(" ")) {
+  for (const word of text.split(" ").flatMap((each) => pieces(each, most))) {
     const longer = `${lines.at(-1)} ${word}`.trim();
     if (longer.length <= most || lines.at(-1) === "") lines[lines.length - 1] = longer;
     else lines.push(word);
   }
-  return lines;
+  if (lines.length <= LINES) return lines;
+  const last = `${lines[LINES - 1].slice(0, most - 1)}…`;
+  return [...lines.slice(0, LINES - 1), last];
 }
 
-/** The colour of the n-th thing of many. */
-export const hue = (number) => colour(`--chart-${(number % 8) + 1}`);
+/** A word cut where it has no end. */
+function pieces(word, most) {
+  const letters = [...word];
+  const count = Math.max(1, Math.ceil(letters.length / most));
+  return Array.from({ length: count }, (_, i) => letters.slice(i * most, (i + 1) * most).join(""));
+}
+
+/** How many things of one chart have a colour of their own. */
+export const HUES = 8;
+
+/** The colour of the n-th of a few things. */
+export const hue = (number) => colour(`--chart-${(number % HUES) + 1}`);
 
 /**
  * A chart in a box of its own, described by `title` for those who do not see it. `configure()` says
@@ -50,9 +64,15 @@ export function chart(title, configure, signal, { low = false, rows = null } = {
     drawn = null;
     update();
   };
+  // Paper has another width than the screen, and by then it is too late for a drawing of its own.
+  const fit = () => drawn?.resize();
   dark.addEventListener("change", redraw);
+  addEventListener("beforeprint", fit);
+  addEventListener("afterprint", fit);
   signal.addEventListener("abort", () => {
     dark.removeEventListener("change", redraw);
+    removeEventListener("beforeprint", fit);
+    removeEventListener("afterprint", fit);
     drawn?.destroy();
   });
 

@@ -18,7 +18,7 @@ export async function loaded(node, id, queries, signal, build) {
     const texts = await Promise.all(queries.map((query) => fetched(id, query, signal)));
     const parts = build(texts.map(rowsOf), signal);
     node.replaceChildren(...parts.nodes, downloads(id, queries));
-    parts.shown();
+    await parts.shown();
   } catch (error) {
     if (signal.aborted) return;
     const again = h("button", { class: "button", type: "button" }, "Try again");

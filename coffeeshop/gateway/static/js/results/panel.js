@@ -10,16 +10,29 @@ import { tabs } from "./tabs.js";
 export function resultsPanel(id, signal) {
   const warnings = h("div", { class: "notice warn", hidden: true });
   const pages = QUESTIONS.map((question) => page(question, id, signal));
-  const shown = tabs("Results by question", pages, (chosen) => chosen.look());
+  const shown = tabs("Results by question", pages, (chosen) => chosen.look(), signal);
+  const print = h(
+    "button",
+    { class: "button small", type: "button", hidden: true },
+    "Print all results",
+  );
+  print.addEventListener("click", async () => {
+    print.disabled = true;
+    await Promise.all(pages.map((each) => each.fetch()));
+    print.disabled = false;
+    window.print();
+  });
   let asked = false;
   const update = (session) => {
     for (const each of pages) each.update(session);
+    print.hidden = session.state !== "completed";
     if (session.state === "completed" && !asked) {
       asked = true;
       showWarnings(id, warnings, signal);
     }
   };
-  return { node: h("div", { class: "stack" }, warnings, shown.node), update };
+  const buttons = h("div", { class: "actions screen" }, print);
+  return { node: h("div", { class: "stack" }, warnings, shown.node, buttons), update };
 }
 
 async function showWarnings(id, node, signal) {
@@ -51,11 +64,20 @@ function page({ key, title, needs, build }, id, signal) {
     } else setText(text, waitingText(session));
   }
 
+  let fetched = Promise.resolve();
+
+  /** Have it in the document, whether somebody looks or not. */
+  function fetch() {
+    if (state === "ready") {
+      state = "shown";
+      fetched = loaded(node, id, needs, signal, build);
+    }
+    return fetched;
+  }
+
   function look() {
     looking = true;
-    if (state !== "ready") return;
-    state = "shown";
-    loaded(node, id, needs, signal, build);
+    fetch();
   }
   return {
     key,
@@ -63,6 +85,8 @@ function page({ key, title, needs, build }, id, signal) {
     node,
     update,
     look,
+    fetch,
+    isShown: () => state === "shown",
     leave: () => (looking = false),
     isReady: () => state !== "waiting",
   };
@@ -70,6 +94,7 @@ function page({ key, title, needs, build }, id, signal) {
 
 function waitingText(session) {
   if (session.state !== "open") return `The session is ${session.state}: it has no such result.`;
+  if (session.trouble) return `${session.trouble}.`;
   if (session.uploaded) return "All data is in. The answer is being worked out …";
   return "The results appear when all data is uploaded.";
 }

@@ -7,6 +7,7 @@ import { counted, edge, money, whole } from "../format.js";
 import { folded, table } from "../grid.js";
 import { purchases } from "./purchases.js";
 
+const LEAST = 75; // the query's own bound
 const TITLE = "How many purchases there are of each size";
 
 /** `figures` say what all rows come to, where `rows` are only some of them. */
@@ -30,7 +31,7 @@ export const query1 = { key: "q1", title: "Large purchases", needs: ["query1"], 
 const figuresOf = (amounts) => ({
   total: amounts.length,
   most: amounts.reduce((a, b) => Math.max(a, b), 0),
-  bins: amounts.length ? binned(amounts) : null,
+  bins: amounts.length ? binned(amounts, LEAST) : null,
 });
 
 function summaryOf({ total, most }) {

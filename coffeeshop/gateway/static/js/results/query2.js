@@ -1,6 +1,7 @@
 /** Query 2: each month's best seller, by quantity and by revenue. */
 
-import { chart, hue } from "../charts/chart.js";
+import { chart, colour, hue, HUES } from "../charts/chart.js";
+import { namesInBars } from "../charts/names.js";
 import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { money, month, whole } from "../format.js";
@@ -13,12 +14,11 @@ const MEASURES = [
 
 function build(results, signal) {
   const measures = results.map(allRows);
-  // An item has one colour in both charts.
-  const items = [...new Set(measures.flat().map((row) => row[1]))];
+  const items = winners(measures.flat());
   const parts = measures.map((rows, i) => measure(MEASURES[i], rows, items, signal));
   return {
     nodes: parts.map((part) => part.node),
-    shown: () => parts.forEach((part) => part.shown()),
+    shown: () => Promise.all(parts.map((part) => part.shown())),
   };
 }
 
@@ -43,7 +43,7 @@ function measure({ title, axis, text }, rows, items, signal) {
   );
   const named = rows.map(([when, item, value]) => [
     month(when),
-    item || "(unknown item)",
+    nameOf(item),
     text(Number(value)),
   ]);
   const node = h(
@@ -59,24 +59,40 @@ function measure({ title, axis, text }, rows, items, signal) {
   return { node, shown: drawn.update };
 }
 
+/** The items that won most months, of both measures: each has one colour in both charts. */
+function winners(rows) {
+  const months = new Map();
+  for (const [, item] of rows) months.set(item, (months.get(item) ?? 0) + 1);
+  const ranked = [...months].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
+  return ranked.slice(0, HUES).map(([item]) => item);
+}
+
+const nameOf = (item) => item || "(unknown item)";
+
 function configuration(rows, items, axis, text) {
   const shown = items.filter((item) => rows.some((row) => row[1] === item));
+  const set = (label, fill, has) => ({
+    label,
+    data: rows.map((row) => (has(row[1]) ? Number(row[2]) : null)),
+    backgroundColor: fill,
+    skipNull: true,
+  });
+  const datasets = shown.map((item) =>
+    set(nameOf(item), hue(items.indexOf(item)), (each) => each === item),
+  );
+  if (rows.some((row) => !items.includes(row[1])))
+    datasets.push(set("Other items", colour("--chart-other"), (each) => !items.includes(each)));
   return {
     type: "bar",
-    data: {
-      labels: rows.map((row) => month(row[0])),
-      datasets: shown.map((item) => ({
-        label: item || "(unknown item)",
-        data: rows.map((row) => (row[1] === item ? Number(row[2]) : null)),
-        backgroundColor: hue(items.indexOf(item)),
-        skipNull: true,
-      })),
-    },
+    data: { labels: rows.map((row) => month(row[0])), datasets },
+    plugins: [namesInBars((index) => nameOf(rows[index][1]))],
     options: {
       plugins: {
         legend: { position: "bottom", labels: { boxWidth: 14 } },
         tooltip: {
-          callbacks: { label: ({ dataset, parsed }) => `${dataset.label}: ${text(parsed.y)}` },
+          callbacks: {
+            label: ({ dataIndex, parsed }) => `${nameOf(rows[dataIndex][1])}: ${text(parsed.y)}`,
+          },
         },
       },
       scales: {

@@ -5,6 +5,7 @@ import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { compact, half, money } from "../format.js";
 import { table } from "../grid.js";
+import { byStore, TWINS } from "./stores.js";
 
 const TITLE = "Revenue of each store by half-year";
 
@@ -12,11 +13,12 @@ function build([result], signal) {
   const rows = allRows(result);
   if (rows.length === 0)
     return { nodes: [h("p", { class: "empty" }, "No store has payments in this period.")], shown: () => {} };
-  const revenue = pivot(rows);
+  const revenue = byStore(rows);
   const how = { rows: revenue.stores.length };
   const drawn = chart(TITLE, () => configuration(revenue), signal, how);
+  const about = "Payments in 2024 and 2025 between 6:00 and 23:00, by store.";
   const nodes = [
-    h("p", {}, "Payments in 2024 and 2025 between 6:00 and 23:00, by store."),
+    h("p", {}, revenue.hasTwins ? `${about} ${TWINS}` : about),
     drawn.node,
     table(TITLE, ["Store", ...revenue.halves.map(half)], lines(revenue), 1),
   ];
@@ -25,34 +27,20 @@ function build([result], signal) {
 
 export const query3 = { key: "q3", title: "Revenue", needs: ["query3"], build };
 
-/** `of(store, half)` is null where a store took nothing. Stores of one name are taken together. */
-function pivot(rows) {
-  const halves = [...new Set(rows.map((row) => row[0]))].sort();
-  const stores = [...new Set(rows.map((row) => row[1]))].sort();
-  const values = new Map();
-  for (const [when, store, value] of rows) {
-    const key = `${when} ${store}`;
-    values.set(key, (values.get(key) ?? 0) + Number(value));
-  }
-  return { halves, stores, of: (store, when) => values.get(`${when} ${store}`) ?? null };
-}
-
-const nameOf = (store) => store || "(unknown store)";
-
 const lines = ({ halves, stores, of }) =>
-  stores.map((store) => [
-    nameOf(store),
-    ...halves.map((when) => (of(store, when) === null ? "–" : money(of(store, when)))),
+  stores.map((store, place) => [
+    store,
+    ...halves.map((when) => (of(place, when) === null ? "–" : money(of(place, when)))),
   ]);
 
 function configuration({ halves, stores, of }) {
   return {
     type: "bar",
     data: {
-      labels: stores.map(nameOf),
+      labels: stores,
       datasets: halves.map((when, i) => ({
         label: when.replace("-", " "),
-        data: stores.map((store) => of(store, when)),
+        data: stores.map((_, place) => of(place, when)),
         backgroundColor: hue(i),
       })),
     },
@@ -61,7 +49,10 @@ function configuration({ halves, stores, of }) {
       plugins: {
         legend: { position: "bottom", labels: { boxWidth: 14 } },
         tooltip: {
-          callbacks: { label: ({ dataset, parsed }) => `${dataset.label}: ${money(parsed.x)}` },
+          callbacks: {
+            title: ([{ dataIndex }]) => stores[dataIndex],
+            label: ({ dataset, parsed }) => `${dataset.label}: ${money(parsed.x)}`,
+          },
         },
       },
       scales: {

@@ -5,6 +5,7 @@ import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { counted, whole } from "../format.js";
 import { table } from "../grid.js";
+import { leaders } from "./stores.js";
 
 const RANKS = ["First", "Second", "Third"];
 
@@ -15,17 +16,16 @@ function build([result], signal) {
       nodes: [h("p", { class: "empty" }, "No known customer bought anything.")],
       shown: () => {},
     };
+  const stores = leaders(rows);
   const drawn = chart(
     "Purchases of the most frequent customers of each store",
-    () => configuration(rows),
+    () => configuration(stores),
     signal,
-    { rows: new Set(rows.map((row) => row[0])).size },
+    { rows: stores.length },
   );
-  const named = rows.map(([store, birthdate, count]) => [
-    store || "(unknown store)",
-    birthdate || "(unknown)",
-    whole(Number(count)),
-  ]);
+  const named = stores.flatMap(({ name, rows: found }) =>
+    found.map(([, birthdate, count]) => [name, birthdate || "(unknown)", whole(Number(count))]),
+  );
   const nodes = [
     h(
       "p",
@@ -40,17 +40,17 @@ function build([result], signal) {
 
 export const query4 = { key: "q4", title: "Customers", needs: ["query4"], build };
 
-function configuration(rows) {
-  const stores = grouped(rows);
-  const names = [...stores.keys()];
-  const customer = (store, rank) => stores.get(store)[rank];
+function configuration(stores) {
+  const customer = (place, rank) => stores[place].rows[rank];
   return {
     type: "bar",
     data: {
-      labels: names.map((name) => name || "(unknown store)"),
+      labels: stores.map(({ name }) => name),
       datasets: RANKS.map((label, rank) => ({
         label,
-        data: names.map((name) => (customer(name, rank) ? Number(customer(name, rank)[2]) : null)),
+        data: stores.map((_, place) =>
+          customer(place, rank) ? Number(customer(place, rank)[2]) : null,
+        ),
         backgroundColor: hue(rank),
       })),
     },
@@ -60,8 +60,9 @@ function configuration(rows) {
         legend: { position: "bottom", labels: { boxWidth: 14 } },
         tooltip: {
           callbacks: {
+            title: ([{ dataIndex }]) => stores[dataIndex].name,
             label: ({ datasetIndex, dataIndex, parsed }) =>
-              `born ${customer(names[dataIndex], datasetIndex)[1] || "on an unknown date"}: ${counted(parsed.x, "purchase")}`,
+              `born ${customer(dataIndex, datasetIndex)[1] || "on an unknown date"}: ${counted(parsed.x, "purchase")}`,
           },
         },
       },
@@ -71,10 +72,4 @@ function configuration(rows) {
       },
     },
   };
-}
-
-function grouped(rows) {
-  const found = new Map();
-  for (const row of rows) found.set(row[0], [...(found.get(row[0]) ?? []), row]);
-  return found;
 }

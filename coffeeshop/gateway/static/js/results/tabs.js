@@ -2,8 +2,11 @@
 
 import { h } from "../dom.js";
 
-/** Tabs of `pages` `{key, title, node, leave}`; `onLook(page)` when one is shown. */
-export function tabs(label, pages, onLook) {
+/**
+ * Tabs of `pages` `{key, title, node, leave, isShown}`; `onLook(page)` when one is shown. Paper gets
+ * all that were loaded.
+ */
+export function tabs(label, pages, onLook, signal) {
   const buttons = pages.map((page, number) =>
     h(
       "button",
@@ -27,9 +30,18 @@ export function tabs(label, pages, onLook) {
         "aria-labelledby": `tab-${page.key}`,
         tabindex: "0",
       },
+      h("h3", { class: "paper" }, page.title),
       page.node,
     ),
   );
+  const spread = () => {
+    if (!pages.some((page) => page.isShown())) return;
+    pages.forEach((page, number) => (panels[number].hidden = !page.isShown()));
+  };
+  const fold = () =>
+    panels.forEach((panel, i) => (panel.hidden = buttons[i].tabIndex !== 0));
+  addEventListener("beforeprint", spread, { signal });
+  addEventListener("afterprint", fold, { signal });
 
   function choose(chosen) {
     pages.forEach((page, number) => {

@@ -11,7 +11,7 @@ import { uploadOf } from "./uploads.js";
 /** The panel; nothing when the session is fed by somebody else. */
 export function uploadPanel(id) {
   const upload = uploadOf(id);
-  const node = h("div", { class: "stack" });
+  const node = h("div", { class: "stack screen" });
   if (upload === undefined) return { node, start: () => {} };
   const bars = Object.keys(TABLES).map((table) => bar(upload, table));
   const title = h("h2", { id: "h-upload" });
@@ -57,7 +57,7 @@ export function uploadPanel(id) {
 
 function titleOf({ state, sent, total }) {
   const words = { new: "Upload begins", failed: "Upload failed", stopped: "Upload stopped" };
-  if (state === "sent") return `Uploaded ${bytes(total)} from this page`;
+  if (state === "sent") return `Uploaded: ${bytes(total)} of files from this page`;
   return words[state] ?? `Uploading: ${bytes(sent)} of ${bytes(total)}`;
 }
 
@@ -67,9 +67,13 @@ function bar(upload, table) {
   const text = h("span", { class: "number" });
   const node = h("li", {}, h("label", { for: name }, TABLES[table]), progress, text);
   const update = () => {
-    const { total, sent, ended } = upload.tables[table];
-    progress.value = ended ? 1 : total ? Math.min(sent / total, 0.999) : 0;
-    setText(text, ended ? "sent" : `${Math.floor(progress.value * 100)} %`);
+    const { total, ended } = upload.tables[table];
+    progress.value = ended ? 1 : total ? Math.min(upload.sentOf(table) / total, 0.999) : 0;
+    const isRefused = upload.error instanceof BadFile && upload.error.table === table;
+    setText(
+      text,
+      ended ? "sent" : isRefused ? "refused" : `${Math.floor(progress.value * 100)} %`,
+    );
   };
   return { node, update };
 }
@@ -85,6 +89,6 @@ function complaint(error) {
   ];
   return notice(
     `${where.filter(Boolean).join(", ")}: ${message}${value === null ? "" : ` (found “${value}”)`}.`,
-    h("p", {}, "The session was cancelled. Fix the file and start again."),
+    h("p", {}, "The session has failed. Fix the file and start again."),
   );
 }

@@ -11,9 +11,28 @@ const FILE_TYPE = { "Content-Type": "application/octet-stream" };
 
 /** What is wrong with a file, and where; what is not known is null. */
 export class BadFile extends Error {
-  constructor(reason, { path, line = null, row = null, column = null, value = null }) {
+  constructor(
+    reason,
+    { path, line = null, row = null, column = null, value = null, bad_rows: found = [] },
+  ) {
     super(reason);
-    Object.assign(this, { path, line, row, column, value });
+    const rows = found.map((each) => ({ ...each, file: path }));
+    Object.assign(this, { path, line, row, column, value, rows });
+  }
+
+  /** What a gateway is told: why its session cannot go on, with the first bad rows. */
+  get why() {
+    const { path: file, line, row, column, value, message: reason } = this;
+    const places = [line && `line ${line}`, row && `row ${row}`, column && `column ${column}`];
+    const where = [file, ...places].filter(Boolean).join(", ");
+    const found = value === null ? "" : `, value “${value}”`;
+    const own = { file, line, column, value, reason };
+    const rows = this.rows.length > 0 ? this.rows : line === null ? [] : [own];
+    return {
+      kind: "bad_data",
+      reason: `${where}${found}: ${reason}`.slice(0, 1000),
+      bad_rows: rows.slice(0, 10).map(bounded),
+    };
   }
 }
 
@@ -35,7 +54,7 @@ export class Upload extends EventTarget {
     this.tables = Object.fromEntries(
       Object.keys(TABLES).map((table) => {
         const total = folder.tables[table].reduce((all, { size }) => all + size, 0);
-        return [table, { total, sent: 0, batches: 0, ended: false }];
+        return [table, { total, done: 0, underWay: 0, batches: 0, ended: false }];
       }),
     );
     this.aborter = new AbortController();
@@ -45,8 +64,14 @@ export class Upload extends EventTarget {
     return this.state === "new" || this.state === "sending";
   }
 
+  /** Bytes of the files that went out. */
   get sent() {
-    return Object.values(this.tables).reduce((all, table) => all + table.sent, 0);
+    return Object.keys(this.tables).reduce((all, table) => all + this.sentOf(table), 0);
+  }
+
+  sentOf(table) {
+    const { done, underWay } = this.tables[table];
+    return done + underWay;
   }
 
   get total() {
@@ -88,7 +113,7 @@ export class Upload extends EventTarget {
   async sendTable(table) {
     const progress = this.tables[table];
     for (const each of this.folder.tables[table]) {
-      const before = progress.sent;
+      const before = progress.done;
       await readable(each);
       for (let { step } = each; step !== null; ) {
         const answer = await this.sendPart(table, each, step, progress.batches);
@@ -96,14 +121,15 @@ export class Upload extends EventTarget {
         this.warnings.push(...answer.warnings);
         step = answer.step;
         // The last of the ranges is the one that is new; the first may be the header again.
-        progress.sent = before + (step === null ? each.size : step.ranges.at(-1)[0]);
+        progress.done = before + (step === null ? each.size : step.ranges.at(-1)[0]);
+        progress.underWay = 0;
         this.change();
       }
     }
     const body = JSON.stringify({ batches: progress.batches });
     await this.insist(this.path(`${table}/eof`), { method: "PUT", headers: JSON_TYPE, body });
     progress.ended = true;
-    progress.sent = progress.total;
+    progress.done = progress.total;
     this.change();
   }
 
@@ -111,12 +137,16 @@ export class Upload extends EventTarget {
   async sendPart(table, { file, path, size }, step, batch) {
     const query = new URLSearchParams({ path, size, step: step.text, batch });
     const body = new Blob(step.ranges.map(([start, length]) => file.slice(start, start + length)));
-    const options = { method: "PUT", headers: FILE_TYPE, body };
+    const onProgress = (share) => {
+      this.tables[table].underWay = share * step.ranges.at(-1)[1];
+      this.change();
+    };
+    const options = { method: "PUT", headers: FILE_TYPE, body, onProgress };
     try {
       const response = await this.insist(this.path(`${table}/files?${query}`), options);
       return await response.json();
     } catch (error) {
-      throw refused(error, path);
+      throw Object.assign(refused(error, path), { table });
     }
   }
 
@@ -145,7 +175,11 @@ export class Upload extends EventTarget {
   async giveUp(error) {
     if (error instanceof Problem && error.status === 410) return; // it is over already
     if (error instanceof NoAnswer) return; // then the gateway gives it up by itself
-    await send("POST", `v1/sessions/${this.id}/cancel`).catch((failure) => {
+    const why =
+      error instanceof BadFile
+        ? error.why
+        : { kind: "client_failed", reason: `the upload failed: ${error.message}`.slice(0, 1000) };
+    await send("POST", `v1/sessions/${this.id}/cancel`, why).catch((failure) => {
       console.warn("the session could not be cancelled:", failure.message);
     });
   }
@@ -170,3 +204,12 @@ function refused(error, path) {
   if (!(error instanceof Problem) || error.status !== 422) return error;
   return new BadFile(error.message, { path, ...error.body });
 }
+
+/** A row within what a gateway takes. */
+const bounded = ({ file, line, column, value, reason }) => ({
+  file: file.slice(-300),
+  line,
+  column: column?.slice(0, 100) ?? null,
+  value: value?.slice(0, 200) ?? null,
+  reason: reason.slice(0, 500),
+});
