@@ -10,7 +10,7 @@ COPY pyproject.toml setup.cfg constraints.txt ./
 # The dependencies alone, with an empty package in the project's place: this layer is built again
 # only when they change.
 RUN mkdir coffeeshop && echo '__version__ = "0"' >coffeeshop/__init__.py \
-    && pip --python /opt/coffeeshop install --constraint constraints.txt '.[tracing]'
+    && pip --python /opt/coffeeshop install --constraint constraints.txt '.[tracing,gateway]'
 COPY LICENSE README.md setup.py ./
 COPY coffeeshop coffeeshop
 RUN rm -rf build ./*.egg-info \

@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -89,7 +89,29 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     streams.prepare()
     signal.signal(signal.SIGTERM, _terminated)
     given = sys.argv[1:] if arguments is None else list(arguments)
-    sys.exit(_exit_code(given))
+    with _without_pandas():
+        code = _exit_code(given)
+    sys.exit(code)
+
+
+class _NoPandas:
+    """No command needs pandas. Where it is installed, the columnar library imports it to recognise
+    what might be one of its columns, and that takes longer than a small analysis."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        """Say of pandas that it is not there, of everything else nothing."""
+        if name == "pandas":
+            raise ModuleNotFoundError("no command needs it", name=name)
+
+
+@contextmanager
+def _without_pandas() -> Iterator[None]:
+    sys.meta_path.insert(0, _NoPandas)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(_NoPandas)
 
 
 def _exit_code(given: Sequence[str]) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from coffeeshop.codec import encode
 from coffeeshop.gateway import protocol
+from coffeeshop.gateway.server import _listening
 from coffeeshop.service import resident_bytes
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 from tests.unit.helpers import USERS
@@ -205,3 +206,12 @@ def test_a_client_that_leaves_in_the_middle_of_a_body_leaves_nothing(
         path = f"/v1/sessions/{session}/tables/users/batches/0"
         arrow = {"Content-Type": "application/vnd.apache.arrow.stream"}
         assert api.put(path, content=body, headers=arrow).status_code == 204
+
+
+def test_no_answer_waits_for_the_last_one_to_be_acknowledged() -> None:
+    """asyncio turns that off for sockets that name their protocol; uvloop for all."""
+    bound = _listening("127.0.0.1", 0)
+    with bound, socket.create_connection(bound.getsockname()):
+        taken, _ = bound.accept()
+        with taken:
+            assert taken.proto == socket.IPPROTO_TCP
