@@ -13,7 +13,7 @@ from processes import Limits, measure
 from coffeeshop.generate import generate
 from tests.oracle import answers
 
-LIMITS = Limits(seconds=100.0)
+LIMITS = Limits(seconds=600.0)
 
 
 @pytest.fixture(scope="module")
