@@ -166,7 +166,8 @@ def _twice(found: _Found) -> Iterator[Trouble]:
             )
         seen[entry.identity] = entry.path
     for folder, files in groupby(entries, lambda entry: entry.path.rpartition("/")[0]):
-        yield from _twice_in(list(files), folders.get(folder, {}))
+        if folder or not others:  # at the top it is told already
+            yield from _twice_in(list(files), folders.get(folder, {}))
 
 
 def _folders(entries: list[Entry]) -> dict[str, dict[str, str]]:

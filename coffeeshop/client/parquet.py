@@ -100,7 +100,8 @@ def _opened(file: Path, content: IO[bytes] | None) -> Iterator[Any]:
         # Of the old instants of 96 bits; in nanoseconds, as they are read unless told so, distant
         # years become others.
         source = file if content is None else content
-        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us") as parquet:
+        # Buffered ahead, all groups would be in memory, with columns between those that are needed.
+        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"not a readable Parquet file: {error}", file=str(file)) from error

@@ -105,7 +105,8 @@ def first_step(path: str, size: int) -> Step:
 def _parquet(size: int) -> Step:
     if size <= WHOLE:
         return Step(((0, size),), "parquet", groups=(0, (1 << 31) - 1))
-    return Step(((size - FOOT, FOOT),), "parquet")
+    foot = min(FOOT, size)
+    return Step(((size - foot, foot),), "parquet")
 
 
 class StepReader:
