@@ -30,6 +30,11 @@ static void same(const struct scan_task *task, size_t rows, const struct scan_sc
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct scan_scratch fast, portable; /* kept, as a thread keeps its own */
+    static int prepared = 0;
+    if (!prepared) {
+        scan_prepare();
+        prepared = 1;
+    }
     if (size == 0)
         return 0;
     struct scan_task task = TASKS[data[0] % NUMBER_OF_TASKS];

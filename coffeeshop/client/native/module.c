@@ -230,4 +230,7 @@ static struct PyModuleDef definition = {
     NULL,
 };
 
-PyMODINIT_FUNC PyInit__scan(void) { return PyModule_Create(&definition); }
+PyMODINIT_FUNC PyInit__scan(void) {
+    scan_prepare();
+    return PyModule_Create(&definition);
+}

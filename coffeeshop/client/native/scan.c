@@ -307,6 +307,29 @@ static int days_of(int64_t year, int64_t month, int64_t day, int64_t *days) {
     return 1;
 }
 
+/* The same from a table for the years that are common: the first day of each month, and of the next. */
+#define FIRST_YEAR 1950
+#define LAST_YEAR 2099
+static int32_t month_begins[(LAST_YEAR - FIRST_YEAR + 1) * 12 + 1];
+
+static int is_common(int64_t year) { return year >= FIRST_YEAR && year <= LAST_YEAR; }
+
+void scan_prepare(void) {
+    int64_t days = 0;
+    for (int i = 0; i < (LAST_YEAR - FIRST_YEAR + 1) * 12 + 1; i++) {
+        days_of(FIRST_YEAR + i / 12, i % 12 + 1, 1, &days);
+        month_begins[i] = (int32_t)days;
+    }
+}
+
+static inline int days_by_table(int64_t year, int64_t month, int64_t day, int64_t *days) {
+    if (!is_common(year) || month < 1 || month > 12)
+        return days_of(year, month, day, days);
+    const int32_t *begin = month_begins + (year - FIRST_YEAR) * 12 + month - 1;
+    *days = begin[0] + day - 1;
+    return day >= 1 && *days < begin[1];
+}
+
 static inline int two(const uint8_t *at, int64_t *value) {
     unsigned tens = (unsigned)at[0] - '0', ones = (unsigned)at[1] - '0';
     *value = tens * 10 + ones;
@@ -325,7 +348,7 @@ static inline int parse_date_at(const uint8_t *at, int64_t *days) {
     if (!(four(at, &year) & two(at + 5, &month) & two(at + 8, &day)) || at[4] != '-' ||
         at[7] != '-')
         return 0;
-    return days_of(year, month, day, days);
+    return days_by_table(year, month, day, days);
 }
 
 static inline int parse_date(struct field field, int64_t *days) {

@@ -64,6 +64,9 @@ enum scan_outcome { SCAN_DONE, SCAN_NOT_MINE, SCAN_NO_MEMORY };
  * parser has to judge; nothing of the result counts then. */
 enum scan_outcome scan(const struct scan_task *task, struct scan_scratch *scratch, size_t *rows);
 
+/* To be called once, before the first scan. */
+void scan_prepare(void);
+
 /* The vector instructions that are used here, in words. */
 const char *scan_vectors(void);
 
