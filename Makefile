@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: fuzz help try setup test test-middleware check bench demo example long model chaos secrets up down logs
+.PHONY: fuzz help try setup test test-portable test-middleware check bench demo example long model chaos secrets up down logs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -12,6 +12,10 @@ setup: ## make .venv with the project and its tools
 
 test: ## what CI runs: the checks, then the tests with coverage
 	@sh scripts/test.sh
+
+test-portable: setup ## the whole suite with the native scanner switched off
+	@sh scripts/programs.sh
+	@COFFEESHOP_NATIVE_SCANNER=off .venv/bin/python -m pytest
 
 test-middleware: setup ## the transport suite, in memory and against a RabbitMQ of its own
 	@sh scripts/programs.sh
