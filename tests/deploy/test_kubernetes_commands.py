@@ -13,6 +13,7 @@ from typing import Any
 import click
 import pytest
 
+from coffeeshop.actors.intake import STEP
 from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Client, Tokens
@@ -229,6 +230,7 @@ def test_workers_are_scaled_by_the_backlog_of_every_stage() -> None:
     for trigger in triggers:
         assert trigger["metadata"]["host"] == f"http://{broker}.{namespace}.svc:15672/"
         assert trigger["authenticationRef"]["name"] == authentication
+        assert int(trigger["metadata"]["value"]) == STEP  # as many as a busy worker takes
 
 
 def test_the_brokers_user_may_look_at_queues_but_not_change_users() -> None:
