@@ -36,7 +36,6 @@ from coffeeshop.transport.rabbitmq_acts import (
     delete_if_idle,
     exists,
     look,
-    queue_exists,
     then,
 )
 from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
@@ -190,9 +189,9 @@ class RabbitTransport:
         A classic queue, as earlier releases made it, serves as before. It is replaced by a quorum
         queue when nobody consumes it and nothing waits in it. One with other arguments serves too.
         """
-        if name in self._older_queues:
-            self._call(queue_exists(name))
+        if name in self._older_queues and self.exists(name):
             return
+        self._older_queues.discard(name)
         try:
             self._call(declare_queue(name))
         except ChannelClosedByBroker as error:

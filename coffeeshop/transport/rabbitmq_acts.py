@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from coffeeshop.transport.rabbitmq_wire import Channel, broker_version
@@ -78,11 +78,6 @@ def delete_if_idle(name: str) -> Act:
         name,
         about_queue=True,
     )
-
-
-def queue_exists(name: str) -> Act:
-    """`exists` of what is known to be a queue."""
-    return replace(exists(name), about_queue=True)
 
 
 def attach(name: str) -> Act:

@@ -270,6 +270,9 @@ def test_a_queue_of_the_old_kind_is_replaced_when_it_is_idle_and_serves_until_th
         rabbit.publish(name, b"more")
     assert kinds(fragile, idle, full) == ["quorum", "classic"]
     assert sorted(rabbit.consume(full).bodies(2)) == [b"more", b"waiting"]
+    fragile.rabbitmqctl("delete_queue", full)
+    rabbit.transport.declare_queue(full)
+    assert kinds(fragile, full) == ["quorum"]
 
 
 CLASSIC = """

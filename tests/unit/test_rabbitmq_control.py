@@ -15,10 +15,10 @@ from coffeeshop.transport.rabbitmq_acts import (
     attach,
     declare,
     delete,
+    delete_if_idle,
     exists,
     mark_is_left,
     queue_arguments,
-    queue_exists,
     then,
 )
 from coffeeshop.transport.rabbitmq_control import ABSENT_PATIENCE, SUSPICION, Control
@@ -197,7 +197,7 @@ def test_what_the_broker_does_not_have_for_long_is_broken(
 def test_a_queue_whose_node_is_down_for_long_is_unreachable_and_no_broken_journal(
     bench: Bench,
 ) -> None:
-    bench.control.ask(queue_exists("a"), lambda done: bench.ended.update({"a": done}))
+    bench.control.ask(delete_if_idle("a"), lambda done: bench.ended.update({"a": done}))
     bench._turn()
     bench.refuse("a", ABSENT)
     bench.loop.run()
