@@ -188,8 +188,8 @@ Steal(a) ==           \* frozen or cut off: taken for dead, it goes on beside it
   /\ attempts' = (attempts \ {a}) \cup {[a EXCEPT !.tag = FALSE]}
   /\ UNCHANGED <<log, gone, confirmed, claims, left, life, end>>
 
-(* Repair: a task at the end of its journal asks for what was confirmed and is not there. A client  *)
-(* sends it again; what a task has lost is computed again.                                          *)
+(* Repair, which is not in the code yet: a task at the end of its journal asks for what was         *)
+(* confirmed and is not there. A client sends it again, a task computes it again.                   *)
 Ask(a) ==
   /\ Has("repair") /\ life = "open" /\ ~Over /\ a.task \notin gone
   /\ IF a.task = Aggregator
