@@ -166,6 +166,27 @@ def test_a_broker_that_is_not_there_yet_is_waited_for() -> None:
     process.stop()
 
 
+def test_whoever_waits_for_a_broker_is_told_once_what_to_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+
+    class Log:
+        def __getattr__(self, level: str) -> Any:
+            return lambda event, **fields: told.append((f"{level} {event}", fields))
+
+    monkeypatch.setattr(module, "log", Log())
+    process = Process("filter_year", metrics_port=None)
+    process.broker.refusals = 3
+    process.start()
+    assert process.service.wait_ready(PATIENCE)
+    process.stop()
+    (fields,) = [fields for what, fields in told if what == "warning node.waiting_for_broker"]
+    assert "coffeeshop serve" in fields["hint"]
+    assert fields["broker"] == "amqp://u@nowhere:5672/"
+    assert sum(what == "debug node.waiting_for_broker" for what, _ in told) == 2
+
+
 def test_a_process_that_waits_for_its_broker_can_be_stopped() -> None:
     process = Process("gateway", metrics_port=None)
     process.broker.refusals = 1 << 30
