@@ -107,7 +107,7 @@ def _of_table(ended: dict[str, int], producers: int) -> str:
 
 
 def _word(key: str) -> str:
-    return key.removesuffix("_seconds").removesuffix("_at").replace("_", " ")
+    return key.removesuffix("_seconds").replace("_", " ")
 
 
 def results(client: GatewayClient, session: str, wish: Wish) -> None:
