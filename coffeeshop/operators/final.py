@@ -94,9 +94,8 @@ class FinalQuery1:
     def on_end(self) -> pa.RecordBatch:
         """The rows sorted, the amounts as decimals."""
         rows = sorted_rows(self._batches)
-        amounts = pc.multiply(
-            rows["final_amount"].cast(pa.decimal128(19, 0)), pa.scalar(Decimal("0.001"))
-        ).cast(EXACT)
+        # A decimal64 has the bits of an int64 of its unscaled value.
+        amounts = rows["final_amount"].view(pa.decimal64(18, 3)).cast(EXACT)
         return pa.record_batch(
             [rows["transaction_id"], amounts], schema=_with_warnings("query1", [])
         )

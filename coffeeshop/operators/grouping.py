@@ -61,6 +61,10 @@ def one_batch(table: pa.Table) -> pa.RecordBatch:
 
 
 Ints = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32] | npt.NDArray[np.int64]
+_NONE = np.empty(0, np.int32)
+_LARGEST_NARROW = (1 << 31) - 1
+_MOST_PIECES = 8
 _SECOND_BITS = 43
 _MASK = (1 << _SECOND_BITS) - 1
 _FIRST_END = 1 << 20
@@ -78,10 +82,13 @@ class PairCounts:
         self._schema = schema
         self._others = GroupedSums(schema, schema.names[:2], schema.names[2:])
         self._fresh: list[Ints] = []  # keys that each count one, in any order
+        self._fresh_rows = 0
+        self._fresh_limit = _SLACK
         self._keys: list[Ints] = []  # sorted keys, and their numbers
-        self._numbers: list[Ints] = []
+        self._numbers: list[Numbers] = []
         self._rows = 0
-        self._limit = _SLACK
+        # Pieces are read one first id at a time: to merge them is for when they are many.
+        self._limit = _MOST_PIECES * _SLACK
 
     def count(self, pairs: pa.RecordBatch) -> None:
         """Count each row of two id columns, without nulls, once."""
@@ -92,7 +99,9 @@ class PairCounts:
             self._others.add(pa.table([*rest.columns, ones], schema=self._schema))
             pairs = pairs.filter(fits)
         self._fresh.append(_keys(pairs))
-        self._grow(pairs.num_rows)
+        self._fresh_rows += pairs.num_rows
+        if self._fresh_rows > self._fresh_limit:
+            self._look_at_fresh()
 
     def add(self, sums: pa.RecordBatch) -> None:
         """Add rows of the schema that are sorted by the ids, as `sorted` gives them."""
@@ -101,7 +110,7 @@ class PairCounts:
             self._others.add(pa.table(sums.filter(pc.invert(fits))))
             sums = sums.filter(fits)
         self._keys.append(_keys(sums))
-        self._numbers.append(sums.column(2).to_numpy(zero_copy_only=True))
+        self._numbers.append(_narrow(sums.column(2).to_numpy(zero_copy_only=True)))
         self._grow(sums.num_rows)
 
     def sorted(self) -> pa.RecordBatch:
@@ -117,10 +126,11 @@ class PairCounts:
         both = pa.concat_tables([pa.table(packed), pa.table(others)])
         return one_batch(both.sort_by([(name, "ascending") for name in self._schema.names[:2]]))
 
-    def _packed(self, keys: Ints, numbers: Ints) -> pa.RecordBatch:
+    def _packed(self, keys: Ints, numbers: Numbers) -> pa.RecordBatch:
         """Rows of the schema; the keys are used up."""
         first = keys >> _SECOND_BITS
-        columns = [first, np.bitwise_and(keys, _MASK, out=keys), numbers]
+        second = np.bitwise_and(keys, _MASK, out=keys)
+        columns = [first, second, numbers.astype(np.int64, copy=False)]
         return pa.record_batch([pa.array(column) for column in columns], schema=self._schema)
 
     def by_first(self) -> Iterator[pa.RecordBatch]:
@@ -156,19 +166,38 @@ class PairCounts:
             self._rows = len(keys)
             self._limit = 2 * self._rows + _SLACK
 
-    def _folded(self) -> tuple[Ints, Ints]:
+    def _folded(self) -> tuple[Ints, Numbers]:
         """Everything as sorted keys and their numbers, which leaves here: as few copies of them
         as can be are there at once, since they are the largest thing there is."""
         if self._fresh:
             self._fold_fresh()
         return _summed(self._keys, self._numbers)
 
-    def _fold_fresh(self) -> None:
-        fresh, self._fresh = _joined(self._fresh), []
-        fresh.sort()
+    def _look_at_fresh(self) -> None:
+        """Sort the fresh keys, and count them unless most of them are there once: eight bytes for
+        each key are less than twelve for each distinct one then."""
+        fresh = self._sorted_fresh()
         starts = _starts(fresh)
+        if 2 * len(starts) > len(fresh):
+            self._fresh, self._fresh_rows = [fresh], len(fresh)
+            self._fresh_limit = 2 * len(fresh) + _SLACK
+        else:
+            self._fresh_limit = _SLACK
+            self._count_fresh(fresh, starts)
+            self._grow(len(starts))
+
+    def _fold_fresh(self) -> None:
+        fresh = self._sorted_fresh()
+        self._count_fresh(fresh, _starts(fresh))
+
+    def _sorted_fresh(self) -> Ints:
+        fresh, self._fresh, self._fresh_rows = _joined(self._fresh), [], 0
+        fresh.sort()
+        return fresh
+
+    def _count_fresh(self, fresh: Ints, starts: Ints) -> None:
         self._keys.append(fresh[starts])
-        self._numbers.append(np.diff(starts, append=len(fresh)))
+        self._numbers.append(_narrow(np.diff(starts, append=len(fresh))))
 
 
 def _places(keys: Ints, first: int) -> slice:
@@ -178,12 +207,12 @@ def _places(keys: Ints, first: int) -> slice:
     return slice(begin, int(np.searchsorted(keys, lowest | _MASK, "right")))
 
 
-def _summed(key_pieces: list[Ints], number_pieces: list[Ints]) -> tuple[Ints, Ints]:
+def _summed(key_pieces: list[Ints], number_pieces: list[Numbers]) -> tuple[Ints, Numbers]:
     """Sorted pieces as distinct sorted keys and their sums. The lists are emptied."""
     pieces = len(key_pieces)
-    keys, numbers = _joined(key_pieces), _joined(number_pieces)
-    # Whatever is no longer needed goes at once: these are the largest arrays there are.
-    key_pieces.clear()
+    keys = _joined(key_pieces)
+    key_pieces.clear()  # whatever is no longer needed goes at once: these are the largest arrays
+    numbers = number_pieces[0] if pieces == 1 else np.concatenate([_NONE, *number_pieces])
     number_pieces.clear()
     if pieces <= 1:
         return keys, numbers
@@ -193,8 +222,17 @@ def _summed(key_pieces: list[Ints], number_pieces: list[Ints]) -> tuple[Ints, In
     numbers = numbers[order]
     del order
     starts = _starts(keys)
+    if len(starts) == len(keys):
+        return keys, numbers
     keys = keys[starts]
-    return keys, np.add.reduceat(numbers, starts) if len(starts) else numbers
+    return keys, _narrow(np.add.reduceat(numbers, starts, dtype=np.int64))
+
+
+def _narrow(numbers: Ints) -> Numbers:
+    """The same numbers in four bytes each, where they fit."""
+    if len(numbers) and int(numbers.max()) > _LARGEST_NARROW:
+        return numbers
+    return numbers.astype(np.int32)
 
 
 def _per_first(sums: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
