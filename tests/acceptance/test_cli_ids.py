@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -65,9 +66,8 @@ def test_wide_shows_them_whole_with_the_zone_of_the_time(run_idle: Run) -> None:
 
 
 def test_a_session_is_shown_in_words(run_idle: Run) -> None:
-    shown = dict(
-        line.split(maxsplit=1) for line in ok(run_idle("status", FIRST)).splitlines() if line
-    )
+    lines = ok(run_idle("status", FIRST)).splitlines()
+    shown = dict(re.split(r"\s{2,}", line.strip(), maxsplit=1) for line in lines if line.strip())
     assert shown["uploaded"].strip() == "no"
     assert shown["heartbeat"].strip() == "15 s"
     assert shown["stores"].strip() == "not complete yet"
