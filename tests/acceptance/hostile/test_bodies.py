@@ -104,7 +104,7 @@ CSV_BODIES = {
     "ragged rows": b"user_id,birthdate\n1\n2,,,,\n",
     "numbers without end": b"user_id,birthdate\n" + b"9" * 1_000_000 + b",\n",
     "not a number": b"user_id,birthdate\nnan,\ninf,\n",
-    "UTF-16": "user_id,birthdate\n1,\n".encode("utf-16"),
+    "UTF-16 without a mark": "user_id,birthdate\n1,\n".encode("utf-16-le"),
     "a formula": b"user_id,birthdate\n=1+1,\n",
     "newlines": b"\n" * 1_000_000,
     "quotes": b'"' * 1_000_000,
