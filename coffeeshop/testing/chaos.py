@@ -131,7 +131,7 @@ def left_on(broker: PrivateBroker) -> list[str]:
     return sorted(
         name
         for name, kind, messages in rows
-        if not name.startswith("ctl.") or (kind == "classic" and int(messages))
+        if not name.startswith("ctl.") or (kind == "quorum" and int(messages))
     )
 
 

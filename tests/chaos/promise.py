@@ -149,7 +149,7 @@ def left_on(broker: PrivateBroker) -> dict[str, int]:
     return {
         name: int(messages)
         for name, kind, messages in rows
-        if not name.startswith(LASTING) or (kind == "classic" and int(messages))
+        if not name.startswith(LASTING) or (kind == "quorum" and int(messages))
     }
 
 
