@@ -48,7 +48,7 @@ __all__ = [
     "UsageError",
     "__version__",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _API = ("AsyncClient", "Client", "Results", "Session")
 
 
