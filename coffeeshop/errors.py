@@ -12,7 +12,7 @@
     ├── SessionFailed           exit 1   the session ended in one explicit failure
     ├── Forbidden               exit 5   the gateway refuses these credentials
     │   └── BrokerRefuses       exit 5   the broker refuses: no permission, too large
-    ├── Cancelled               exit 6   somebody cancelled the session
+    ├── Cancelled               exit 6   the session was cancelled
     ├── SessionTimeout          exit 7   the session did not end in time
     ├── ProtocolError           exit 70  a producer broke the stream protocol
     ├── CodecError              exit 70  bytes that are no batch
@@ -107,7 +107,7 @@ class BrokerRefuses(Forbidden):
 
 
 class Cancelled(CoffeeshopError):
-    """Somebody cancelled the session."""
+    """The session was cancelled."""
 
     exit_code = 6
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # an analysis in this process needs no HTTP client
 
 
 class Session(ABC):
-    """One analysis, whoever sends its data. Thread-safe. Made by a `Client`."""
+    """One analysis, regardless of which client sends its data. Thread-safe. Made by a `Client`."""
 
     def __init__(self, id: str, name: str, url: str | None) -> None:
         self.id = id

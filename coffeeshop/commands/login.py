@@ -73,4 +73,4 @@ def logout() -> None:
     """Remove the gateway and the token that `coffeeshop login` kept."""
     from coffeeshop import logins
 
-    print("logged out" if logins.forget() else "nobody was logged in")
+    print("logged out" if logins.forget() else "no login is kept")

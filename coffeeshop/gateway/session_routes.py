@@ -196,8 +196,9 @@ async def cancel(
 async def keep(
     gateway: The, session: SessionId, wanted: Annotated[Keep | None, Body()] = None
 ) -> dict[str, Any]:
-    """Nobody deletes the session and its results for so many seconds from now, a week by default.
-    Never shortens what was asked for before. What an admin or its owner deletes is deleted.
+    """Keeps the session and its results for so many seconds from now, a week by default.
+
+    Never shortens an earlier time. Its owner and admins can delete it all the same.
     """
     known = await session_of(gateway, session)
     seconds = (wanted or Keep()).seconds

@@ -58,7 +58,7 @@ def test_what_login_keeps_is_used_by_later_commands_and_forgotten_by_logout(
     assert len({each["session"] for each in (summary, here, also)}) == 3
     assert home("sessions", COFFEESHOP_TOKEN="wrong").returncode == 5
     assert ok(home("logout")) == "logged out\n"
-    assert ok(home("logout")) == "nobody was logged in\n"
+    assert ok(home("logout")) == "no login is kept\n"
     assert not kept.exists()
 
 
