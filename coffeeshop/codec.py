@@ -168,6 +168,6 @@ def split(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
 def digest(body: bytes) -> str:
     """A content digest of a body, for telling two answers to one id apart.
 
-    It tells repeats apart, not enemies: whoever may send a batch may send any rows in it.
+    It tells repeats apart and is no defence: a client that may send a batch may send any rows.
     """
     return str(xxhash.xxh3_128_hexdigest(body))

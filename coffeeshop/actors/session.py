@@ -145,7 +145,7 @@ class SessionActor(Supervisor):
         this failure comes second and changes nothing.
         """
         self._log.info("session.journal_gone", journal=journal)
-        self._end_with(f"the broker lost {journal}: somebody deleted it, or a policy did")
+        self._end_with(f"the broker lost {journal}: it was deleted, by hand or by a policy")
 
     def _settle(self, task: TaskId) -> None:
         self._open.pop(task.producer, None)

@@ -27,7 +27,7 @@ SESSIONS_BYTES = 256 << 20
 """What ``ctl.sessions`` keeps at most."""
 STORED_TIMEOUT = 30.0
 LOST = (
-    f"the broker lost {SESSIONS}, the journal of all sessions, which somebody deleted: restart "
+    f"the broker lost {SESSIONS}, the journal of all sessions, which was deleted: restart "
     "every gateway and every worker, then submit again"
 )
 WORD = "word"

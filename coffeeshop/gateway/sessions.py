@@ -210,7 +210,7 @@ class Sessions:
 
     def lost(self, session: Session, why: str) -> None:
         """A journal of it is gone: it has ended, or it ends by this. From any thread."""
-        self.fail(session, f"the broker lost a journal of it, which somebody deleted: {why}")
+        self.fail(session, f"the broker lost a journal of it (it was deleted): {why}")
 
     def fail(self, session: Session, reason: str) -> None:
         """End it soon for this reason, unless it has ended. From any thread."""
