@@ -12,8 +12,8 @@ from pathlib import Path
 
 SUBMIT = [sys.executable, "-m", "coffeeshop", "submit", "--quiet"]
 TREE = Path(__file__).with_name("process_tree.py")
-# A package that is installed is compiled. Without this a checkout would be, at each start.
-_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+"""Of what is measured: compiled once, as an installed package is, not at each start."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def measure(command: list[str], limits: Limits = Limits()) -> Measured:
                 stdout=stream,
                 stderr=stream,
                 check=True,
-                env=_ENVIRONMENT,
+                env=ENVIRONMENT,
             )
         tree = json.loads(report.read_text())
         match tree["exceeded"]:
