@@ -102,4 +102,9 @@ if ! has runtime; then
 fi
 rm -f .venv/.complete # not complete until it is
 "install_with_$tool" "$extras"
+if [ "$set" != runtime ]; then
+    # The tests start hundreds of processes, and not every environment lets them keep what they
+    # compile. Some packages hold files for other versions of Python, which do not compile.
+    .venv/bin/python -m compileall -q -j 0 .venv/lib >/dev/null 2>&1 || true
+fi
 printf '%s\n%s\n' "$wanted" "$set" >.venv/.complete
