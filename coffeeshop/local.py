@@ -49,6 +49,7 @@ class LocalSystem:
         self.failure: str | None = None
         self._is_closed = False
         self._lock = threading.Lock()
+        self._opening = threading.Lock()  # no session is being opened while this is closed
         self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
         self.node = NodeSupervisor.start(
             self.transport, STAGES, self.clock, supervision, self._root_failed
@@ -62,7 +63,7 @@ class LocalSystem:
 
     def close(self) -> None:
         """Stop node, clock and transport, in this order. Sessions that run are cancelled."""
-        with self._lock:
+        with self._opening, self._lock:
             self._is_closed = True
             followers = list(self._followers)
         for follower in followers:
@@ -94,9 +95,12 @@ class LocalSystem:
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         with tracing.span("submit", {"session": spec.id, "plan": spec.plan}, root=True):
             try:
-                open_session(self.transport, spec)
-                follower = Follower(self.transport, spec, on_complete)
-                self._follow(follower)
+                with self._opening:
+                    if self._is_closed:
+                        raise Cancelled(CLOSED)
+                    open_session(self.transport, spec)
+                    follower = Follower(self.transport, spec, on_complete)
+                    self._follow(follower)
                 on_open(spec.id)
                 uploaded = upload(
                     folder,
@@ -123,9 +127,7 @@ class LocalSystem:
     def _follow(self, follower: Follower) -> None:
         with self._lock:
             self._followers.add(follower)
-            failure, is_closed = self.failure, self._is_closed
-        if is_closed:
-            follower.abandon(Cancelled(CLOSED))
+            failure = self.failure
         if failure is not None:
             follower.abandon(NodeFailed(failure))
 

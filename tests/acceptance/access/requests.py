@@ -45,6 +45,8 @@ def ask(api: httpx.Client, method: str, path: str, session: str) -> httpx.Respon
     elif method == "PUT":
         text = "user_id,birthdate\n"
         content = {"content": text, "headers": {"Content-Type": "text/csv"}}
+    if path.endswith("/files"):
+        content["params"] = {"path": "users.csv", "size": 18, "step": "", "batch": 0}
     return api.request(method, url, **content)
 
 
