@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coffeeshop.client.folder import DataFolder, open_folder
+from coffeeshop.client.folder import DataFolder
 from coffeeshop.client.gateway import Event
 from coffeeshop.commands.bars import DrawnBars, NoBars, bars_of
 from coffeeshop.schema import TABLES
@@ -32,9 +32,10 @@ def said(console: Console) -> str:
 @pytest.fixture
 def folder(tmp_path: Path) -> DataFolder:
     """A folder of files of 100 bytes; one of them is empty."""
-    for table in TABLES:
-        (tmp_path / f"{table}.csv").write_bytes(b"" if table == "users" else b"x" * 100)
-    return open_folder(tmp_path)
+    files = {table: tmp_path / f"{table}.csv" for table in TABLES}
+    for table, file in files.items():
+        file.write_bytes(b"" if table == "users" else b"x" * 100)
+    return DataFolder(tmp_path, {table: (file,) for table, file in files.items()})
 
 
 def test_a_terminal_shows_a_full_bar_a_table_at_the_end(folder: DataFolder) -> None:
