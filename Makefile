@@ -15,7 +15,7 @@ test: ## what CI runs: the checks, then the tests with coverage
 
 test-portable: setup ## the whole suite with the native scanner switched off
 	@sh scripts/programs.sh
-	@COFFEESHOP_NATIVE_SCANNER=off .venv/bin/python -m pytest
+	@sh scripts/portable.sh
 
 test-middleware: setup ## the transport suite, in memory and against a RabbitMQ of its own
 	@sh scripts/programs.sh

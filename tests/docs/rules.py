@@ -69,6 +69,8 @@ class Checked:
 
 CHECKED = (
     Checked("make test", "runs this test", "make"),
+    Checked("make test-portable", "runs this test", "make"),
+    Checked("make fuzz", "two minutes, and seconds of it are a part of `make test`", "make"),
     Checked("make check", "minutes, and part of `make test` anyway", "make"),
     Checked("make test-middleware", "part of `make test` anyway", "make"),
     Checked("make bench", "a minute, and 2 M transactions", "make"),
