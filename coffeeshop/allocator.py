@@ -1,11 +1,14 @@
-"""The C library's allocator, told to give memory back."""
+"""The allocators of the C library and of the columnar library, told to give memory back."""
 
 from __future__ import annotations
 
 import ctypes
+from contextlib import suppress
 
 LARGE = 4 << 20
 """Bytes: what is larger comes from the system and goes back to it. Batches' columns are."""
+DECAY = 100
+"""Milliseconds."""
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 
@@ -16,6 +19,7 @@ def spare_memory() -> None:
     freed: with many threads and large arrays that is most of a process. Another C library is left
     as it is.
     """
+    _let_columns_go()
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError):
@@ -26,3 +30,11 @@ def spare_memory() -> None:
         (_TRIM_THRESHOLD, LARGE),
     ):
         mallopt(parameter, value)
+
+
+def _let_columns_go() -> None:
+    """Columns that were freed go back to the system within a tenth of a second, not after one."""
+    import pyarrow as pa  # slow to import, and everything here uses it soon
+
+    with suppress(NotImplementedError):  # built without that allocator
+        pa.jemalloc_set_decay_ms(DECAY)

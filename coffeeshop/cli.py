@@ -90,6 +90,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # Imports make a hundred thousand objects that stay: looking through them again and again is a
     # twentieth of a small analysis.
     gc.set_threshold(50_000, 20, 20)
+    # Threads that come back from the scanner or the columnar library wait for the interpreter's
+    # lock at most this long, and not for the default of five milliseconds.
+    sys.setswitchinterval(0.001)
     streams.prepare()
     signal.signal(signal.SIGTERM, _terminated)
     given = sys.argv[1:] if arguments is None else list(arguments)

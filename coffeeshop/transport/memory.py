@@ -24,7 +24,7 @@ from coffeeshop.transport.calls import TURN, Calls
 from coffeeshop.transport.memory_queues import Consumer, Queues
 from coffeeshop.transport.stored import Entry, StoredJournal
 
-RAM_LIMIT = 64 << 20
+RAM_LIMIT = 32 << 20
 
 
 @dataclass

@@ -74,4 +74,5 @@ def test_a_session_that_was_cancelled_meanwhile_is_cancelled(idle: Running, data
     ):
         with pytest.raises(Cancelled):
             analyse(client, open_folder(data), spec, timeout=PATIENCE)
-        assert client.codes == [204, 410]
+        # The events may tell of the end before the call is repeated.
+        assert client.codes in ([204], [204, 410])
