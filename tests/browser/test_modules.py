@@ -53,6 +53,18 @@ def test_results_are_read_with_their_quotes(module: Watched) -> None:
     assert rows == [[["1", 'x, "y"'], ["two\nlines", ""]], [["1", "2"], ["3", ""]], 0]
 
 
+def test_control_characters_in_names_are_shown_and_not_obeyed(module: Watched) -> None:
+    text = "a,b\n1,No\x1b[2Jrth\n2,\u202eyz\n3,Caf\u00e9 \u5496\n"
+    rows = module.page.evaluate(
+        """async (text) => {
+            const { allRows, rowsOf } = await import("/static/js/csv.js");
+            return allRows(rowsOf(text));
+        }""",
+        text,
+    )
+    assert rows == [["1", r"No\x1b[2Jrth"], ["2", r"\u202eyz"], ["3", "Caf\u00e9 \u5496"]]
+
+
 LINES = """([query, text]) => Promise.all([
     import(`/static/js/results/${query}.js`), import("/static/js/csv.js"),
 ]).then(([made, { rowsOf }]) => {

@@ -1,7 +1,20 @@
 /** Results as CSV text: rows read where they are looked at. */
 
-/** The rows of a CSV text behind its header: `length` and `row(i)`, a list of texts. */
-export function rowsOf(text) {
+/** Control characters and marks that turn the direction of a line; a CSV text's own line ends stay. */
+const CONTROLS =
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+function escaped(sign) {
+  const code = sign.charCodeAt(0).toString(16);
+  return code.length > 2 ? `\\u${code.padStart(4, "0")}` : `\\x${code.padStart(2, "0")}`;
+}
+
+/**
+ * The rows of a CSV text behind its header: `length` and `row(i)`, a list of texts. Control
+ * characters in names are shown as escapes, as on a terminal.
+ */
+export function rowsOf(csv) {
+  const text = csv.replace(CONTROLS, escaped);
   return text.includes('"') ? new ParsedRows(text) : new PlainRows(text);
 }
 
