@@ -148,7 +148,7 @@ class NodeSupervisor(Supervisor):
         intake.start()
 
     def _queue_gone(self, stage: str, intake: Intake) -> None:
-        """Somebody deleted it, or a policy of the broker did: make another."""
+        """It was deleted, by an operator or by a policy of the broker: make another."""
         if self._draining is not None or self._intakes[stage] is not intake:
             return
         log.warning("node.queue_gone", queue=assign_queue(stage))
@@ -250,7 +250,7 @@ class NodeSupervisor(Supervisor):
             assignment = Assignment.from_bytes(assigned.handed.message.body)
         except CodecError as error:
             log.error("node.bad_assignment", stage=assigned.stage, reason=str(error))
-            intake.ack(assigned)  # nobody else could make sense of it
+            intake.ack(assigned)  # no other node can read it either
             return
         if assignment.task in self._settled:
             intake.ack(assigned)

@@ -139,7 +139,7 @@ class SessionActor(Supervisor):
             self._settle(task)
 
     def _journal_gone(self, journal: str) -> None:
-        """The session is over, or somebody deleted the journal of one that is not.
+        """The session is over, or the journal of an open one was deleted.
 
         Only the gateway knows which, and deletes after the session's end is written: where it is,
         this failure comes second and changes nothing.

@@ -41,7 +41,7 @@ class Buffers:
         return memoryview(buffer if len(buffer) >= size else bytearray(size))
 
     def give_back(self, view: memoryview) -> None:
-        """Let the memory that `take` gave, or a part of it, be given to somebody else."""
+        """Let the memory that `take` gave, or a part of it, be given out again."""
         if isinstance(view.obj, bytearray):
             self._free.append(view.obj)
 
@@ -64,14 +64,13 @@ class Block:
     """Whether it is the end of the file and its last row has no newline."""
     buffers: Buffers | None = None
     """Where the body's memory goes when it is no longer needed."""
+    line: int | None = None
+    """The number of the first line, from 1, where the file cannot be read again to count them."""
 
     def release(self) -> None:
         """Say that nothing of the body is needed any more: its memory is filled again."""
         if self.buffers is not None and isinstance(self.body, memoryview):
             self.buffers.give_back(self.body)
-
-    line: int | None = None
-    """The number of the first line, from 1, where the file cannot be read again to count them."""
 
     def line_at(self, offset: int) -> int:
         """The line number (from 1) of an offset in the body."""

@@ -100,13 +100,7 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
     __m256i odd = _mm256_or_si256(
         _mm256_or_si256(low, high),
         _mm256_or_si256(_mm256_cmpeq_epi8(low, backslash), _mm256_cmpeq_epi8(high, backslash)));
-    const uint64_t top = (uint64_t)1 << 63;
-    size_t count = (size_t)__builtin_popcountll(bits);
-    for (size_t done = 0; done < count; done += 8)
-        for (size_t i = 0; i < 8; i++) {
-            places[done + i] = base + (uint32_t)__builtin_ctzll(bits | top);
-            bits &= bits - 1;
-        }
+    size_t count = write_places(bits, base, places, (size_t)__builtin_popcountll(bits));
     struct found found = {count, _mm256_movemask_epi8(specials), _mm256_movemask_epi8(odd)};
     return found;
 }
