@@ -20,8 +20,8 @@ from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_colum
 from coffeeshop.errors import Cancelled, CoffeeshopError
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.gateway.results import Completed, Follower
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import STAGES, plan_named
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import STAGES, plan_named
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 

@@ -30,9 +30,9 @@ from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import assign_queue
 from coffeeshop.metrics import MetricsServer
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.messages import assign_queue
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.stacks import show_stacks_on
 from coffeeshop.transport import Transport, connect, redacted

@@ -44,11 +44,11 @@ Out == 0
 Ids == Clients \X (0..(K - 1))
 Poison == IF Poisons = 1 THEN {<<1, 0>>} ELSE {}
 None == [kind |-> "none", from |-> 0, n |-> 0, body |-> 0]
-Plain == 1            \* attempts that name no record (2 in coffeeshop/claims.py)
+Plain == 1            \* attempts that name no record (2 in coffeeshop/pipeline/claims.py)
 Same == 2             \* careful attempts in a row that died over one record (3 there)
 
 --------------------------------------------------------------------------------
-(* Records, and counting them: coffeeshop/progress.py, coffeeshop/task.py *)
+(* Records, and counting them: coffeeshop/pipeline/progress.py, coffeeshop/pipeline/task.py *)
 
 \* A body counts how often each batch is in it, in decimal digits: 11 is two batches, each once.
 Weight(id) == 10 ^ ((id[1] - 1) * K + id[2])

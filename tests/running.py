@@ -19,7 +19,7 @@ from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.transport.memory import MemoryTransport
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from coffeeshop.messages import TaskId
+from coffeeshop.pipeline.messages import TaskId
 
 
 class Turns:
@@ -79,7 +79,7 @@ class Hanging:
 
 @dataclass
 class Care:
-    """One per node. ``claims``: whether attempts claim their task (see `coffeeshop.claims`)."""
+    """One per node. ``claims``: whether attempts claim their task (see `coffeeshop.pipeline.claims`)."""
 
     claims: bool = False
     turns: Turns = field(default_factory=Turns)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from coffeeshop.messages import assign_queue
+from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.transport import Consumer, Handed, Transport
 
 STEP = 16

@@ -19,7 +19,7 @@ from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Assignment, SessionSpec, TaskId, assign_queue
+from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId, assign_queue
 from coffeeshop.transport import Transport
 
 log = get_logger()

@@ -12,12 +12,12 @@ from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
-from coffeeshop.claims import Verdict
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.departure import Departure
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.claims import Verdict
+from coffeeshop.pipeline.departure import Departure
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import (
     REFUSED,
     Delivery,

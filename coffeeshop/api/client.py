@@ -20,8 +20,8 @@ from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import OnProgress, use_one_columnar_thread
 from coffeeshop.errors import UsageError
 from coffeeshop.logs import is_configured
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.settings import Settings
 from coffeeshop.telemetry import configure_logging
 

@@ -17,7 +17,7 @@ from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import Cancelled, SessionTimeout
 from coffeeshop.formats import warnings_of
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.report.run import Run, run_of
 
 if TYPE_CHECKING:  # an analysis in this process needs no HTTP client

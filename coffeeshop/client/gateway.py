@@ -21,7 +21,7 @@ from coffeeshop.client.proxies import proxy_of
 from coffeeshop.client.sse import ENDS, Event, parse_events
 from coffeeshop.errors import CoffeeshopError, Misdirected, Unreachable, UsageError
 from coffeeshop.formats import MEDIA_TYPES
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 
 __all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]
 TOO_MANY = 429

@@ -30,8 +30,8 @@ from coffeeshop.errors import (
 )
 from coffeeshop.formats import from_arrow, warnings_of
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_named
 
 log = get_logger()
 SENDERS = 3

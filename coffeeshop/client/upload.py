@@ -20,7 +20,7 @@ from coffeeshop.client.sources import is_parquet
 from coffeeshop.codec import encode, split
 from coffeeshop.errors import BadData
 from coffeeshop.operators import Late
-from coffeeshop.plan import PLANS, Plan
+from coffeeshop.pipeline.plan import PLANS, Plan
 from coffeeshop.schema import TABLES, Table
 
 PARSERS = 2

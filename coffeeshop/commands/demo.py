@@ -29,7 +29,7 @@ from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.results import Completed
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console
 from coffeeshop.testing.crash import crash_tasks

@@ -12,7 +12,7 @@ from rich.text import Text
 from coffeeshop.client import native
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.terminal import console, shown
 
 NEARLY = 0.8

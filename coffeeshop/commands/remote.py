@@ -18,7 +18,7 @@ from coffeeshop.client.results import files_of, write_results
 from coffeeshop.commands.connecting import short_length
 from coffeeshop.errors import Cancelled, SessionFailed, UsageError
 from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, warnings_of
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.report import check_place, run_of, write_report
 from coffeeshop.terminal import console, shown
 

@@ -23,8 +23,8 @@ from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.results import Completed
 from coffeeshop.headlines import headlines
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console, has_colours, hint, shown
 

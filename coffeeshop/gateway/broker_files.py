@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from coffeeshop.gateway.registry import Session
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_named
 
 OF_BROKER = 100
 """Its own, the control journals', and those of the connections of a few processes."""

@@ -29,7 +29,7 @@ from coffeeshop.gateway.state import (
     open_session_of,
 )
 from coffeeshop.gateway.upload_routes import check_count, stored
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.schema import TABLES
 
 router = APIRouter(prefix="/v1", tags=["input"])

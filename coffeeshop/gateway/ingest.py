@@ -22,14 +22,14 @@ from coffeeshop.errors import (
     Unreachable,
 )
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import (
+from coffeeshop.pipeline.messages import (
     Assignment,
     Record,
     SessionSpec,
     assign_queue,
     out_journal,
 )
-from coffeeshop.plan import destinations, plan_named
+from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import REFUSED, Message, Outcome, Transport, refusal
 

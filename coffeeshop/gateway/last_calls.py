@@ -7,8 +7,8 @@ from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import Session
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Record
-from coffeeshop.plan import destinations, plan_named
+from coffeeshop.pipeline.messages import Record
+from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Transport
 
@@ -16,7 +16,7 @@ log = get_logger()
 
 
 class LastCalls:
-    """Writes ``left`` to a session's journals, once; see `coffeeshop.departure`."""
+    """Writes ``left`` to a session's journals, once; see `coffeeshop.pipeline.departure`."""
 
     def __init__(self, transport: Transport, chronicle: Chronicle) -> None:
         self._transport = transport

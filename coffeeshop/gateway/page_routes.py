@@ -29,7 +29,7 @@ from coffeeshop.gateway.state import (
     session_of,
     without_workers,
 )
-from coffeeshop.plan import STAGES, plan_named
+from coffeeshop.pipeline.plan import STAGES, plan_named
 
 CSP = "; ".join(
     (

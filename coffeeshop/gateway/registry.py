@@ -13,8 +13,8 @@ from typing import Any
 
 from coffeeshop.errors import ProtocolError, UsageError
 from coffeeshop.gateway.facts import Fact, State
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.schema import TABLES
 
 LONGEST_OPENING = 600.0

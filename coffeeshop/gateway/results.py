@@ -23,9 +23,9 @@ from coffeeshop.errors import (
 )
 from coffeeshop.formats import warnings_of
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import plan_named
-from coffeeshop.progress import Ledger
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.progress import Ledger
 from coffeeshop.transport import Delivery, Following, Transport
 
 log = get_logger()

@@ -17,8 +17,8 @@ from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.logs import about
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import PLANS
 
 HEARTBEATS = 4
 """In the time after which a client counts as gone."""

@@ -40,7 +40,7 @@ from coffeeshop.gateway.retention import Retention
 from coffeeshop.gateway.steady_clock import SteadyClock
 from coffeeshop.gateway.watch import Found, Watch
 from coffeeshop.logs import get_logger
-from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Transport
 
 log = get_logger()

@@ -24,7 +24,7 @@ from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.logs import about
 from coffeeshop.metrics import Figures
-from coffeeshop.plan import PLANS, plan_named
+from coffeeshop.pipeline.plan import PLANS, plan_named
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Transport

@@ -34,7 +34,7 @@ from coffeeshop.gateway.state import (
     open_session_of,
     over,
 )
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.plan import plan_named
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -26,7 +26,7 @@ from coffeeshop.client.remote import analyse, open_somehow
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing import stumps
 from coffeeshop.testing.breaking import Faults
 from coffeeshop.testing.broker import PrivateBroker

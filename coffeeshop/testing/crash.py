@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from coffeeshop.messages import Record, TaskId
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Record, TaskId
+from coffeeshop.pipeline.task import Output, TaskCore
 
 
 class Crash(RuntimeError):

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from coffeeshop.codec import digest
 from coffeeshop.gateway.chronicle import SESSIONS_BYTES
 from coffeeshop.gateway.facts import SESSIONS, Fact
-from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.testing.trace import Trace, terminal, whole
 from coffeeshop.transport import Delivery, Reader, Transport
 

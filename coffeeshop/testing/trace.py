@@ -13,10 +13,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coffeeshop.claims import PLAIN_ATTEMPTS, Claim
 from coffeeshop.gateway.facts import Fact
-from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.plan import FoldOperator, Plan, Stage, plan_named
+from coffeeshop.pipeline.claims import PLAIN_ATTEMPTS, Claim
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_named
 from coffeeshop.schema import TABLES
 
 DISAGREE = "disagree"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from coffeeshop.generate import generate
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from tests.acceptance.command import WIDE, Done, Run, command, environment, found, ok, texts_of
 from tests.oracle import answers
 from tests.running import INTERRUPTIBLE, Running, eventually, new_id

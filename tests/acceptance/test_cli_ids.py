@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.command import Run, found, ok
 from tests.running import Running
 

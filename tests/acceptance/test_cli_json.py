@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from coffeeshop.cli import cli
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.command import runner
 from tests.running import Running, eventually, new_id
 from tests.schemas import NAMES, check, schema_of

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.command import WIDE, Run, found, ok, runner
 from tests.running import Running, eventually, new_id
 

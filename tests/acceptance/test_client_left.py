@@ -13,8 +13,8 @@ from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.messages import Record, SessionSpec, TaskId
-from coffeeshop.plan import PLANS, STAGES
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
+from coffeeshop.pipeline.plan import PLANS, STAGES
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Transport, connect
 from coffeeshop.transport.memory import MemoryTransport

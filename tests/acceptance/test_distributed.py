@@ -21,8 +21,8 @@ from coffeeshop.client.remote import analyse
 from coffeeshop.commands.doctor import examine
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from tests.oracle import answers

@@ -15,7 +15,7 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Cancelled
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, new_id
 

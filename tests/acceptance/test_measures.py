@@ -15,9 +15,9 @@ from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
 from coffeeshop.metrics import render
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import STAGES
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 
 

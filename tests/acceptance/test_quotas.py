@@ -18,7 +18,7 @@ from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.running import Running, eventually, http, new_id, running
 from tests.unit.helpers import STORES
 

@@ -9,7 +9,7 @@ import pytest
 
 import coffeeshop
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.command import Run
 from tests.running import Running, new_id
 

@@ -17,7 +17,7 @@ from coffeeshop.errors import Forbidden
 from coffeeshop.gateway import access as module
 from coffeeshop.gateway.access import Access, StillAllowed
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.running import PATIENCE, Running, http, new_id, running
 
 ALICE, BOB = new_token(), new_token()

@@ -13,7 +13,7 @@ import pytest
 from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import analyse
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.command import command, environment, files_of
 from tests.running import Running, eventually, new_id
 

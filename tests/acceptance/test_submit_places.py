@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from tests.acceptance.command import Run, files_of, ok
 from tests.running import Running
 

@@ -21,10 +21,10 @@ from coffeeshop.formats import to_csv
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
-from coffeeshop.messages import Assignment, Record, SessionSpec, assign_queue, out_journal
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import Assignment, Record, SessionSpec, assign_queue, out_journal
+from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.schema import TABLES
-from coffeeshop.task import Output, TaskCore
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.transport.memory import MemoryTransport

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.browser.conftest import Open
 from tests.browser.test_looks import NARROW, OVERFLOW, focused, violations
 from tests.browser.watched import Watched

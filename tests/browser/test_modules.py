@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.browser.conftest import Open
 from tests.browser.watched import Watched
 from tests.running import Running, new_id

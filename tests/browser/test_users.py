@@ -13,7 +13,7 @@ from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.transport.memory import MemoryTransport
 from tests.browser.conftest import Open

@@ -14,8 +14,8 @@ from coffeeshop.client.remote import fetch
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
 from coffeeshop.gateway.results import Failed, ResultFold
-from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Delivery, Transport
 

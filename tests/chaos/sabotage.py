@@ -14,8 +14,8 @@ import threading
 import time
 
 from coffeeshop.cli import main
-from coffeeshop.messages import Record
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Record
+from coffeeshop.pipeline.task import Output, TaskCore
 
 KIND, STAGE = os.environ["COFFEESHOP_SABOTAGE"].split(":")
 SESSION = os.environ.get("COFFEESHOP_SABOTAGE_SESSION")

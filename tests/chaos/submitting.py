@@ -10,7 +10,7 @@ from pathlib import Path
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.codec import encode
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.unit.helpers import TRANSACTIONS
 
 SOURCE = str(Path(__file__).parents[2])

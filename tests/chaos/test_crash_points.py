@@ -14,7 +14,7 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.crashpoints import POINTS, VARIABLE, crash_point, noting
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, NodeProcess, url_of
 from coffeeshop.transport import Transport

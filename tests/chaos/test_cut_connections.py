@@ -12,7 +12,7 @@ import pytest
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.testing.proxy import PASSAGES, AmqpProxy, Cut, Passage

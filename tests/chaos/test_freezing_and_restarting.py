@@ -13,7 +13,7 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport import Transport

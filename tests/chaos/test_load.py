@@ -14,7 +14,7 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse, fetch
 from coffeeshop.formats import to_csv
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.chaos import figures
 from coffeeshop.testing.processes import Cluster

@@ -11,7 +11,7 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import SessionFailed
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, NodeProcess
 from coffeeshop.transport import Transport

@@ -10,7 +10,7 @@ import click
 import pytest
 
 from coffeeshop.metrics import MetricsServer
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings
 from tests.deploy.stack import (

@@ -15,7 +15,7 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.part import csv_batch
 from coffeeshop.commands.demo import NAMES
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.transport.memory import MemoryTransport
 from tests.deploy.stack import ROOT
 

@@ -17,9 +17,9 @@ from coffeeshop.actors.intake import STEP
 from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Client, Tokens
-from coffeeshop.messages import assign_queue
 from coffeeshop.metrics import MetricsServer
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.messages import assign_queue
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings
 from coffeeshop.transport.memory import MemoryTransport

@@ -24,9 +24,9 @@ from coffeeshop.client.part import csv_batch
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
 from coffeeshop.metrics import render
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.transport.memory import MemoryTransport
 from coffeeshop.transport.rabbitmq import RabbitTransport

@@ -17,7 +17,7 @@ from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Forbidden
 from coffeeshop.gateway.tokens import Client, Tokens
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport.rabbitmq import RabbitTransport

@@ -18,7 +18,7 @@ import trustme
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.gateway.tokens import line_of, new_token
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker
 from tests.docs.markdown import ROOT, ignored
 from tests.docs.rules import DATA_FOLDERS, READY, STAND_INS, Stays

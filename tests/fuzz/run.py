@@ -16,7 +16,7 @@ from pathlib import Path
 
 from coffeeshop.client import native, scanner
 from coffeeshop.operators import NOTHING_LATE, Late
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.schema import TABLES
 from tests.properties.plain import HEADERS, plain_rows, says_the_same
 

@@ -14,7 +14,7 @@ from coffeeshop.client.parse import Refused, parse
 from coffeeshop.codec import encode
 from coffeeshop.errors import BadData
 from coffeeshop.operators import NOTHING_LATE, Late
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.schema import TABLES
 
 HEADERS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol
 
-from coffeeshop.messages import Assignment, Record
+from coffeeshop.pipeline.messages import Assignment, Record
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Outcome
 from tests.properties.sim_plot import Weather

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.messages import Assignment, TaskId
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Assignment, TaskId
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import Outcome
 from tests.properties.sim_plot import Violation
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coffeeshop.codec import digest, encode
-from coffeeshop.messages import Record, SessionSpec
-from coffeeshop.plan import FoldOperator, MapOperator, Plan, Stage
+from coffeeshop.pipeline.messages import Record, SessionSpec
+from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, Stage
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import rows_of
 

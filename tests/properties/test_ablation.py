@@ -12,12 +12,12 @@ from dataclasses import replace
 
 import pytest
 
-from coffeeshop import task as task_module
 from coffeeshop.codec import decode
-from coffeeshop.messages import Record
-from coffeeshop.plan import PLANS
-from coffeeshop.progress import Ledger, _Producer
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline import task as task_module
+from coffeeshop.pipeline.messages import Record
+from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.pipeline.progress import Ledger, _Producer
+from coffeeshop.pipeline.task import Output, TaskCore
 from tests.properties import sim_node
 from tests.properties.sim_plot import Plot, Rules, Violation, Weather
 from tests.properties.sim_sessions import TINY, Sums, pairs, tiny

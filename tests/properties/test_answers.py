@@ -23,10 +23,10 @@ from coffeeshop.codec import encode
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.gateway.results import Completed, Follower, ResultFold
 from coffeeshop.local import LocalSystem
-from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.plan import PLANS, destinations, plan_named
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.pipeline.plan import PLANS, destinations, plan_named
+from coffeeshop.pipeline.task import TaskCore
 from coffeeshop.schema import TABLES
-from coffeeshop.task import TaskCore
 from coffeeshop.testing.crash import crash_tasks
 from tests.oracle import answers
 from tests.properties.data_sets import DATA_SETS, Data, Row, write, write_flat

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from coffeeshop.gateway.results import Failed
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from tests.properties.sim_plot import Plot, Violation, Weather
 from tests.properties.sim_sessions import TINY, Content, real, tiny
 from tests.properties.simulation import World

@@ -19,7 +19,7 @@ from coffeeshop.client.remote import RemoteFollower, analyse, fetch
 from coffeeshop.errors import BadData
 from coffeeshop.formats import to_csv
 from coffeeshop.local import LocalSystem
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.paging import Refusal, sent
 from tests.properties.data_sets import DATA_SETS, Data
 from tests.properties.test_answers import expected

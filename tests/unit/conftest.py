@@ -10,7 +10,7 @@ import pykka
 import pytest
 
 from coffeeshop.actors import SystemClock, hosted, node, supervised, supervision
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Actors, Cluster, Session, Stage
 from tests.unit.helpers import PATIENCE

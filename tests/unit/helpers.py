@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from coffeeshop.codec import encode
-from coffeeshop.messages import Record, SessionSpec
+from coffeeshop.pipeline.messages import Record, SessionSpec
 from coffeeshop.schema import TABLES
 
 PATIENCE = 10.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import pykka
 
-from coffeeshop.messages import (
+from coffeeshop.pipeline.messages import (
     Assignment,
     Record,
     SessionSpec,
@@ -18,7 +18,7 @@ from coffeeshop.messages import (
     assign_queue,
     out_journal,
 )
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.transport import Consumer, Delivery, Handed, Message, Outcome, Reader
 from coffeeshop.transport.base import OnDelivery, OnGone, OnHanded, OnOutcome
 from coffeeshop.transport.memory import MemoryTransport

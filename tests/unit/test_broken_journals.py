@@ -15,8 +15,8 @@ from coffeeshop.errors import JournalBroken, SessionFailed, Unreachable
 from coffeeshop.gateway.facts import Fact
 from coffeeshop.gateway.mending import PERIOD
 from coffeeshop.gateway.registry import Registry
-from coffeeshop.messages import SessionSpec, out_journal
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import SessionSpec, out_journal
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import eventually
 from tests.unit.world import World, feed, reaches, released, spec_of

@@ -15,9 +15,9 @@ from coffeeshop.actors.care import Care
 from coffeeshop.actors.session import SessionActor, StartTask, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref
 from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
-from coffeeshop.claims import Claim
-from coffeeshop.messages import Record, SessionSpec, TaskId
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.claims import Claim
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message, Outcome
 from tests.unit.helpers import PATIENCE, TRANSACTIONS, batch, eof

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coffeeshop.actors.care import Care, Hanging, Turns
-from coffeeshop.claims import MOST_ATTEMPTS, SAME_CULPRIT, Claim, Verdict, judge
 from coffeeshop.errors import CodecError
-from coffeeshop.messages import Record, TaskId
+from coffeeshop.pipeline.claims import MOST_ATTEMPTS, SAME_CULPRIT, Claim, Verdict, judge
+from coffeeshop.pipeline.messages import Record, TaskId
 
 OWN = Claim("filters.0", "own")
 

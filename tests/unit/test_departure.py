@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.departure import Departure
-from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.plan import PLANS
-from coffeeshop.task import TaskCore
+from coffeeshop.pipeline.departure import Departure
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.pipeline.task import TaskCore
 from coffeeshop.transport import Delivery
 from tests.unit.helpers import STORES, TRANSACTIONS, batch, eof
 

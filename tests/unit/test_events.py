@@ -13,9 +13,9 @@ import pytest
 from coffeeshop.client.sse import Event, parse_events
 from coffeeshop.gateway import events as module
 from coffeeshop.gateway.events import Narrator, event_stream, sse
-from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import PLANS
-from coffeeshop.task import TaskCore
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.pipeline.task import TaskCore
 from coffeeshop.transport import Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, readers_of
@@ -28,7 +28,7 @@ OUT = out_journal("s")
 def out_records() -> list[Record]:
     """What the tasks of a session say on its out journal."""
     waiting = {task.journal: TaskCore(SPEC, task) for task in PLANS["fused"].tasks(SPEC)}
-    from coffeeshop.plan import destinations
+    from coffeeshop.pipeline.plan import destinations
 
     todo = [
         (journal, record)

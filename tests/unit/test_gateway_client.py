@@ -11,7 +11,7 @@ import pytest
 from coffeeshop import errors
 from coffeeshop.client.gateway import GatewayClient, error_of
 from coffeeshop.client.patience import LONGEST_PAUSE, Patience
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.unit.scripted_gateway import DOWN, Answer, Gateway, Time, ok, problem
 
 # What is repeated.

@@ -12,7 +12,7 @@ import pytest
 from coffeeshop.actors import Hosted, hosted
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.actors.node import NodeSupervisor
-from coffeeshop.messages import SessionSpec, TaskId, assign_queue
+from coffeeshop.pipeline.messages import SessionSpec, TaskId, assign_queue
 from tests.unit.helpers import PATIENCE, eof
 from tests.unit.spies import SpyTransport
 

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 import pytest
 
 from coffeeshop.actors.intake import MOST, STEP, Assigned, Intake
-from coffeeshop.messages import SessionSpec, TaskId, assign_queue
+from coffeeshop.pipeline.messages import SessionSpec, TaskId, assign_queue
 from coffeeshop.transport import Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.unit.actors import Cluster

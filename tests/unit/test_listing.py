@@ -6,7 +6,7 @@ import pytest
 
 from coffeeshop.gateway.listing import Listing, State, cursor, printable
 from coffeeshop.gateway.registry import Session
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 
 SESSIONS = [
     Session(SessionSpec("a1"), "g", 1.0, "North mall", "alice"),

@@ -8,8 +8,8 @@ import pytest
 
 from coffeeshop.errors import BrokerRefuses
 from coffeeshop.gateway import ingest
-from coffeeshop.messages import out_journal
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import out_journal
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.base import OnOutcome
 from tests.acceptance.http.requests import opened, problem, put

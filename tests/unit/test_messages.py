@@ -7,7 +7,7 @@ import json
 import pytest
 
 from coffeeshop.errors import CodecError, ProtocolError
-from coffeeshop.messages import (
+from coffeeshop.pipeline.messages import (
     Assignment,
     Record,
     RecordKind,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from coffeeshop.actors import node as node_module
-from coffeeshop.messages import Assignment, SessionSpec, TaskId
-from coffeeshop.plan import plan_named
+from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId
+from coffeeshop.pipeline.plan import plan_named
 from tests.unit.actors import Cluster, answers, tasks
 from tests.unit.helpers import ANSWER, PATIENCE, drain, eof
 from tests.unit.spies import Tap

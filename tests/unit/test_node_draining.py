@@ -8,7 +8,7 @@ import pytest
 
 from coffeeshop.actors import NodeSupervisor
 from coffeeshop.actors.node import Drain
-from coffeeshop.messages import SessionSpec, TaskId
+from coffeeshop.pipeline.messages import SessionSpec, TaskId
 from tests.unit.actors import Cluster, answers, tasks
 from tests.unit.helpers import ANSWER, PATIENCE, drain, input_records
 

@@ -8,8 +8,8 @@ from coffeeshop.actors import Supervision
 from coffeeshop.actors.restarts import Backoff, Intensity
 from coffeeshop.actors.session import SessionActor
 from coffeeshop.errors import SessionFailed
-from coffeeshop.messages import Record, SessionSpec, TaskId
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Cluster, answers, tasks
 from tests.unit.helpers import ANSWER, PATIENCE, drain, eof

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coffeeshop.messages import assign_queue
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import assign_queue
+from coffeeshop.pipeline.plan import PLANS
 from tests.running import eventually
 from tests.unit.helpers import ANSWER
 from tests.unit.world import World, feed, reaches, results, spec_of

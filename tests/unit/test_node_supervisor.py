@@ -11,9 +11,9 @@ from coffeeshop.actors import Hosted
 from coffeeshop.actors import node as node_module
 from coffeeshop.actors.session import SessionActor
 from coffeeshop.actors.task import TaskActor
-from coffeeshop.messages import Record, SessionSpec, TaskId
-from coffeeshop.plan import PLANS, plan_named
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
+from coffeeshop.pipeline.plan import PLANS, plan_named
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import Outcome
 from tests.unit.actors import Cluster, answers, tasks
 from tests.unit.helpers import ANSWER, PATIENCE, drain, eof, input_records

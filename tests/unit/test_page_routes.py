@@ -17,7 +17,7 @@ from coffeeshop.gateway.flow import REMEMBERED, Flow
 from coffeeshop.gateway.page_routes import CSP
 from coffeeshop.gateway.pages import pages
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.oracle import answers
 from tests.running import Running, eventually, new_id, running
 from tests.running import http as plain

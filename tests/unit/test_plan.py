@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from coffeeshop.errors import UsageError
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS, FoldOperator, MapOperator, Plan, destinations, plan_named
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import (
+    PLANS,
+    FoldOperator,
+    MapOperator,
+    Plan,
+    destinations,
+    plan_named,
+)
 from coffeeshop.schema import TABLES
 
 RESULTS = ("query1", "query2_best_selling", "query2_most_profitable", "query3", "query4")

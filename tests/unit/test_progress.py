@@ -7,7 +7,7 @@ import random
 import pytest
 
 from coffeeshop.errors import ProtocolError
-from coffeeshop.progress import IntervalSet, Ledger, Waiting
+from coffeeshop.pipeline.progress import IntervalSet, Ledger, Waiting
 
 
 def _set(*numbers: int) -> IntervalSet:

@@ -8,8 +8,8 @@ import pytest
 
 from coffeeshop.errors import Cancelled, CodecError, JournalGone, SessionFailed, SessionTimeout
 from coffeeshop.gateway.answers import read_result
-from coffeeshop.messages import Record, out_journal
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import Record, out_journal
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.transport import Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, readers_of

@@ -14,7 +14,7 @@ from coffeeshop.errors import CodecError
 from coffeeshop.gateway import registry as module
 from coffeeshop.gateway.facts import Fact, FactKind
 from coffeeshop.gateway.registry import Registry
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.schema import TABLES
 from coffeeshop.transport import Message
 

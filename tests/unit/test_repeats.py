@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from coffeeshop.errors import ProtocolError
-from coffeeshop.messages import SessionSpec, TaskId
-from coffeeshop.task import TaskCore
+from coffeeshop.pipeline.messages import SessionSpec, TaskId
+from coffeeshop.pipeline.task import TaskCore
 from tests.unit.helpers import TRANSACTIONS, batch, input_records
 
 SPEC = SessionSpec("s", "fused", 1, 1)

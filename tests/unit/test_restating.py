@@ -17,7 +17,7 @@ from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.registry import Registry, Session
 from coffeeshop.gateway.restating import OVERHEAD, Restating
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.transport import Delivery
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.retention import Retention
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 
 NOW = 100_000.0
 RETENTION = Retention(sessions=4, client_sessions=3, bytes=1000, at_least=600.0)

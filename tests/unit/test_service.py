@@ -17,7 +17,7 @@ from coffeeshop import service as module
 from coffeeshop.errors import Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.presence import NODES
 from coffeeshop.service import (
     STAGES,

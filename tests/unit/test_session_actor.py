@@ -6,8 +6,8 @@ import pytest
 
 from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.session import StartTask, TaskRestarts, TaskSettled
-from coffeeshop.messages import Record, TaskId
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Record, TaskId
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message, Outcome
 from tests.unit.actors import Session

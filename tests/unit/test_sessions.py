@@ -7,8 +7,8 @@ import threading
 import pytest
 
 from coffeeshop.errors import CoffeeshopError, JournalGone, ProtocolError
-from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.transport import Message
 from tests.running import PATIENCE, eventually, readers_of
 from tests.unit.helpers import ANSWER

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.messages import SessionSpec, out_journal
+from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from tests.running import eventually
 from tests.unit.world import (
     LIFETIMES,

@@ -14,7 +14,7 @@ from coffeeshop.gateway import chronicle as chronicle_module
 from coffeeshop.gateway.facts import SESSIONS, Fact
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.messages import out_journal
+from coffeeshop.pipeline.messages import out_journal
 from coffeeshop.transport import Delivery, Message, Outcome, Reader
 from coffeeshop.transport.base import OnDelivery, OnGone
 from coffeeshop.transport.memory import MemoryTransport

@@ -16,7 +16,7 @@ from coffeeshop.gateway.ingest import open_session
 from coffeeshop.gateway.mending import PATIENCE as PATIENCE_WITH_OTHERS
 from coffeeshop.gateway.registry import LONGEST_OPENING, Session
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
 from tests.unit.helpers import ANSWER

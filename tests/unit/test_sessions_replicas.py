@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coffeeshop.gateway import sessions as module
-from coffeeshop.messages import out_journal
+from coffeeshop.pipeline.messages import out_journal
 from tests.running import eventually
 from tests.unit.helpers import ANSWER
 from tests.unit.world import (

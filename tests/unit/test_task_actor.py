@@ -11,9 +11,9 @@ import pytest
 from coffeeshop.actors.supervised import ChildFailed
 from coffeeshop.actors.task import CREDIT, RESEND_DELAY, WINDOW, TaskDone, TaskOver
 from coffeeshop.codec import decode
-from coffeeshop.messages import Record, SessionSpec, TaskId
 from coffeeshop.operators.partial import PARTIAL
-from coffeeshop.task import Output, TaskCore
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Outcome
 from tests.unit.actors import Stage

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from coffeeshop.messages import Record, TaskId
+from coffeeshop.pipeline.messages import Record, TaskId
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message
 from tests.unit.actors import Stage

@@ -9,9 +9,9 @@ import pytest
 
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.claims import Claim
-from coffeeshop.messages import Record, SessionSpec, out_journal
-from coffeeshop.plan import STAGES
+from coffeeshop.pipeline.claims import Claim
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.testing.recorder import Recorder
 from coffeeshop.testing.trace import Trace, refusals, terminal, whole
 from tests.running import PATIENCE

@@ -18,7 +18,7 @@ from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.upload import ORDER, WINDOW, Uploaded, upload
 from coffeeshop.codec import decode
 from coffeeshop.errors import BadData, JournalGone
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import PATIENCE, tuples
 

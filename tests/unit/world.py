@@ -14,8 +14,8 @@ from coffeeshop.gateway.facts import SESSIONS, Fact
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS, STAGES
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import PLANS, STAGES
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id

@@ -13,7 +13,7 @@ from coffeeshop.gateway import state
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.tokens import Tokens, line_of
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.access.requests import ALICE, WHO
 from tests.running import Running, eventually, new_id, running
 

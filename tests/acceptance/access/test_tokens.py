@@ -16,7 +16,7 @@ from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens, line_of
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.access.requests import (
     ALICE,
     API,

@@ -19,7 +19,7 @@ from coffeeshop.errors import Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens
-from coffeeshop.messages import SessionSpec
+from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.access.requests import ALICE, signed_in
 from tests.running import Running, http, new_id, running
 

@@ -9,8 +9,8 @@ import httpx2 as httpx
 import pyarrow as pa
 
 from coffeeshop.formats import to_csv
-from coffeeshop.messages import out_journal
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import out_journal
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.schema import TABLES
 from tests.running import Running, eventually, readers_of
 

@@ -12,7 +12,7 @@ from coffeeshop.codec import MAX_BODY, encode
 from coffeeshop.gateway import state
 from coffeeshop.gateway.bodies import MAX_JSON
 from coffeeshop.gateway.ingest import open_session
-from coffeeshop.messages import SessionSpec, out_journal
+from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.schema import TABLES
 from tests.acceptance.http.requests import CSV, end, events_of, opened, problem, put, state_of
 from tests.running import PATIENCE, Running, eventually, http, new_id, running

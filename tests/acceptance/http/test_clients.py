@@ -18,8 +18,8 @@ from coffeeshop.errors import BadData, Cancelled, ProtocolError, SessionFailed, 
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.generate import generate
-from coffeeshop.messages import SessionSpec
-from coffeeshop.plan import PLANS
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import PLANS
 from tests.acceptance.http.requests import opened, state_of, texts
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, http, new_id, readers_of, running

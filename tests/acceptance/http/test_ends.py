@@ -11,7 +11,7 @@ import httpx2 as httpx
 
 from coffeeshop.codec import encode
 from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.messages import out_journal
+from coffeeshop.pipeline.messages import out_journal
 from tests.acceptance.http.requests import (
     events_of,
     listening,

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from coffeeshop.codec import decode, encode, split
 from coffeeshop.errors import ProtocolError
-from coffeeshop.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.operators import Fold
-from coffeeshop.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
-from coffeeshop.progress import Ledger, Waiting
+from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
+from coffeeshop.pipeline.progress import Ledger, Waiting
 from coffeeshop.schema import TABLES
 
 

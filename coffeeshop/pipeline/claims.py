@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 
 from coffeeshop.errors import CodecError
-from coffeeshop.messages import Record
+from coffeeshop.pipeline.messages import Record
 
 PLAIN_ATTEMPTS = 2
 """Attempts that name no record: they cost one small record each."""

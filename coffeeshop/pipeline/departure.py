@@ -8,8 +8,8 @@ decides that, not when it is read: a session that waits for its first worker los
 
 from __future__ import annotations
 
-from coffeeshop.messages import Record
-from coffeeshop.progress import IntervalSet
+from coffeeshop.pipeline.messages import Record
+from coffeeshop.pipeline.progress import IntervalSet
 from coffeeshop.transport import Delivery
 
 

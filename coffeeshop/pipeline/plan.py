@@ -13,8 +13,8 @@ from functools import cached_property, partial
 
 from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
-from coffeeshop.messages import SessionSpec, TaskId
 from coffeeshop.operators import Filter, Fold, Late, Map, Range
+from coffeeshop.pipeline.messages import SessionSpec, TaskId
 from coffeeshop.schema import TABLES, Kind
 
 
