@@ -2,12 +2,12 @@
 
 from setuptools import Extension, setup
 
-SOURCES = "coffeeshop/client/native"
+SOURCES = "coffeeshop/reading/native"
 
 setup(
     ext_modules=[
         Extension(
-            "coffeeshop.client.native._scan",
+            "coffeeshop.reading.native._scan",
             [f"{SOURCES}/module.c", f"{SOURCES}/scan.c"],
             depends=[f"{SOURCES}/scan.h"],
             extra_compile_args=["-O3", "-std=c11"],

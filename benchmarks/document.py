@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from coffeeshop.client import native
+from coffeeshop.reading import native
 
 LOAD = os.getloadavg()[1] if hasattr(os, "getloadavg") else 0.0
 """Processes that wanted a processor in the five minutes before the benchmark."""

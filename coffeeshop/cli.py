@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 import click
 
 from coffeeshop import __version__, streams
-from coffeeshop.client import native
 from coffeeshop.commands import gateway
 from coffeeshop.commands.access import token
 from coffeeshop.commands.advice import BUG, DEFECT, advice
@@ -31,6 +30,7 @@ from coffeeshop.commands.submit import submit
 from coffeeshop.commands.surroundings import of_the_machine
 from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
+from coffeeshop.reading import native
 from coffeeshop.settings import arm_crash_point, choose_scanner
 from coffeeshop.terminal import colour_wish, has_colours, shown
 

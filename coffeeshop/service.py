@@ -24,7 +24,6 @@ from typing import Any
 
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.client.part import csv_batch
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
@@ -34,6 +33,7 @@ from coffeeshop.metrics import MetricsServer
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.stacks import show_stacks_on
 from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from coffeeshop import logins
-from coffeeshop.client import native
 from coffeeshop.crashpoints import VARIABLE, arm
 from coffeeshop.errors import UsageError
+from coffeeshop.reading import native
 
 COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 

@@ -14,13 +14,13 @@ import httpx2 as httpx
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.transport.memory import MemoryTransport
 
 # A suite that runs in the background ignores SIGINT, and so would what it starts.

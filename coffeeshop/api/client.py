@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from coffeeshop.api.frames import folder_of
 from coffeeshop.api.results import Results
 from coffeeshop.api.sessions import LocalSession, RemoteSession, Session, Told, run_here
-from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.patience import checked_seconds
 from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import OnProgress, use_one_columnar_thread
@@ -22,6 +21,7 @@ from coffeeshop.errors import UsageError
 from coffeeshop.logs import is_configured
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.settings import Settings
 from coffeeshop.telemetry import configure_logging
 

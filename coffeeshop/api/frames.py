@@ -10,8 +10,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.errors import BadData, UsageError
+from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.schema import TABLES
 from coffeeshop.suggestions import did_you_mean
 

@@ -7,7 +7,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from coffeeshop.client.folder import open_folder
+from coffeeshop.reading.folder import open_folder
 
 NAME = "example"
 TRANSACTIONS = 20_000

@@ -12,15 +12,15 @@ from typing import Protocol
 import pyarrow as pa
 
 from coffeeshop import tracing
-from coffeeshop.client.blocks import Block, Buffers, blocks_of
-from coffeeshop.client.folder import DataFolder
-from coffeeshop.client.parquet import Rows, converted, parquet_rows
-from coffeeshop.client.parse import Parsed, Rejected, read
-from coffeeshop.client.sources import is_parquet
 from coffeeshop.codec import encode, split
 from coffeeshop.errors import BadData
 from coffeeshop.operators import Late
 from coffeeshop.pipeline.plan import PLANS, Plan
+from coffeeshop.reading.blocks import Block, Buffers, blocks_of
+from coffeeshop.reading.folder import DataFolder
+from coffeeshop.reading.parquet import Rows, converted, parquet_rows
+from coffeeshop.reading.parse import Parsed, Rejected, read
+from coffeeshop.reading.sources import is_parquet
 from coffeeshop.schema import TABLES, Table
 
 PARSERS = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Protocol, Self
 
-from coffeeshop.client.folder import DataFolder
+from coffeeshop.reading.folder import DataFolder
 from coffeeshop.terminal import console, is_redrawn
 
 if TYPE_CHECKING:  # an analysis in this process needs no HTTP client, one off a terminal no bars

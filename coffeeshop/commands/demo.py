@@ -22,7 +22,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.results import to_csv
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import CoffeeshopError
@@ -30,6 +29,7 @@ from coffeeshop.gateway.results import Completed
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console
 from coffeeshop.testing.crash import crash_tasks

@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.text import Text
 
-from coffeeshop.client import native
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading import native
 from coffeeshop.terminal import console, shown
 
 NEARLY = 0.8

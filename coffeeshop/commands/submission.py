@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from coffeeshop.allocator import spare_memory
-from coffeeshop.client.folder import DataFolder, find_folder, open_folder
 from coffeeshop.client.results import check_output, files_of, write_results
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.commands.bars import Bars, bars_of
@@ -25,6 +24,7 @@ from coffeeshop.gateway.results import Completed
 from coffeeshop.headlines import headlines
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.reading.folder import DataFolder, find_folder, open_folder
 from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console, has_colours, hint, shown
 

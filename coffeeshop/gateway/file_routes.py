@@ -15,8 +15,6 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from coffeeshop.client.layout import Entry, layout_of, rooted
-from coffeeshop.client.ranges import LARGEST_GROUP, RANGE, Step, StepReader, first_step, step_of
 from coffeeshop.codec import digest, encode, split
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.bodies import Batch, PulledBody, announced_size
@@ -30,6 +28,8 @@ from coffeeshop.gateway.state import (
 )
 from coffeeshop.gateway.upload_routes import check_count, stored
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.reading.layout import Entry, layout_of, rooted
+from coffeeshop.reading.ranges import LARGEST_GROUP, RANGE, Step, StepReader, first_step, step_of
 from coffeeshop.schema import TABLES
 
 router = APIRouter(prefix="/v1", tags=["input"])

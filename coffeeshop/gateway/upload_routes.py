@@ -9,7 +9,6 @@ from fastapi import APIRouter, Header, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from coffeeshop.client.part import parquet_batch
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import BrokerRefuses, JournalGone
 from coffeeshop.gateway.bodies import (
@@ -35,6 +34,7 @@ from coffeeshop.gateway.state import (
     over,
 )
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.reading.part import parquet_batch
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

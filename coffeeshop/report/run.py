@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop.client.parse import Rejected
+from coffeeshop.reading.parse import Rejected
 
 MOST_ROWS = 20_000
 """Rows of one result in a report: about 1 MB."""

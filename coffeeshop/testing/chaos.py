@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import ENDS, GatewayClient
 from coffeeshop.client.remote import analyse, open_somehow
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing import stumps
 from coffeeshop.testing.breaking import Faults
 from coffeeshop.testing.broker import PrivateBroker

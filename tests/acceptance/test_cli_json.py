@@ -45,8 +45,8 @@ def run(tmp_path: Path, system: Running) -> Found:
 @pytest.fixture(scope="module")
 def completed(system: Running, data: Path) -> str:
     """The id of a session that completed."""
-    from coffeeshop.client.folder import open_folder
     from coffeeshop.client.remote import analyse
+    from coffeeshop.reading.folder import open_folder
 
     spec = SessionSpec(new_id())
     client = system.client()

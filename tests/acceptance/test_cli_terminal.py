@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.cli import cli
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import analyse
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.acceptance.command import SOURCE
 from tests.pseudo_terminal import on_terminal
 from tests.running import Running, eventually, new_id

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import ENDS, GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.commands.doctor import examine
@@ -23,6 +22,7 @@ from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from tests.oracle import answers

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.actors import NodeSupervisor
-from coffeeshop.client.folder import open_folder
 from coffeeshop.errors import JournalGone
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem, NodeFailed
+from coffeeshop.reading.folder import open_folder
 
 
 def test_a_root_that_fails_after_the_upload_ends_the_wait(

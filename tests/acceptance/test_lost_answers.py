@@ -10,12 +10,12 @@ import httpx2 as httpx
 import pytest
 
 from coffeeshop.client.connection import connection
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Cancelled
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, new_id
 

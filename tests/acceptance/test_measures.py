@@ -8,8 +8,6 @@ import httpx2 as httpx
 import pytest
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.client.folder import open_folder
-from coffeeshop.client.part import csv_batch
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
@@ -18,6 +16,8 @@ from coffeeshop.generate import generate
 from coffeeshop.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.reading.part import csv_batch
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import analyse
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.acceptance.command import command, environment, files_of
 from tests.running import Running, eventually, new_id
 

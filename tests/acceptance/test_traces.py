@@ -13,7 +13,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from coffeeshop import tracing
 from coffeeshop.actors import Supervision
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.client.upload import upload
@@ -24,6 +23,7 @@ from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import Assignment, Record, SessionSpec, assign_queue, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.task import Output, TaskCore
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.schema import TABLES
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from coffeeshop.client.folder import open_folder
+from coffeeshop.reading.folder import open_folder
 from tests.browser.conftest import Open
 from tests.running import Running, running
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.errors import BadData
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
+from coffeeshop.reading.folder import open_folder
 from tests.browser.conftest import Open
 from tests.browser.test_session import downloaded, tab
 from tests.running import Running

@@ -11,10 +11,10 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.reading.part import csv_batch
 from tests.browser.conftest import Open
 from tests.browser.test_session import downloaded
 from tests.oracle import answers

@@ -31,8 +31,8 @@ def settled() -> Iterator[Running]:
 @pytest.fixture(scope="module")
 def session(settled: Running, dirs: Path) -> str:
     """A completed session."""
-    from coffeeshop.client.folder import open_folder
     from coffeeshop.client.remote import analyse
+    from coffeeshop.reading.folder import open_folder
 
     spec = SessionSpec(new_id())
     analyse(settled.client(), open_folder(dirs), spec)

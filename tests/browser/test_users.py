@@ -9,12 +9,12 @@ import pytest
 from playwright.sync_api import expect
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.transport.memory import MemoryTransport
 from tests.browser.conftest import Open
 from tests.browser.test_looks import violations

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.generate import generate
+from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.transport import Transport, connect

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.client.part import csv_batch
 from coffeeshop.commands.demo import NAMES
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.transport.memory import MemoryTransport
 from tests.deploy.stack import ROOT
 

@@ -14,12 +14,12 @@ import click
 import pytest
 
 from coffeeshop.actors.intake import STEP
-from coffeeshop.client.part import csv_batch
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Client, Tokens
 from coffeeshop.metrics import MetricsServer
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings
 from coffeeshop.transport.memory import MemoryTransport

@@ -18,15 +18,15 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.part import csv_batch
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
 from coffeeshop.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.transport.memory import MemoryTransport
 from coffeeshop.transport.rabbitmq import RabbitTransport

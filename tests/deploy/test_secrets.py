@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Forbidden
 from coffeeshop.gateway.tokens import Client, Tokens
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport.rabbitmq import RabbitTransport

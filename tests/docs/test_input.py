@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coffeeshop.client.blocks import block_of_text
-from coffeeshop.client.folder import open_folder
-from coffeeshop.client.parquet import converted, parquet_rows
-from coffeeshop.client.parse import parse, read
 from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import block_of_text
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.reading.parquet import converted, parquet_rows
+from coffeeshop.reading.parse import parse, read
 from coffeeshop.schema import TABLES, Kind
 from tests.docs.markdown import ROOT
 

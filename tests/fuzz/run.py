@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from coffeeshop.client import native, scanner
 from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading import native, scanner
 from coffeeshop.schema import TABLES
 from tests.properties.plain import HEADERS, plain_rows, says_the_same
 

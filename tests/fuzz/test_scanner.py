@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from coffeeshop.client import native
+from coffeeshop.reading import native
 from tests.fuzz.run import COMPILER, fuzz
 
 

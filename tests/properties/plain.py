@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from coffeeshop.client import scanner
-from coffeeshop.client.blocks import Block
-from coffeeshop.client.parse import Refused, parse
 from coffeeshop.codec import encode
 from coffeeshop.errors import BadData
 from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading import scanner
+from coffeeshop.reading.blocks import Block
+from coffeeshop.reading.parse import Refused, parse
 from coffeeshop.schema import TABLES
 
 HEADERS = {

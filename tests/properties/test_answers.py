@@ -15,9 +15,6 @@ from hypothesis import strategies as st
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.node import Hosted, WhatIsHosted
 from coffeeshop.actors.restarts import Backoff
-from coffeeshop.client.blocks import blocks_of
-from coffeeshop.client.folder import open_folder
-from coffeeshop.client.parse import parse
 from coffeeshop.client.results import to_csv
 from coffeeshop.codec import encode
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
@@ -26,6 +23,9 @@ from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import PLANS, destinations, plan_named
 from coffeeshop.pipeline.task import TaskCore
+from coffeeshop.reading.blocks import blocks_of
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
 from coffeeshop.testing.crash import crash_tasks
 from tests.oracle import answers

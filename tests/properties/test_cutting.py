@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client import quoting
-from coffeeshop.client.blocks import BLOCK, block_of_text, blocks_of
-from coffeeshop.client.dialect import BOM
-from coffeeshop.client.parse import parse
 from coffeeshop.errors import BadData
+from coffeeshop.reading import quoting
+from coffeeshop.reading.blocks import BLOCK, block_of_text, blocks_of
+from coffeeshop.reading.dialect import BOM
+from coffeeshop.reading.parse import parse
 from coffeeshop.schema import NULLS, TABLES
 
 STORES = TABLES["stores"]

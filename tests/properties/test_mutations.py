@@ -18,13 +18,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from coffeeshop.client.blocks import block_of_text
-from coffeeshop.client.parse import parse
-from coffeeshop.client.part import csv_batch
 from coffeeshop.codec import MAX_BODY, decode
 from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.bodies import ARROW, CSV, batch_of
 from coffeeshop.gateway.problems import Problem
+from coffeeshop.reading.blocks import block_of_text
+from coffeeshop.reading.parse import parse
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.schema import TABLES
 
 CORPUS = Path(__file__).parents[1] / "corpus"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
-from coffeeshop.client import native, scanner
-from coffeeshop.client.parse import read
 from coffeeshop.codec import encode
+from coffeeshop.reading import native, scanner
+from coffeeshop.reading.parse import read
 from coffeeshop.schema import TABLES, Table
 from tests.properties.plain import HEADERS, block_of, check, plain_rows
 

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import Phase, given, note, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import RemoteFollower, analyse, fetch
 from coffeeshop.errors import BadData
 from coffeeshop.formats import to_csv
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.paging import Refusal, sent
 from tests.properties.data_sets import DATA_SETS, Data
 from tests.properties.test_answers import expected

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from coffeeshop.client.folder import open_folder
+from coffeeshop.reading.folder import open_folder
 
 COLUMNS = {
     "transactions": "transaction_id,store_id,payment_method_id,voucher_id,user_id,"

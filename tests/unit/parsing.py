@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.client.blocks import BLOCK, blocks_of
-from coffeeshop.client.parse import Rejected, parse
 from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import BLOCK, blocks_of
+from coffeeshop.reading.parse import Rejected, parse
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import tuples
 

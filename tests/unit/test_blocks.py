@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client.blocks import (
+from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import (
     BLOCK,
     HEADER_LIMIT,
     Block,
@@ -19,7 +20,6 @@ from coffeeshop.client.blocks import (
     blocks_of,
     line_at,
 )
-from coffeeshop.errors import BadData
 from coffeeshop.schema import TABLES
 
 STORES = TABLES["stores"]

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 
-from coffeeshop.client.part import csv_batch
 from coffeeshop.codec import MAX_BODY, decode
 from coffeeshop.errors import BadData
 from coffeeshop.gateway import bodies
 from coffeeshop.gateway.bodies import CSV, announced_size, batch_of, read_body
 from coffeeshop.gateway.problems import Problem
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import USERS
 

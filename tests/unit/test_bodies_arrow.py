@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from coffeeshop.client.part import csv_batch
 from coffeeshop.codec import decode, encode
 from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.bodies import ARROW, Batch, batch_of
+from coffeeshop.reading.part import csv_batch
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import DATA, MENU, STORES, TRANSACTIONS, USERS, stream
 

@@ -14,13 +14,13 @@ import pytest
 
 from coffeeshop import telemetry
 from coffeeshop.cli import main
-from coffeeshop.client.parse import Rejected
 from coffeeshop.client.results import write_results
 from coffeeshop.commands import remote
 from coffeeshop.commands.show import show_results
 from coffeeshop.errors import BadData
 from coffeeshop.formats import BYTE_ORDER_MARK, to_csv, to_sheet_csv
 from coffeeshop.logs import get_logger
+from coffeeshop.reading.parse import Rejected
 from coffeeshop.terminal import console, shown
 
 EVIL = "No\x1b[2J\x1b]0;owned\x07rth\r\u202eabc\x9b1m\x00"

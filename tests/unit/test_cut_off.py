@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.client.blocks import blocks_of
-from coffeeshop.client.parse import read
 from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import blocks_of
+from coffeeshop.reading.parse import read
 from coffeeshop.schema import TABLES
 
 VALUES = {

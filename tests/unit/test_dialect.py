@@ -11,10 +11,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from coffeeshop.client.blocks import blocks_of
-from coffeeshop.client.dialect import Dialect
-from coffeeshop.client.parse import read
 from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import blocks_of
+from coffeeshop.reading.dialect import Dialect
+from coffeeshop.reading.parse import read
 from coffeeshop.schema import TABLES
 
 ITEMS = TABLES["transaction_items"]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.folder import STRANGERS, find_folder, open_folder
-from coffeeshop.client.layout import Entry, rooted
 from coffeeshop.errors import BadData, UsageError
+from coffeeshop.reading.folder import STRANGERS, find_folder, open_folder
+from coffeeshop.reading.layout import Entry, rooted
 from coffeeshop.schema import TABLES
 
 

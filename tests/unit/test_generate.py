@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from coffeeshop import generate as module
-from coffeeshop.client.blocks import blocks_of
-from coffeeshop.client.folder import open_folder
-from coffeeshop.client.parse import parse
 from coffeeshop.generate import generate
+from coffeeshop.reading.blocks import blocks_of
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
 from tests.unit.generated import COLUMNS, SMALL, files_of, rows_of
 

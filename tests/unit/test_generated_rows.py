@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.generate import BOUNDARY_AMOUNTS, BOUNDARY_TIMES, MENU, STORES, generate
+from coffeeshop.reading.folder import open_folder
 from tests.unit.generated import COLUMNS, SMALL, rows_of
 
 SEEDS = range(5)

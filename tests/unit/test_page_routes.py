@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway import pages as pages_module
 from coffeeshop.gateway import state
@@ -18,6 +17,7 @@ from coffeeshop.gateway.page_routes import CSP
 from coffeeshop.gateway.pages import pages
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.oracle import answers
 from tests.running import Running, eventually, new_id, running
 from tests.running import http as plain

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from coffeeshop.client.parquet import ROWS, converted, parquet_rows
 from coffeeshop.errors import BadData
+from coffeeshop.reading.parquet import ROWS, converted, parquet_rows
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import instant, transactions, tuples
 

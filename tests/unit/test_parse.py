@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client.blocks import BLOCK, blocks_of
-from coffeeshop.client.parse import parse
 from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import BLOCK, blocks_of
+from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import instant, items, rows_of, transactions, tuples
 from tests.unit.parsing import read, transaction, written

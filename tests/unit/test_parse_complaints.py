@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client.blocks import BLOCK, block_of_text, blocks_of
-from coffeeshop.client.parse import parse
 from coffeeshop.errors import BadData
+from coffeeshop.reading.blocks import BLOCK, block_of_text, blocks_of
+from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
 from tests.unit.parsing import Rows, complaint, read, transaction, written
 

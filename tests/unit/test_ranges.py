@@ -15,13 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client import ranges
-from coffeeshop.client.blocks import blocks_of
-from coffeeshop.client.parquet import converted, parquet_rows
-from coffeeshop.client.parse import read
-from coffeeshop.client.ranges import Step, StepReader, first_step, step_of
-from coffeeshop.client.sources import is_parquet
 from coffeeshop.errors import BadData, UsageError
+from coffeeshop.reading import ranges
+from coffeeshop.reading.blocks import blocks_of
+from coffeeshop.reading.parquet import converted, parquet_rows
+from coffeeshop.reading.parse import read
+from coffeeshop.reading.ranges import Step, StepReader, first_step, step_of
+from coffeeshop.reading.sources import is_parquet
 from coffeeshop.schema import TABLES
 
 STORES = TABLES["stores"]

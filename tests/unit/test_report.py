@@ -18,10 +18,10 @@ import pyarrow as pa
 import pytest
 
 from coffeeshop import __version__
-from coffeeshop.client.parse import Rejected
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.formats import to_csv
 from coffeeshop.operators.final import RESULTS
+from coffeeshop.reading.parse import Rejected
 from coffeeshop.report import Run, check_place, place_of, run_of, write_report
 from coffeeshop.report.figures import embedded, round_width, sizes
 from coffeeshop.report.page import page

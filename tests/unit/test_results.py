@@ -16,11 +16,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client.parse import Rejected
 from coffeeshop.client.results import FORMATS, as_text, to_csv, write_results
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, to_arrow, to_json
 from coffeeshop.operators.final import RESULTS
+from coffeeshop.reading.parse import Rejected
 
 
 def result(name: str, *rows: tuple[Any, ...]) -> pa.Table:

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from coffeeshop.cli import cli
-from coffeeshop.client.folder import find_folder
 from coffeeshop.errors import UsageError
+from coffeeshop.reading.folder import find_folder
 from coffeeshop.suggestions import did_you_mean
 
 

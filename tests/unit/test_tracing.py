@@ -129,7 +129,7 @@ def test_both_commands_have_the_option() -> None:
 PROGRAM = """
 import sys
 from pathlib import Path
-from coffeeshop.client.folder import open_folder
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.client import gateway, remote
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from coffeeshop.client import upload as module
-from coffeeshop.client.folder import DataFolder, open_folder
 from coffeeshop.client.upload import ORDER, WINDOW, Uploaded, upload
 from coffeeshop.codec import decode
 from coffeeshop.errors import BadData, JournalGone
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import PATIENCE, tuples
 

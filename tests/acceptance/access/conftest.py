@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway import state
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.tokens import Tokens, line_of
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.acceptance.access.requests import ALICE, WHO
 from tests.running import Running, eventually, new_id, running
 

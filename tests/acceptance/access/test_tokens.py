@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.client.part import csv_batch
 from coffeeshop.errors import ProtocolError
 from coffeeshop.gateway.access import Access, Guard
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens, line_of
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.part import csv_batch
 from tests.acceptance.access.requests import (
     ALICE,
     API,

@@ -11,15 +11,15 @@ import pytest
 import structlog
 import trustme
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.part import csv_batch
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.reading.part import csv_batch
 from tests.acceptance.access.requests import ALICE, signed_in
 from tests.running import Running, http, new_id, running
 

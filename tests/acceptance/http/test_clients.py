@@ -11,7 +11,6 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
-from coffeeshop.client.folder import open_folder
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import BadData, Cancelled, ProtocolError, SessionFailed, SessionTimeout
@@ -20,6 +19,7 @@ from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.reading.folder import open_folder
 from tests.acceptance.http.requests import opened, state_of, texts
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, http, new_id, readers_of, running

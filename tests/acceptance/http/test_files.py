@@ -13,8 +13,8 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
-from coffeeshop.client import ranges
-from coffeeshop.client.folder import open_folder
+from coffeeshop.reading import ranges
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.schema import TABLES
 from tests.acceptance.http.requests import CSV, end, events_of, opened, problem, put, state_of
 from tests.paging import described, sent, steps

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from coffeeshop.client.layout import Entry, layout_of
-from coffeeshop.client.names import folder_stem, is_no_data, log_of, table_of
 from coffeeshop.errors import BadData, UsageError
+from coffeeshop.reading.layout import Entry, layout_of
+from coffeeshop.reading.names import folder_stem, is_no_data, log_of, table_of
 from coffeeshop.suggestions import did_you_mean
 
 SHOWN_FOLDERS = 8

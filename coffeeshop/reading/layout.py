@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
-from coffeeshop.client.names import (
+from coffeeshop.reading.names import (
     copied_from,
     file_name,
     folder_stem,

@@ -12,7 +12,7 @@
 
 #include "scan.h"
 
-#define SCRATCH "coffeeshop.client.native._scan.scratch"
+#define SCRATCH "coffeeshop.reading.native._scan.scratch"
 
 static void free_scratch(PyObject *capsule) {
     struct scan_scratch *scratch = PyCapsule_GetPointer(capsule, SCRATCH);

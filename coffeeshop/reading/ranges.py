@@ -13,14 +13,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from coffeeshop.client.blocks import BLOCK, HEAD, HEADER_LIMIT, ROW_LIMIT, Forward, begin, cut
-from coffeeshop.client.dialect import Header, header_of
-from coffeeshop.client.names import Form, Packing, file_name
-from coffeeshop.client.parquet import converted, parquet_rows, row_groups
-from coffeeshop.client.parse import Parsed, read
-from coffeeshop.client.sources import PARQUET, broken_as_bad_data, is_utf_16, text_of
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.operators import NOTHING_LATE, Late
+from coffeeshop.reading.blocks import BLOCK, HEAD, HEADER_LIMIT, ROW_LIMIT, Forward, begin, cut
+from coffeeshop.reading.dialect import Header, header_of
+from coffeeshop.reading.names import Form, Packing, file_name
+from coffeeshop.reading.parquet import converted, parquet_rows, row_groups
+from coffeeshop.reading.parse import Parsed, read
+from coffeeshop.reading.sources import PARQUET, broken_as_bad_data, is_utf_16, text_of
 from coffeeshop.schema import Table
 
 RANGE = 4 * BLOCK + HEAD

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from coffeeshop.client.parse import thousandths
-from coffeeshop.client.values import Refused, checked_text, instants, why
+from coffeeshop.reading.parse import thousandths
+from coffeeshop.reading.values import Refused, checked_text, instants, why
 from coffeeshop.schema import LARGEST_AMOUNT, NULLS, Column, Kind, in_bounds
 
 Convert = Callable[[pa.Array], pa.Array]

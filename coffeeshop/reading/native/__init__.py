@@ -12,7 +12,7 @@ from typing import Any
 
 _scan: Any = None
 with suppress(ImportError):
-    _scan = import_module("coffeeshop.client.native._scan")
+    _scan = import_module("coffeeshop.reading.native._scan")
 _switched_off = False
 
 

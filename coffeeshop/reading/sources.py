@@ -15,8 +15,8 @@ from typing import IO, Any, cast
 
 import pyarrow as pa
 
-from coffeeshop.client.names import Form, Packing, file_name
 from coffeeshop.errors import BadData
+from coffeeshop.reading.names import Form, Packing, file_name
 
 _READ = 1 << 16
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}

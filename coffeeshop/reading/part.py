@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from coffeeshop.client.blocks import block_of_text
-from coffeeshop.client.parquet import converted, parquet_rows
-from coffeeshop.client.parse import read
+from coffeeshop.reading.blocks import block_of_text
+from coffeeshop.reading.parquet import converted, parquet_rows
+from coffeeshop.reading.parse import read
 from coffeeshop.schema import Table
 
 

@@ -13,11 +13,13 @@ from itertools import islice
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from coffeeshop.client.blocks import Block
-from coffeeshop.client.dialect import BOM, PLAIN
-from coffeeshop.client.quoting import rows
-from coffeeshop.client.scanner import scan
-from coffeeshop.client.values import (
+from coffeeshop.errors import BadData
+from coffeeshop.operators import NOTHING_LATE, Late
+from coffeeshop.reading.blocks import Block
+from coffeeshop.reading.dialect import BOM, PLAIN
+from coffeeshop.reading.quoting import rows
+from coffeeshop.reading.scanner import scan
+from coffeeshop.reading.values import (
     ESCAPED_QUOTE,
     ESCAPES,
     Refused,
@@ -28,8 +30,6 @@ from coffeeshop.client.values import (
     translated,
     why,
 )
-from coffeeshop.errors import BadData
-from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.schema import NULLS, Column, Kind, Table, in_bounds
 
 MOST_BAD_ROWS = 10

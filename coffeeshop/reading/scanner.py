@@ -14,9 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from coffeeshop.client import native
 from coffeeshop.codec import MAX_WIDE, narrow_schema
 from coffeeshop.operators import NOTHING_LATE, Late
+from coffeeshop.reading import native
 from coffeeshop.schema import Column, Kind, Table, bounds
 
 _KINDS = {

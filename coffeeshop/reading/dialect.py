@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from coffeeshop.client.names import partition_of
-from coffeeshop.client.quoting import closed
-from coffeeshop.client.sources import other_content
 from coffeeshop.errors import BadData
+from coffeeshop.reading.names import partition_of
+from coffeeshop.reading.quoting import closed
+from coffeeshop.reading.sources import other_content
 from coffeeshop.schema import Kind, Table
 from coffeeshop.suggestions import did_you_mean
 

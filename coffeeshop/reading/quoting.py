@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from coffeeshop.client.scanner import plain_rows_end
+from coffeeshop.reading.scanner import plain_rows_end
 
 _FIELD = rb'(?:"[^"]*+(?:""[^"]*+)*+"[^,\r\n]*+|[^",\r\n][^,\r\n]*+|)'
 _ROW = rb"%b(?:[,\r]%b)*+" % (_FIELD, _FIELD)

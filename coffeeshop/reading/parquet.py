@@ -12,11 +12,11 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from coffeeshop.client.columns import Convert, converter, reason_of
-from coffeeshop.client.names import partition_of
-from coffeeshop.client.parse import Parsed, Rejected
-from coffeeshop.client.values import Refused, spelled_out
 from coffeeshop.errors import BadData
+from coffeeshop.reading.columns import Convert, converter, reason_of
+from coffeeshop.reading.names import partition_of
+from coffeeshop.reading.parse import Parsed, Rejected
+from coffeeshop.reading.values import Refused, spelled_out
 from coffeeshop.schema import Table
 
 ROWS = 65_536

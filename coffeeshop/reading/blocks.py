@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from coffeeshop.client.dialect import BOM, PLAIN, Dialect, Header, header_of
-from coffeeshop.client.quoting import closed, rows_end
-from coffeeshop.client.sources import broken_as_bad_data, open_text, text_of
 from coffeeshop.errors import BadData
+from coffeeshop.reading.dialect import BOM, PLAIN, Dialect, Header, header_of
+from coffeeshop.reading.quoting import closed, rows_end
+from coffeeshop.reading.sources import broken_as_bad_data, open_text, text_of
 from coffeeshop.schema import Table
 
 BLOCK = 3_500_000
