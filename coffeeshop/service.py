@@ -28,13 +28,13 @@ from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.logs import get_logger
-from coffeeshop.metrics import MetricsServer
+from coffeeshop.observability.logs import get_logger
+from coffeeshop.observability.metrics import MetricsServer
+from coffeeshop.observability.stacks import show_stacks_on
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.reading.part import csv_batch
-from coffeeshop.stacks import show_stacks_on
 from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport
 

@@ -148,6 +148,9 @@ def set_up_logging(
 
     ``kinds`` is what the process is, for its name.
     """
-    from coffeeshop.telemetry import configure_logging, process_name  # `--help` must not wait
+    from coffeeshop.observability.telemetry import (  # `--help` must not wait
+        configure_logging,
+        process_name,
+    )
 
     configure_logging(verbosity or "normal", as_json=settings.log_json, process=process_name(kinds))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from coffeeshop import tracing
+from coffeeshop.observability import tracing
 
 
 @dataclass(frozen=True)

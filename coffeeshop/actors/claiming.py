@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from coffeeshop.actors.care import Turns
 from coffeeshop.actors.clock import Clock
 from coffeeshop.errors import CodecError
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.claims import Claim, Verdict, judge
 from coffeeshop.pipeline.messages import Record, TaskId, out_journal
 from coffeeshop.transport import Delivery, Following, Outcome, Transport

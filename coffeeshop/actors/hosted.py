@@ -14,8 +14,8 @@ import pykka
 
 from coffeeshop.actors.clock import SystemClock
 from coffeeshop.actors.node import Drain, Hosted, NodeSupervisor, Supervision, WhatIsHosted
-from coffeeshop.logs import get_logger
-from coffeeshop.metrics import By
+from coffeeshop.observability.logs import get_logger
+from coffeeshop.observability.metrics import By
 from coffeeshop.transport import Transport
 
 log = get_logger()

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop import tracing
 from coffeeshop.actors.care import Care, Hanging, Taken
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.intake import Assigned, Intake
@@ -18,7 +17,8 @@ from coffeeshop.actors.supervised import Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
-from coffeeshop.logs import get_logger
+from coffeeshop.observability import tracing
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId, assign_queue
 from coffeeshop.transport import Transport
 

@@ -12,7 +12,7 @@ from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.transport import Outcome, Transport
 

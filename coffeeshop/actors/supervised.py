@@ -11,7 +11,7 @@ from typing import Any
 
 import pykka
 
-from coffeeshop.logs import about, get_logger
+from coffeeshop.observability.logs import about, get_logger
 
 log = get_logger()
 Ref = pykka.ActorRef[Any]

@@ -34,7 +34,7 @@ from coffeeshop.actors.supervised import (
     reason_of,
     tell,
 )
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
 STOP_TIMEOUT = 30.0

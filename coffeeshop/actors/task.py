@@ -7,13 +7,13 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coffeeshop import tracing
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
 from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.logs import get_logger
+from coffeeshop.observability import tracing
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.claims import Verdict
 from coffeeshop.pipeline.departure import Departure
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal

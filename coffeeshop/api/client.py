@@ -18,12 +18,12 @@ from coffeeshop.client.patience import checked_seconds
 from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import OnProgress, use_one_columnar_thread
 from coffeeshop.errors import UsageError
-from coffeeshop.logs import is_configured
+from coffeeshop.observability.logs import is_configured
+from coffeeshop.observability.telemetry import configure_logging
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.settings import Settings
-from coffeeshop.telemetry import configure_logging
 
 if TYPE_CHECKING:  # each mode imports what it needs
     from coffeeshop.client.gateway import GatewayClient

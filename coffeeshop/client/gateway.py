@@ -13,7 +13,6 @@ from urllib.parse import quote
 
 import httpx2 as httpx
 
-from coffeeshop import tracing
 from coffeeshop.client.connection import connection
 from coffeeshop.client.patience import SILENCE, Patience
 from coffeeshop.client.problems import RETRIED, by_proxy, error_of
@@ -21,6 +20,7 @@ from coffeeshop.client.proxies import proxy_of
 from coffeeshop.client.sse import ENDS, Event, parse_events
 from coffeeshop.errors import CoffeeshopError, Misdirected, Unreachable, UsageError
 from coffeeshop.formats import MEDIA_TYPES
+from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
 
 __all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]

@@ -15,7 +15,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from coffeeshop import tracing
 from coffeeshop.client.gateway import Event, GatewayClient
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
 from coffeeshop.crashpoints import crash_point
@@ -28,7 +27,8 @@ from coffeeshop.errors import (
     Unreachable,
 )
 from coffeeshop.formats import from_arrow, warnings_of
-from coffeeshop.logs import get_logger
+from coffeeshop.observability import tracing
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.folder import DataFolder

@@ -11,9 +11,9 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from coffeeshop import tracing
 from coffeeshop.codec import encode, split
 from coffeeshop.errors import BadData
+from coffeeshop.observability import tracing
 from coffeeshop.operators import Late
 from coffeeshop.pipeline.plan import PLANS, Plan
 from coffeeshop.reading.blocks import Block, Buffers, blocks_of

@@ -23,8 +23,8 @@ def set_up_tracing(settings: Settings, wanted: bool, kinds: Sequence[str] = ("cl
     """
     if not (wanted or settings.tracing):
         return
-    from coffeeshop import tracing
-    from coffeeshop.telemetry import process_name
+    from coffeeshop.observability import tracing
+    from coffeeshop.observability.telemetry import process_name
 
     try:
         tracing.start(process_name(kinds))
@@ -32,6 +32,6 @@ def set_up_tracing(settings: Settings, wanted: bool, kinds: Sequence[str] = ("cl
         if wanted:
             raise
         # The variables may be meant for all of a machine: that is no reason not to work.
-        from coffeeshop.logs import get_logger
+        from coffeeshop.observability.logs import get_logger
 
         get_logger().warning("tracing.not_installed", reason=str(error))

@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from coffeeshop import __version__, tracing
+from coffeeshop import __version__
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway import (
     example_routes,
@@ -25,7 +25,8 @@ from coffeeshop.gateway.small_bodies import SmallBodies
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.gateway.stopping import SentAway
 from coffeeshop.gateway.traced import Traced
-from coffeeshop.logs import get_logger
+from coffeeshop.observability import tracing
+from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
 ROUTES = (

@@ -18,7 +18,7 @@ from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import Registry, Session
 from coffeeshop.gateway.restating import Restating
 from coffeeshop.gateway.steady_clock import LARGEST
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport import Delivery, Following, Message, Transport
 
 log = get_logger()

@@ -9,7 +9,7 @@ from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.facts import FactKind
 from coffeeshop.gateway.ingest import deleted, release_session
 from coffeeshop.gateway.registry import Session
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport import Transport
 
 log = get_logger()

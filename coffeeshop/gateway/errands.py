@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
 WORKERS = 4

@@ -11,7 +11,6 @@ import uuid
 from concurrent.futures import Future
 from itertools import count
 
-from coffeeshop import tracing
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
     BrokerRefuses,
@@ -21,7 +20,8 @@ from coffeeshop.errors import (
     ProtocolError,
     Unreachable,
 )
-from coffeeshop.logs import get_logger
+from coffeeshop.observability import tracing
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import (
     Assignment,
     Record,

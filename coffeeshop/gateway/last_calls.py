@@ -6,7 +6,7 @@ from coffeeshop.errors import JournalGone
 from coffeeshop.gateway.chronicle import Chronicle
 from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.gateway.registry import Session
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record
 from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.schema import TABLES

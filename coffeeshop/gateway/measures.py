@@ -10,7 +10,7 @@ from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.reconciling import STEPS
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QUERIES, Gateway
-from coffeeshop.metrics import By
+from coffeeshop.observability.metrics import By
 from coffeeshop.schema import TABLES
 
 STATES = ("open", "completed", "failed", "cancelled", "aborted")

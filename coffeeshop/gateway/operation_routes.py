@@ -12,7 +12,7 @@ from coffeeshop.gateway.access import caller, require_admin
 from coffeeshop.gateway.measures import STATES, measures
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem, problems
 from coffeeshop.gateway.state import Gateway, The
-from coffeeshop.metrics import render
+from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.transport import Transport

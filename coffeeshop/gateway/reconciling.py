@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
 Step = tuple[str, str, Callable[[], None]]

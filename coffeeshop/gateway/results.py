@@ -22,7 +22,7 @@ from coffeeshop.errors import (
     SessionTimeout,
 )
 from coffeeshop.formats import warnings_of
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.progress import Ledger

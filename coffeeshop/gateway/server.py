@@ -20,8 +20,8 @@ from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.retention import Retention
 from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import Gateway
-from coffeeshop.logs import get_logger
-from coffeeshop.metrics import Figures
+from coffeeshop.observability.logs import get_logger
+from coffeeshop.observability.metrics import Figures
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.transport import Transport
 

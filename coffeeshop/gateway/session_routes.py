@@ -16,7 +16,7 @@ from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
-from coffeeshop.logs import about
+from coffeeshop.observability.logs import about
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
 

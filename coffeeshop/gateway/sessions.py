@@ -39,7 +39,7 @@ from coffeeshop.gateway.results import ENDED_BY_GATEWAY, Failed, Terminal
 from coffeeshop.gateway.retention import Retention
 from coffeeshop.gateway.steady_clock import SteadyClock
 from coffeeshop.gateway.watch import Found, Watch
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Transport
 

@@ -22,8 +22,8 @@ from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.sessions import Sessions
-from coffeeshop.logs import about
-from coffeeshop.metrics import Figures
+from coffeeshop.observability.logs import about
+from coffeeshop.observability.metrics import Figures
 from coffeeshop.pipeline.plan import PLANS, plan_named
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES

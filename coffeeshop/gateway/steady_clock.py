@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
 LARGEST = 60.0

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from coffeeshop.errors import UsageError
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
 PREFIX = "coffeeshop_"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.results import Failed, ResultFold, Terminal
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.transport import Delivery, Following, Transport, dropped_before, loss
 

@@ -19,7 +19,7 @@ from typing import Any
 from prometheus_client.registry import Collector
 
 from coffeeshop.errors import JournalBroken, Unreachable, UsageError
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import (
     Message,
     OnDelivery,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from coffeeshop.errors import BrokerRefuses, Forbidden
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded
 from coffeeshop.transport.rabbitmq_url import Address
 from coffeeshop.transport.rabbitmq_wire import Wire, is_refusal

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.rabbitmq_wire import IOLoop
 
 _log = get_logger()

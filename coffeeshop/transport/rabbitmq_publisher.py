@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
 from coffeeshop.transport.rabbitmq_acts import exists
 from coffeeshop.transport.rabbitmq_control import Control

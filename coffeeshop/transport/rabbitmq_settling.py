@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from coffeeshop.errors import JournalBroken
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.rabbitmq_acts import Act, declare, leave_mark, mark_is_left
 from coffeeshop.transport.rabbitmq_control import Control
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from coffeeshop.logs import get_logger
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnGone
 from coffeeshop.transport.rabbitmq_link import Backoff, Link, LinkPool
 from coffeeshop.transport.rabbitmq_loop import Loop, guarded

@@ -13,7 +13,7 @@ from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
-from coffeeshop.metrics import render
+from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from coffeeshop import tracing
 from coffeeshop.actors import Supervision
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
@@ -20,6 +19,7 @@ from coffeeshop.formats import to_csv
 from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
+from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import Assignment, Record, SessionSpec, assign_queue, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.task import Output, TaskCore

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from coffeeshop.telemetry import configure_logging
+from coffeeshop.observability.telemetry import configure_logging
 from coffeeshop.testing.chaos import Campaign, Report, run
 from tests.oracle import answers
 

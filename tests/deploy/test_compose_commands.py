@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from coffeeshop.metrics import MetricsServer
+from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings

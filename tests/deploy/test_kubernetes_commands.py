@@ -16,7 +16,7 @@ import pytest
 from coffeeshop.actors.intake import STEP
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Client, Tokens
-from coffeeshop.metrics import MetricsServer
+from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.part import csv_batch

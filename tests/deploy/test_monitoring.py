@@ -22,7 +22,7 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
-from coffeeshop.metrics import render
+from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder

@@ -6,7 +6,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from coffeeshop.metrics import render
+from coffeeshop.observability.metrics import render
 from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome

@@ -12,14 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from coffeeshop import telemetry
 from coffeeshop.cli import main
 from coffeeshop.client.results import write_results
 from coffeeshop.commands import remote
 from coffeeshop.commands.show import show_results
 from coffeeshop.errors import BadData
 from coffeeshop.formats import BYTE_ORDER_MARK, to_csv, to_sheet_csv
-from coffeeshop.logs import get_logger
+from coffeeshop.observability import telemetry
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.reading.parse import Rejected
 from coffeeshop.terminal import console, shown
 

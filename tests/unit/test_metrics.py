@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import Histogram
 
 from coffeeshop import __version__
-from coffeeshop import metrics as module
-from coffeeshop.metrics import By, MetricsServer, memory_limit, render
+from coffeeshop.observability import metrics as module
+from coffeeshop.observability.metrics import By, MetricsServer, memory_limit, render
 from tests.running import PATIENCE
 
 

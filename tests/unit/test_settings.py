@@ -83,7 +83,7 @@ def test_logging_is_set_up_as_the_settings_say(
         calls.append((verbosity, as_json))
         processes.append(process)
 
-    monkeypatch.setattr("coffeeshop.telemetry.configure_logging", configure)
+    monkeypatch.setattr("coffeeshop.observability.telemetry.configure_logging", configure)
     set_up_logging(Settings(log_json=as_json), verbosity)
     set_up_logging(Settings(log_json=as_json), verbosity, ["gateway", "filters"])
     assert calls == [called, called]

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from coffeeshop.logs import about, get_logger
-from coffeeshop.telemetry import configure_logging, process_name
+from coffeeshop.observability.logs import about, get_logger
+from coffeeshop.observability.telemetry import configure_logging, process_name
 
 
 @pytest.fixture(autouse=True)
@@ -154,8 +154,8 @@ def test_an_unknown_verbosity_is_a_mistake() -> None:
 def test_structlog_is_imported_with_the_first_line_that_is_written() -> None:
     program = """
 import sys
-from coffeeshop.logs import get_logger, is_configured
-from coffeeshop.telemetry import configure_logging
+from coffeeshop.observability.logs import get_logger, is_configured
+from coffeeshop.observability.telemetry import configure_logging
 assert not is_configured()
 configure_logging("normal")
 log = get_logger().bind(session="s")

@@ -11,9 +11,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from coffeeshop import tracing
 from coffeeshop.commands.tracing import set_up_tracing
 from coffeeshop.errors import UsageError
+from coffeeshop.observability import tracing
 from coffeeshop.settings import Settings
 from tests.tracing import Memory, below, check_tree, traced
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import MutableMapping, Sequence
 from typing import Any
 
-from coffeeshop import logs
+from coffeeshop.observability import logs
 from coffeeshop.terminal import has_colours, shown
 
 LEVELS = {
