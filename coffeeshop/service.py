@@ -27,7 +27,6 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.observability.stacks import show_stacks_on
@@ -35,6 +34,7 @@ from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.reading.part import csv_batch
+from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport
 

@@ -16,11 +16,11 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.reading.part import csv_batch
+from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.transport.memory import MemoryTransport
 
 # A suite that runs in the background ignores SIGINT, and so would what it starts.

@@ -25,11 +25,11 @@ from rich.table import Table
 from coffeeshop.client.results import to_csv
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.gateway.results import Completed
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
+from coffeeshop.sessions.results import Completed
 from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console
 from coffeeshop.testing.crash import crash_tasks

@@ -172,8 +172,8 @@ def run_node(
     set_up_tracing(settings, tracing, types)
     from coffeeshop.allocator import spare_memory
     from coffeeshop.gateway.admission import Limits
-    from coffeeshop.gateway.lifetimes import Lifetimes
     from coffeeshop.service import NodeOptions, Service, has_gateway, stages_of
+    from coffeeshop.sessions.lifetimes import Lifetimes
 
     stages_of(types)  # what is wrong is said before anything is connected
     allowed = access(settings) if has_gateway(types) else None

@@ -20,11 +20,11 @@ from coffeeshop.client.results import check_output, files_of, write_results
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
-from coffeeshop.gateway.results import Completed
 from coffeeshop.headlines import headlines
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.folder import DataFolder, find_folder, open_folder
+from coffeeshop.sessions.results import Completed
 from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console, has_colours, hint, shown
 

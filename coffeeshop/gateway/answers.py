@@ -7,9 +7,9 @@ import threading
 import pyarrow as pa
 
 from coffeeshop.errors import JournalGone, SessionFailed, SessionTimeout
-from coffeeshop.gateway.results import PROBE, ResultFold, failure
-from coffeeshop.gateway.results import Failed as FailedTerminal
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.sessions.results import PROBE, ResultFold, failure
+from coffeeshop.sessions.results import Failed as FailedTerminal
 from coffeeshop.transport import Delivery, Following, Transport, dropped_before, loss
 
 CREDIT = 16

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from coffeeshop.gateway.registry import Session
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.sessions.registry import Session
 
 OF_BROKER = 100
 """Its own, the control journals', and those of the connections of a few processes."""

@@ -11,9 +11,9 @@ from typing import Any
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.gateway.answers import probe
-from coffeeshop.gateway.results import PROBE, Failed, ResultFold, Terminal
 from coffeeshop.gateway.state import without_workers
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.sessions.results import PROBE, Failed, ResultFold, Terminal
 from coffeeshop.transport import Delivery, Message, Transport, dropped_before, loss
 
 CREDIT = 16

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
-from coffeeshop.gateway.registry import Session
+from coffeeshop.sessions.registry import Session
 
 State = Literal["open", "completed", "failed", "cancelled", "aborted"]
 STATES: tuple[State, ...] = ("open", "completed", "failed", "cancelled", "aborted")

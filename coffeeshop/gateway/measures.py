@@ -6,12 +6,12 @@ import asyncio
 import time
 from typing import Any
 
-from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.gateway.reconciling import STEPS
-from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.state import QUERIES, Gateway
 from coffeeshop.observability.metrics import By
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.reconciling import STEPS
+from coffeeshop.sessions.registry import Session
 
 STATES = ("open", "completed", "failed", "cancelled", "aborted")
 

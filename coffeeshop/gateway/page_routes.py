@@ -18,7 +18,6 @@ from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.operation_routes import figures
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.result_routes import RESULT_TIMEOUT, result
 from coffeeshop.gateway.state import (
     QUERIES,
@@ -30,6 +29,7 @@ from coffeeshop.gateway.state import (
     without_workers,
 )
 from coffeeshop.pipeline.plan import STAGES, plan_named
+from coffeeshop.sessions.registry import Session
 
 CSP = "; ".join(
     (

@@ -18,9 +18,9 @@ from coffeeshop.gateway.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document, problems
-from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.responses import HoldingResponse, in_pieces
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
+from coffeeshop.sessions.registry import Session
 
 RESULT_TIMEOUT = 60.0
 LAST_WORD_LOOKS, LAST_WORD_PAUSE = 20, 0.1

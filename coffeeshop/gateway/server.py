@@ -15,14 +15,14 @@ from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.protocol import BoundedProtocol
-from coffeeshop.gateway.retention import Retention
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import Figures
 from coffeeshop.presence import NodeDirectory
+from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.retention import Retention
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Transport
 
 log = get_logger()

@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from coffeeshop.gateway.lifetimes import DAY
 from coffeeshop.gateway.listing import printable
 from coffeeshop.gateway.problems import LONGEST_VALUE, MOST_BAD_ROWS
+from coffeeshop.sessions.lifetimes import DAY
 
 Clean = Annotated[str, AfterValidator(printable)]
 

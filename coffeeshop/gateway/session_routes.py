@@ -13,12 +13,12 @@ from coffeeshop.errors import BrokerFull
 from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.listing import Listing, SearchText, State, cursor
 from coffeeshop.gateway.problems import Problem, problems
-from coffeeshop.gateway.registry import Session
 from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.observability.logs import about
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.sessions.registry import Session
 
 HEARTBEATS = 4
 """In the time after which a client counts as gone."""

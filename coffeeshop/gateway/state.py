@@ -17,16 +17,16 @@ from fastapi import Depends, Path, Query, Request
 from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.bodies import CsvReader
-from coffeeshop.gateway.chronicle import LOST, Chronicle
 from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.observability.logs import about
 from coffeeshop.observability.metrics import Figures
 from coffeeshop.pipeline.plan import PLANS, plan_named
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.chronicle import LOST, Chronicle
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Transport
 
 NEWS_TIMEOUT = 2.0

@@ -21,8 +21,6 @@ from coffeeshop.gateway.bodies import (
     read_body,
 )
 from coffeeshop.gateway.problems import Problem, problems
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.gateway.state import (
     Producer,
     Sequence,
@@ -35,6 +33,8 @@ from coffeeshop.gateway.state import (
 )
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.part import parquet_batch
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.sessions import Sessions
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
 _BINARY = {"schema": {"type": "string", "format": "binary"}}

@@ -7,10 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from coffeeshop.codec import digest
-from coffeeshop.gateway.chronicle import SESSIONS_BYTES
-from coffeeshop.gateway.facts import SESSIONS, Fact
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.sessions.chronicle import SESSIONS_BYTES
+from coffeeshop.sessions.facts import SESSIONS, Fact
 from coffeeshop.testing.trace import Trace, terminal, whole
 from coffeeshop.transport import Delivery, Reader, Transport
 

@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coffeeshop.gateway.facts import Fact
 from coffeeshop.pipeline.claims import PLAIN_ATTEMPTS, Claim
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_named
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.facts import Fact
 
 DISAGREE = "disagree"
 

@@ -10,11 +10,11 @@ import pytest
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.gateway.answers import read_result
-from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
 from coffeeshop.pipeline.plan import PLANS, STAGES
+from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Transport, connect
 from coffeeshop.transport.memory import MemoryTransport

@@ -10,7 +10,6 @@ import pytest
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
 from coffeeshop.observability.metrics import render
@@ -18,6 +17,7 @@ from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.part import csv_batch
+from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 
 

@@ -13,9 +13,9 @@ from coffeeshop.client.gateway import ENDS, GatewayClient, parse_events
 from coffeeshop.client.remote import fetch
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
-from coffeeshop.gateway.results import Failed, ResultFold
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.sessions.results import Failed, ResultFold
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Delivery, Transport
 

@@ -12,8 +12,8 @@ import pytest
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
-from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport import Transport

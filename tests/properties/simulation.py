@@ -11,9 +11,9 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from coffeeshop.gateway.results import Completed, Failed, ResultFold, Terminal
 from coffeeshop.pipeline.messages import Assignment, Record, out_journal
 from coffeeshop.pipeline.plan import destinations, plan_named
+from coffeeshop.sessions.results import Completed, Failed, ResultFold, Terminal
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Outcome
 from tests.properties.sim_broker import LATE, Broker

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from coffeeshop.gateway.results import Failed
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.sessions.results import Failed
 from tests.properties.sim_plot import Plot, Violation, Weather
 from tests.properties.sim_sessions import TINY, Content, real, tiny
 from tests.properties.simulation import World

@@ -12,9 +12,9 @@ from coffeeshop.actors.restarts import Backoff, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts
 from coffeeshop.actors.supervised import Parent, Ref
 from coffeeshop.actors.task import TaskActor
-from coffeeshop.gateway.results import Follower
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, assign_queue
 from coffeeshop.pipeline.plan import PLANS, destinations, plan_named
+from coffeeshop.sessions.results import Follower
 from tests.unit.helpers import PATIENCE, drain, input_records, tuples
 from tests.unit.spies import Listener, SpyTransport
 

@@ -12,11 +12,11 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import OPENINGS, open_somehow
 from coffeeshop.commands.doctor import Finding, examine
 from coffeeshop.errors import JournalBroken, SessionFailed, Unreachable
-from coffeeshop.gateway.facts import Fact
-from coffeeshop.gateway.mending import PERIOD
-from coffeeshop.gateway.registry import Registry
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.sessions.facts import Fact
+from coffeeshop.sessions.mending import PERIOD
+from coffeeshop.sessions.registry import Registry
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import eventually
 from tests.unit.world import World, feed, reaches, released, spec_of

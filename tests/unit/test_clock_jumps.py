@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.steady_clock import SteadyClock
 from coffeeshop.presence import MISSING, NodeDirectory
+from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.steady_clock import SteadyClock
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.unit.helpers import ANSWER

@@ -8,8 +8,8 @@ import pytest
 
 from coffeeshop.errors import SessionFailed
 from coffeeshop.gateway import answers, events
-from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE
 from coffeeshop.transport import Delivery, Message, dropped_before
 from coffeeshop.transport.base import OnDelivery, OnGone, Reader
 from coffeeshop.transport.memory import MemoryTransport

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from coffeeshop.gateway.hearing import Hearing
-from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.sessions import Sessions
+from coffeeshop.sessions.hearing import Hearing
+from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import eventually

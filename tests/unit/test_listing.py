@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from coffeeshop.gateway.listing import Listing, State, cursor, printable
-from coffeeshop.gateway.registry import Session
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.sessions.registry import Session
 
 SESSIONS = [
     Session(SessionSpec("a1"), "g", 1.0, "North mall", "alice"),

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.gateway.errands import Errands
-from coffeeshop.gateway.reconciling import PATIENCE as GRACE
-from coffeeshop.gateway.reconciling import Reconciler, Step
+from coffeeshop.sessions.errands import Errands
+from coffeeshop.sessions.reconciling import PATIENCE as GRACE
+from coffeeshop.sessions.reconciling import Reconciler, Step
 from tests.running import PATIENCE, eventually, http, running
 from tests.unit.world import LIFETIMES, Time, World, feed, reaches, released, spec_of
 

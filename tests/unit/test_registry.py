@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coffeeshop.errors import CodecError
-from coffeeshop.gateway import registry as module
-from coffeeshop.gateway.facts import Fact, FactKind
-from coffeeshop.gateway.registry import Registry
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions import registry as module
+from coffeeshop.sessions.facts import Fact, FactKind
+from coffeeshop.sessions.registry import Registry
 from coffeeshop.transport import Message
 
 SPEC = SessionSpec("s1", "staged", 2, 3)

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from coffeeshop.errors import CodecError
-from coffeeshop.gateway import chronicle as chronicle_module
-from coffeeshop.gateway.facts import SESSIONS, Fact
-from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.gateway.registry import Registry, Session
-from coffeeshop.gateway.restating import OVERHEAD, Restating
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.sessions import chronicle as chronicle_module
+from coffeeshop.sessions.facts import SESSIONS, Fact
+from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.registry import Registry, Session
+from coffeeshop.sessions.restating import OVERHEAD, Restating
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Delivery
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.retention import Retention
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.retention import Retention
 
 NOW = 100_000.0
 RETENTION = Retention(sessions=4, client_sessions=3, bytes=1000, at_least=600.0)

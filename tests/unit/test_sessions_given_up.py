@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
+from coffeeshop.sessions.sessions import Sessions
 from tests.running import eventually
 from tests.unit.world import (
     LIFETIMES,

@@ -10,11 +10,11 @@ from dataclasses import asdict
 import pytest
 
 from coffeeshop.errors import CoffeeshopError, Unreachable
-from coffeeshop.gateway import chronicle as chronicle_module
-from coffeeshop.gateway.facts import SESSIONS, Fact
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.pipeline.messages import out_journal
+from coffeeshop.sessions import chronicle as chronicle_module
+from coffeeshop.sessions.facts import SESSIONS, Fact
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Delivery, Message, Outcome, Reader
 from coffeeshop.transport.base import OnDelivery, OnGone
 from coffeeshop.transport.memory import MemoryTransport

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import pytest
 
 from coffeeshop.errors import JournalGone, Unreachable
-from coffeeshop.gateway import sessions as module
 from coffeeshop.gateway.ingest import open_session
-from coffeeshop.gateway.mending import PATIENCE as PATIENCE_WITH_OTHERS
-from coffeeshop.gateway.registry import LONGEST_OPENING, Session
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.sessions import sessions as module
+from coffeeshop.sessions.mending import PATIENCE as PATIENCE_WITH_OTHERS
+from coffeeshop.sessions.registry import LONGEST_OPENING, Session
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
 from tests.unit.helpers import ANSWER

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coffeeshop.gateway import sessions as module
 from coffeeshop.pipeline.messages import out_journal
+from coffeeshop.sessions import sessions as module
 from tests.running import eventually
 from tests.unit.helpers import ANSWER
 from tests.unit.world import (

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.gateway.answers import read_result
-from coffeeshop.gateway.facts import SESSIONS, Fact
-from coffeeshop.gateway.lifetimes import Lifetimes
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.sessions import Sessions
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS, STAGES
+from coffeeshop.sessions.facts import SESSIONS, Fact
+from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id

@@ -12,11 +12,11 @@ import pytest
 
 from coffeeshop.errors import ProtocolError
 from coffeeshop.gateway.access import Access, Guard
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.gateway.tokens import Tokens, line_of
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.part import csv_batch
+from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.acceptance.access.requests import (
     ALICE,
     API,

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from coffeeshop.gateway import state
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.service import resident_bytes
+from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.running import Running, eventually, http, running
 
 SMALL = 64 << 20

@@ -15,11 +15,11 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import BadData, Cancelled, ProtocolError, SessionFailed, SessionTimeout
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.reading.folder import open_folder
+from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.acceptance.http.requests import opened, state_of, texts
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, http, new_id, readers_of, running

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx2 as httpx
 
 from coffeeshop.codec import encode
-from coffeeshop.gateway.lifetimes import Lifetimes
 from coffeeshop.pipeline.messages import out_journal
+from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.acceptance.http.requests import (
     events_of,
     listening,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from coffeeshop.gateway.registry import Session
+from coffeeshop.sessions.registry import Session
 
 DAY = 86_400.0
 SUSPICIOUS = 30.0

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.gateway.results import Failed, ResultFold, Terminal
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.sessions.results import Failed, ResultFold, Terminal
 from coffeeshop.transport import Delivery, Following, Transport, dropped_before, loss
 
 log = get_logger()

@@ -12,13 +12,13 @@ from dataclasses import replace
 from typing import Any
 
 from coffeeshop.errors import BrokerRefuses, CodecError, JournalGone, Unreachable
-from coffeeshop.gateway.facts import SESSIONS, Fact, FactKind
-from coffeeshop.gateway.hearing import Hearing
 from coffeeshop.gateway.ingest import append_until_confirmed
-from coffeeshop.gateway.registry import Registry, Session
-from coffeeshop.gateway.restating import Restating
-from coffeeshop.gateway.steady_clock import LARGEST
 from coffeeshop.observability.logs import get_logger
+from coffeeshop.sessions.facts import SESSIONS, Fact, FactKind
+from coffeeshop.sessions.hearing import Hearing
+from coffeeshop.sessions.registry import Registry, Session
+from coffeeshop.sessions.restating import Restating
+from coffeeshop.sessions.steady_clock import LARGEST
 from coffeeshop.transport import Delivery, Following, Message, Transport
 
 log = get_logger()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.gateway.chronicle import Chronicle
-from coffeeshop.gateway.facts import FactKind
 from coffeeshop.gateway.ingest import deleted, release_session
-from coffeeshop.gateway.registry import Session
 from coffeeshop.observability.logs import get_logger
+from coffeeshop.sessions.chronicle import Chronicle
+from coffeeshop.sessions.facts import FactKind
+from coffeeshop.sessions.registry import Session
 from coffeeshop.transport import Transport
 
 log = get_logger()

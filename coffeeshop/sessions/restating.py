@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 
-from coffeeshop.gateway.facts import Fact
-from coffeeshop.gateway.registry import Session
+from coffeeshop.sessions.facts import Fact
+from coffeeshop.sessions.registry import Session
 
 OVERHEAD = 128
 """Bytes that a broker keeps of a fact besides its body, at least about."""

@@ -12,10 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from coffeeshop.errors import ProtocolError, UsageError
-from coffeeshop.gateway.facts import Fact, State
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.facts import Fact, State
 
 LONGEST_OPENING = 600.0
 """Seconds after which nobody, of several who opened one session, is at it any more."""

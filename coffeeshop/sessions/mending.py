@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from coffeeshop.gateway.chronicle import Chronicle
-from coffeeshop.gateway.endings import Endings
-from coffeeshop.gateway.registry import LONGEST_OPENING, Session
+from coffeeshop.sessions.chronicle import Chronicle
+from coffeeshop.sessions.endings import Endings
+from coffeeshop.sessions.registry import LONGEST_OPENING, Session
 
 PERIOD = 60.0
 PATIENCE = 120.0

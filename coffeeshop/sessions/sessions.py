@@ -25,22 +25,22 @@ from coffeeshop.errors import (
     ProtocolError,
     SessionFailed,
 )
-from coffeeshop.gateway.chronicle import Chronicle
-from coffeeshop.gateway.endings import Endings
-from coffeeshop.gateway.errands import Errands
-from coffeeshop.gateway.facts import Fact
 from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, makes_journals, open_session
-from coffeeshop.gateway.last_calls import LastCalls
-from coffeeshop.gateway.lifetimes import OTHERS_PATIENCE, Lifetimes
-from coffeeshop.gateway.mending import Mending
-from coffeeshop.gateway.reconciling import Reconciler, Step
-from coffeeshop.gateway.registry import Session
-from coffeeshop.gateway.results import ENDED_BY_GATEWAY, Failed, Terminal
-from coffeeshop.gateway.retention import Retention
-from coffeeshop.gateway.steady_clock import SteadyClock
-from coffeeshop.gateway.watch import Found, Watch
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.sessions.chronicle import Chronicle
+from coffeeshop.sessions.endings import Endings
+from coffeeshop.sessions.errands import Errands
+from coffeeshop.sessions.facts import Fact
+from coffeeshop.sessions.last_calls import LastCalls
+from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
+from coffeeshop.sessions.mending import Mending
+from coffeeshop.sessions.reconciling import Reconciler, Step
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.results import ENDED_BY_GATEWAY, Failed, Terminal
+from coffeeshop.sessions.retention import Retention
+from coffeeshop.sessions.steady_clock import SteadyClock
+from coffeeshop.sessions.watch import Found, Watch
 from coffeeshop.transport import Transport
 
 log = get_logger()
