@@ -17,7 +17,7 @@ from coffeeshop.cli import cli
 from coffeeshop.client.results import FORMATS as WRITTEN
 from coffeeshop.commands.help import Command, Group
 from coffeeshop.commands.types import FORMATS, NODE_TYPES, PLANS, QUERIES, STATES
-from coffeeshop.gateway.operation_routes import STATES as KNOWN_STATES
+from coffeeshop.gateway.routes.operation import STATES as KNOWN_STATES
 from coffeeshop.pipeline.plan import PLANS as KNOWN_PLANS
 from coffeeshop.service import TYPES
 

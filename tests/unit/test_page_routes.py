@@ -13,8 +13,8 @@ from coffeeshop.client.remote import analyse
 from coffeeshop.gateway import pages as pages_module
 from coffeeshop.gateway import state
 from coffeeshop.gateway.flow import REMEMBERED, Flow
-from coffeeshop.gateway.page_routes import CSP
 from coffeeshop.gateway.pages import pages
+from coffeeshop.gateway.routes.page import CSP
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder

@@ -15,10 +15,10 @@ from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.gateway.access import caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.listing import Listing, SearchText, State
-from coffeeshop.gateway.operation_routes import figures
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.gateway.result_routes import RESULT_TIMEOUT, result
+from coffeeshop.gateway.routes.operation import figures
+from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.state import (
     QUERIES,
     Gateway,

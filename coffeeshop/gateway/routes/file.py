@@ -19,6 +19,7 @@ from coffeeshop.codec import digest, encode, split
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.bodies import Batch, PulledBody, announced_size
 from coffeeshop.gateway.problems import Problem, problems
+from coffeeshop.gateway.routes.upload import check_count, stored
 from coffeeshop.gateway.state import (
     Producer,
     SessionId,
@@ -26,7 +27,6 @@ from coffeeshop.gateway.state import (
     The,
     open_session_of,
 )
-from coffeeshop.gateway.upload_routes import check_count, stored
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.layout import Entry, layout_of, rooted
 from coffeeshop.reading.ranges import LARGEST_GROUP, RANGE, Step, StepReader, first_step, step_of

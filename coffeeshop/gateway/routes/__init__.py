@@ -1,0 +1,1 @@
+"""What the gateway answers to: one module for each group of addresses."""
