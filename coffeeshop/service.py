@@ -25,8 +25,8 @@ from typing import Any
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.security.access import Access
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.observability.stacks import show_stacks_on

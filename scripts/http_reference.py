@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.problems import MEDIA_TYPE
+from coffeeshop.gateway.security.access import Access
 
 PAGE = Path(__file__).parent.parent / "docs" / "http.md"
 BEGIN, END = "<!-- openapi -->", "<!-- end of openapi -->"

@@ -14,8 +14,8 @@ import httpx2 as httpx
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence

@@ -12,7 +12,7 @@ options and their help, and import what does the work inside:
 `serve`       ``serve``                                    `coffeeshop.service`
 `login`       ``login logout``                             `coffeeshop.logins`
 `logs`        ``logs``                                     `log_lines`
-`access`      ``token``; options about who may do what     `coffeeshop.gateway.tokens`
+`access`      ``token``; options about who may do what     `coffeeshop.gateway.security.tokens`
 `completion`  ``completion``                               click
 ============  ===========================================  =================================
 

@@ -14,7 +14,7 @@ from coffeeshop.settings import Credentials, Settings, read_secret
 from coffeeshop.terminal import hint
 
 if TYPE_CHECKING:
-    from coffeeshop.gateway.access import Access
+    from coffeeshop.gateway.security.access import Access
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _KEPT = "coffeeshop.access"
@@ -99,8 +99,8 @@ def access_options(command: Decorated) -> Decorated:
 def access(settings: Settings) -> Access:
     """What the running command's options say, else the environment. Raises `UsageError`."""
     from coffeeshop.errors import UsageError
-    from coffeeshop.gateway.access import Access
-    from coffeeshop.gateway.tokens import Tokens
+    from coffeeshop.gateway.security.access import Access
+    from coffeeshop.gateway.security.tokens import Tokens
 
     kept = _kept()
     file = kept["tokens"] or settings.tokens_file
@@ -131,7 +131,7 @@ def token(name: str, admin: bool, as_json: bool) -> None:
 
     The token is printed once and stored nowhere: hand it to the client called NAME.
     """
-    from coffeeshop.gateway.tokens import line_of, new_token
+    from coffeeshop.gateway.security.tokens import line_of, new_token
 
     made = new_token()
     line = line_of(name, made, admin=admin)

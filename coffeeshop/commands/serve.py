@@ -57,7 +57,7 @@ def serve(opens: bool, port: int, data_root: Path | None, verbosity: str | None)
     set_up_logging(settings, verbosity, ("serve",))
     from coffeeshop.allocator import spare_memory
     from coffeeshop.client.example import ExampleData
-    from coffeeshop.gateway.access import Access
+    from coffeeshop.gateway.security.access import Access
     from coffeeshop.service import NodeOptions, Service
 
     example = ExampleData(data_root or settings.data_root)

@@ -11,11 +11,11 @@ from pathlib import Path
 import uvicorn
 
 from coffeeshop.errors import UsageError
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.protocol import BoundedProtocol
+from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import Figures

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
 
-from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
+from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.observability.logs import about
 from coffeeshop.observability.metrics import Figures
 from coffeeshop.pipeline.plan import PLANS, plan_named

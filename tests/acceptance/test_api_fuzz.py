@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import not_a_server_error
 
 from coffeeshop.gateway import state
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.problems import MEDIA_TYPE
+from coffeeshop.gateway.security.access import Access
 from tests.running import Running, http, running
 
 EXAMPLES = 60

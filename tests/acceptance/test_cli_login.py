@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.gateway.access import Access
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from tests.acceptance.command import WIDE, Run, found, ok, runner
 from tests.running import Running, running
 

@@ -20,8 +20,8 @@ import pytest
 import coffeeshop
 from coffeeshop import errors, logins
 from coffeeshop.errors import BadData, Cancelled, Forbidden, SessionTimeout, UsageError
-from coffeeshop.gateway.access import Access
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.generate import generate
 from coffeeshop.schema import TABLES
 from tests.oracle import QUERIES, answers

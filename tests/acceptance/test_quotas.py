@@ -13,10 +13,10 @@ import httpx2 as httpx
 import pytest
 
 from coffeeshop.codec import encode
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.sessions.registry import Session
 from tests.running import Running, eventually, http, new_id, running

@@ -14,9 +14,9 @@ from starlette.requests import Request
 
 from coffeeshop.client.gateway import Event, parse_events
 from coffeeshop.errors import Forbidden
-from coffeeshop.gateway import access as module
-from coffeeshop.gateway.access import Access, StillAllowed
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.gateway.security import access as module
+from coffeeshop.gateway.security.access import Access, StillAllowed
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.messages import SessionSpec
 from tests.running import PATIENCE, Running, http, new_id, running
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from coffeeshop.gateway.access import Access
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.messages import SessionSpec
 from tests.browser.conftest import Open
 from tests.browser.test_looks import NARROW, OVERFLOW, focused, violations

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import expect
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.gateway.access import Access
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.reading.part import csv_batch

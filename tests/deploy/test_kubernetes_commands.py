@@ -14,8 +14,8 @@ import click
 import pytest
 
 from coffeeshop.actors.intake import STEP
+from coffeeshop.gateway.security.tokens import Client, Tokens
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.gateway.tokens import Client, Tokens
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES

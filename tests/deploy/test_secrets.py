@@ -14,7 +14,7 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Forbidden
-from coffeeshop.gateway.tokens import Client, Tokens
+from coffeeshop.gateway.security.tokens import Client, Tokens
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder

@@ -16,7 +16,7 @@ from pathlib import Path
 import trustme
 
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.gateway.tokens import line_of, new_token
+from coffeeshop.gateway.security.tokens import line_of, new_token
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.broker import PrivateBroker

@@ -16,8 +16,8 @@ import duckdb
 import pytest
 
 import coffeeshop
-from coffeeshop.gateway.access import Access
 from coffeeshop.gateway.app import create_app
+from coffeeshop.gateway.security.access import Access
 from coffeeshop.generate import generate
 from tests.docs.markdown import ROOT
 

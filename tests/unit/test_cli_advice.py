@@ -65,7 +65,7 @@ def test_what_nobody_foresaw_is_a_bug_with_its_trace_and_code_70(
     def fail(name: str, token: str, *, admin: bool) -> str:
         raise RuntimeError("on purpose")
 
-    monkeypatch.setattr("coffeeshop.gateway.tokens.line_of", fail)
+    monkeypatch.setattr("coffeeshop.gateway.security.tokens.line_of", fail)
     with pytest.raises(SystemExit) as ended:
         main(["token", "north"])
     assert ended.value.code == 70

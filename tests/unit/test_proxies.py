@@ -15,7 +15,7 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.glance import newest_sessions
 from coffeeshop.client.proxies import is_here, proxy_of
 from coffeeshop.errors import Misdirected, Unreachable, UsageError
-from coffeeshop.gateway.access import Access
+from coffeeshop.gateway.security.access import Access
 from tests.running import running
 
 VARIABLES = [

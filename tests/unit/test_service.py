@@ -15,8 +15,8 @@ import pytest
 
 from coffeeshop import service as module
 from coffeeshop.errors import Unreachable, UsageError
-from coffeeshop.gateway.access import Access
-from coffeeshop.gateway.tokens import Tokens, line_of, new_token
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.presence import NODES
 from coffeeshop.service import (

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.errors import UsageError
-from coffeeshop.gateway import tokens as module
-from coffeeshop.gateway.tokens import Client, Tokens, hash_of, line_of, new_token, read_tokens
+from coffeeshop.gateway.security import tokens as module
+from coffeeshop.gateway.security.tokens import (
+    Client,
+    Tokens,
+    hash_of,
+    line_of,
+    new_token,
+    read_tokens,
+)
 
 ALICE, OPS = new_token(), new_token()
 

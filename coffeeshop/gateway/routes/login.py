@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import RedirectResponse, Response
 
-from coffeeshop.gateway.access import Access, cookie_name
 from coffeeshop.gateway.pages import pages
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.routes.page import HEADERS
+from coffeeshop.gateway.security.access import Access, cookie_name
 
 COOKIE_SECONDS = 12 * 3600
 router = APIRouter(include_in_schema=False)

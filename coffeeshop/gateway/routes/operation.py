@@ -8,9 +8,9 @@ from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
-from coffeeshop.gateway.access import caller, require_admin
 from coffeeshop.gateway.measures import STATES, measures
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem, problems
+from coffeeshop.gateway.security.access import caller, require_admin
 from coffeeshop.gateway.state import Gateway, The
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec

@@ -12,13 +12,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from coffeeshop.formats import MEDIA_TYPES
-from coffeeshop.gateway.access import caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.routes.operation import figures
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
+from coffeeshop.gateway.security.access import caller
 from coffeeshop.gateway.state import (
     QUERIES,
     Gateway,

@@ -14,11 +14,11 @@ from starlette.responses import Response, StreamingResponse
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
-from coffeeshop.gateway.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document, problems
 from coffeeshop.gateway.responses import HoldingResponse, in_pieces
+from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
 from coffeeshop.sessions.registry import Session
 

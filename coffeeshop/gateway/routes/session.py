@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop.errors import BrokerFull
-from coffeeshop.gateway.access import caller, sees
 from coffeeshop.gateway.listing import Listing, SearchText, State, cursor
 from coffeeshop.gateway.problems import Problem, problems
+from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.observability.logs import about

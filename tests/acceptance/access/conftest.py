@@ -9,8 +9,8 @@ import pytest
 
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway import state
-from coffeeshop.gateway.access import Access
-from coffeeshop.gateway.tokens import Tokens, line_of
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder

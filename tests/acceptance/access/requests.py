@@ -8,7 +8,7 @@ from typing import Any
 import httpx2 as httpx
 
 from coffeeshop.gateway.app import ROUTES
-from coffeeshop.gateway.tokens import new_token
+from coffeeshop.gateway.security.tokens import new_token
 
 ALICE, BOB, OPS = (f"{new_token()}" for _ in range(3))
 WHO = {"alice": ALICE, "bob": BOB, "ops": OPS}

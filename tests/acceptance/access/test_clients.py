@@ -11,8 +11,8 @@ import pytest
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import Forbidden, UsageError
-from coffeeshop.gateway.access import Access
-from coffeeshop.gateway.tokens import Tokens
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens
 from tests.acceptance.access.requests import ALICE, BOB
 from tests.acceptance.command import WIDE
 from tests.acceptance.command import command as command_line

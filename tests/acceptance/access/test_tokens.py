@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from coffeeshop.errors import ProtocolError
-from coffeeshop.gateway.access import Access, Guard
+from coffeeshop.gateway.security.access import Access, Guard
+from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.gateway.tokens import Tokens, line_of
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.part import csv_batch
 from coffeeshop.sessions.lifetimes import Lifetimes

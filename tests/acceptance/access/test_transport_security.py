@@ -14,9 +14,9 @@ import trustme
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import Unreachable, UsageError
-from coffeeshop.gateway.access import Access
+from coffeeshop.gateway.security.access import Access
+from coffeeshop.gateway.security.tokens import Tokens
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.gateway.tokens import Tokens
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.part import csv_batch

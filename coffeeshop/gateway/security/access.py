@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.problems import Problem, problem
-from coffeeshop.gateway.tokens import Client, Tokens
+from coffeeshop.gateway.security.tokens import Client, Tokens
 
 NOBODY = Client("")
 EVERYBODY = Client("", admin=True)

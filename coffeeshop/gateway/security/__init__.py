@@ -1,0 +1,1 @@
+"""Who may do what at the gateway: tokens, and the rule for each request."""
