@@ -38,7 +38,7 @@ def redacted(url: str) -> str:
     """A transport's URL as logs may show it: without password and options."""
     if url.startswith("memory:"):
         return url
-    from coffeeshop.transport.rabbitmq_url import Address
+    from coffeeshop.transport.rabbitmq.url import Address
 
     return Address.parse(url).redacted
 
@@ -55,7 +55,7 @@ def connect(url: str, *, name: str = "coffeeshop") -> Transport:
 
         return MemoryTransport()
     if url.startswith(("amqp://", "amqps://")):
-        from coffeeshop.transport.rabbitmq import RabbitTransport
+        from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 
         return RabbitTransport(url, name=name)
     raise UsageError("a broker URL begins with memory:, amqp:// or amqps://")

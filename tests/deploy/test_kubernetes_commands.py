@@ -23,7 +23,7 @@ from coffeeshop.reading.part import csv_batch
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings
 from coffeeshop.transport.memory import MemoryTransport
-from coffeeshop.transport.rabbitmq_url import Address
+from coffeeshop.transport.rabbitmq.url import Address
 from tests.deploy import stack
 from tests.deploy.kubernetes import (
     OURS,

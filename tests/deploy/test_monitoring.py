@@ -29,7 +29,7 @@ from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.part import csv_batch
 from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.transport.memory import MemoryTransport
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.deploy.promql import named
 from tests.deploy.stack import ROOT, arguments, load, nodes, services
 from tests.running import PATIENCE, new_id

@@ -20,8 +20,8 @@ from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
-from coffeeshop.transport.rabbitmq import RabbitTransport
-from coffeeshop.transport.rabbitmq_url import Address
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
+from coffeeshop.transport.rabbitmq.url import Address
 from tests.deploy.stack import BROKER, ROOT, settings_of
 
 NAMES = (

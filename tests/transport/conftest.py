@@ -13,7 +13,7 @@ from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.faults import Cut, Duplicating, Reordering
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.fragile import SMALL, Events
 from tests.transport.heard import Bench
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.heard import PATIENCE, Bench, Heard
 
 FEW_CHANNELS = 64

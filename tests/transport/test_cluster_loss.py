@@ -14,7 +14,7 @@ import pytest
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.cluster import PrivateCluster
 from coffeeshop.transport import Delivery, Message, Outcome
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 

@@ -12,7 +12,7 @@ import pytest
 from coffeeshop.errors import JournalBroken
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 
 KILLS = 25
 STREAMS = 16

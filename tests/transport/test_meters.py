@@ -11,7 +11,7 @@ from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 
 WAIT = 60.0
 

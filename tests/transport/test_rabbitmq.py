@@ -6,7 +6,7 @@ import pytest
 
 from coffeeshop.errors import UsageError
 from coffeeshop.transport import Message, Outcome
-from coffeeshop.transport.rabbitmq import SMALLEST_SEGMENT
+from coffeeshop.transport.rabbitmq.transport import SMALLEST_SEGMENT
 from tests.transport.fragile import FEW_CHANNELS, LARGEST, Events, transport_of
 from tests.transport.heard import CONFIRMED, Bench, Heard
 

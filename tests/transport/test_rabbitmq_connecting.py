@@ -13,7 +13,7 @@ import pytest
 from coffeeshop.errors import Forbidden, Unreachable
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.fragile import Events
 from tests.transport.heard import PATIENCE, Bench, Heard
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.fragile import Events, transport_of
 from tests.transport.heard import CONFIRMED, PATIENCE, Bench, Heard, numbered
 

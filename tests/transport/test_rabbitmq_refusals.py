@@ -11,7 +11,7 @@ import pytest
 from coffeeshop.errors import BrokerRefuses
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome, refusal
-from coffeeshop.transport.rabbitmq import RabbitTransport
+from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.heard import PATIENCE, Bench, Heard
 
 SMALL, LARGE = 1_000, 60_000

@@ -11,7 +11,7 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, StreamLostError
 
 from coffeeshop.errors import JournalBroken, Unreachable
-from coffeeshop.transport.rabbitmq_acts import (
+from coffeeshop.transport.rabbitmq.acts import (
     attach,
     declare,
     delete,
@@ -21,8 +21,8 @@ from coffeeshop.transport.rabbitmq_acts import (
     queue_arguments,
     then,
 )
-from coffeeshop.transport.rabbitmq_control import ABSENT_PATIENCE, SUSPICION, Control
-from coffeeshop.transport.rabbitmq_wire import broker_version
+from coffeeshop.transport.rabbitmq.control import ABSENT_PATIENCE, SUSPICION, Control
+from coffeeshop.transport.rabbitmq.wire import broker_version
 from tests.unit.fake_loop import FakeLoop
 
 ABSENT = ChannelClosedByBroker(404, "NOT_FOUND - home node of queue 'a' is down or inaccessible")

@@ -9,8 +9,8 @@ import pytest
 from pika import frame, spec
 from pika.exceptions import InvalidFrameError
 
-from coffeeshop.transport.rabbitmq_url import Address
-from coffeeshop.transport.rabbitmq_wire import FRAME_MAX, Wire, _parameters
+from coffeeshop.transport.rabbitmq.url import Address
+from coffeeshop.transport.rabbitmq.wire import FRAME_MAX, Wire, _parameters
 
 LARGE = 300_000
 FRAMES = [

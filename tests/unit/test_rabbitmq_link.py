@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.transport import rabbitmq_link
-from coffeeshop.transport.rabbitmq_link import FIRST_DELAY, Link
-from coffeeshop.transport.rabbitmq_url import Address
+from coffeeshop.transport.rabbitmq.link import FIRST_DELAY, Link
+from coffeeshop.transport.rabbitmq.transport import link as rabbitmq_link
+from coffeeshop.transport.rabbitmq.url import Address
 from tests.unit.fake_loop import FakeLoop
 
 HOSTS = {"one", "two", "three"}

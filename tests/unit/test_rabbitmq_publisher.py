@@ -12,9 +12,9 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker
 
 from coffeeshop.transport import Message, Outcome
-from coffeeshop.transport.rabbitmq_publisher import MOST_KNOWN, Publisher
-from coffeeshop.transport.rabbitmq_settling import MARKS
-from coffeeshop.transport.rabbitmq_watch import OVERTAKEN
+from coffeeshop.transport.rabbitmq.publisher import MOST_KNOWN, Publisher
+from coffeeshop.transport.rabbitmq.settling import MARKS
+from coffeeshop.transport.rabbitmq.watch import OVERTAKEN
 from tests.unit.fake_loop import FakeLoop
 
 CONFIRMED, RETURNED = Outcome.CONFIRMED, Outcome.RETURNED

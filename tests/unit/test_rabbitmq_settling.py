@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from coffeeshop.transport.rabbitmq_acts import Act
-from coffeeshop.transport.rabbitmq_settling import MARKS, SECONDS, STREAM, Settling
+from coffeeshop.transport.rabbitmq.acts import Act
+from coffeeshop.transport.rabbitmq.settling import MARKS, SECONDS, STREAM, Settling
 from tests.unit.fake_loop import FakeLoop
 
 MISSING = ChannelClosedByBroker(404, "NOT_FOUND - no queue 'ctl.settled' in vhost '/'")

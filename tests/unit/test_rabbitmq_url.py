@@ -11,7 +11,7 @@ import pytest
 
 from coffeeshop.errors import UsageError
 from coffeeshop.transport import connect
-from coffeeshop.transport.rabbitmq_url import Address, Tls
+from coffeeshop.transport.rabbitmq.url import Address, Tls
 
 
 def test_a_url_says_host_port_user_and_virtual_host() -> None:

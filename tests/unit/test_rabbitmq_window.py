@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from coffeeshop.transport.rabbitmq_window import Window
+from coffeeshop.transport.rabbitmq.window import Window
 
 
 class Broker:

@@ -6,9 +6,9 @@ from typing import Any
 
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnGone
-from coffeeshop.transport.rabbitmq_link import Backoff, Link, LinkPool
-from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_wire import (
+from coffeeshop.transport.rabbitmq.link import Backoff, Link, LinkPool
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.wire import (
     AMQPError,
     Channel,
     ChannelClosedByBroker,

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffeeshop.errors import BrokerRefuses, Forbidden, JournalBroken, Unreachable
-from coffeeshop.transport.rabbitmq_acts import Act
-from coffeeshop.transport.rabbitmq_link import Link
-from coffeeshop.transport.rabbitmq_loop import Loop
-from coffeeshop.transport.rabbitmq_wire import (
+from coffeeshop.transport.rabbitmq.acts import Act
+from coffeeshop.transport.rabbitmq.link import Link
+from coffeeshop.transport.rabbitmq.loop import Loop
+from coffeeshop.transport.rabbitmq.wire import (
     Channel,
     ChannelClosedByBroker,
     Wire,

@@ -6,10 +6,10 @@ from collections import deque
 from typing import Any
 
 from coffeeshop.transport.base import Delivery, OnDelivery, OnGone
-from coffeeshop.transport.rabbitmq_link import LinkPool
-from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_subscription import OFFSET, WIDEST, Subscription, message
-from coffeeshop.transport.rabbitmq_window import Window
+from coffeeshop.transport.rabbitmq.link import LinkPool
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.subscription import OFFSET, WIDEST, Subscription, message
+from coffeeshop.transport.rabbitmq.window import Window
 
 
 class RabbitReader(Subscription):

@@ -8,10 +8,10 @@ from typing import Any
 
 from coffeeshop.errors import JournalBroken
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.transport.rabbitmq_acts import Act, declare, leave_mark, mark_is_left
-from coffeeshop.transport.rabbitmq_control import Control
-from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_wire import is_absent, is_missing
+from coffeeshop.transport.rabbitmq.acts import Act, declare, leave_mark, mark_is_left
+from coffeeshop.transport.rabbitmq.control import Control
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.wire import is_absent, is_missing
 
 _log = get_logger()
 

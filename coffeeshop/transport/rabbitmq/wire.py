@@ -29,7 +29,7 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from coffeeshop.transport.rabbitmq_url import Address
+from coffeeshop.transport.rabbitmq.url import Address
 
 __all__ = [
     "AMQPError",

@@ -27,7 +27,7 @@ from coffeeshop.transport.base import (
     OnHanded,
     OnOutcome,
 )
-from coffeeshop.transport.rabbitmq_acts import (
+from coffeeshop.transport.rabbitmq.acts import (
     Act,
     attach,
     declare,
@@ -38,16 +38,16 @@ from coffeeshop.transport.rabbitmq_acts import (
     look,
     then,
 )
-from coffeeshop.transport.rabbitmq_consumer import RabbitConsumer
-from coffeeshop.transport.rabbitmq_control import Control
-from coffeeshop.transport.rabbitmq_link import Link, LinkPool
-from coffeeshop.transport.rabbitmq_loop import Loop
-from coffeeshop.transport.rabbitmq_publisher import Publisher, check
-from coffeeshop.transport.rabbitmq_reader import RabbitReader
-from coffeeshop.transport.rabbitmq_settling import Settling
-from coffeeshop.transport.rabbitmq_subscription import Subscription
-from coffeeshop.transport.rabbitmq_url import Address, Tls
-from coffeeshop.transport.rabbitmq_wire import ChannelClosedByBroker, Wire, is_missing
+from coffeeshop.transport.rabbitmq.consumer import RabbitConsumer
+from coffeeshop.transport.rabbitmq.control import Control
+from coffeeshop.transport.rabbitmq.link import Link, LinkPool
+from coffeeshop.transport.rabbitmq.loop import Loop
+from coffeeshop.transport.rabbitmq.publisher import Publisher, check
+from coffeeshop.transport.rabbitmq.reader import RabbitReader
+from coffeeshop.transport.rabbitmq.settling import Settling
+from coffeeshop.transport.rabbitmq.subscription import Subscription
+from coffeeshop.transport.rabbitmq.url import Address, Tls
+from coffeeshop.transport.rabbitmq.wire import ChannelClosedByBroker, Wire, is_missing
 
 _log = get_logger()
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
-from coffeeshop.transport.rabbitmq_acts import exists
-from coffeeshop.transport.rabbitmq_control import Control
-from coffeeshop.transport.rabbitmq_link import Link
-from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_meters import Meters
-from coffeeshop.transport.rabbitmq_order import ConfirmOrder, Sent
-from coffeeshop.transport.rabbitmq_settling import Settling
-from coffeeshop.transport.rabbitmq_watch import ConfirmWatch
-from coffeeshop.transport.rabbitmq_wire import (
+from coffeeshop.transport.rabbitmq.acts import exists
+from coffeeshop.transport.rabbitmq.control import Control
+from coffeeshop.transport.rabbitmq.link import Link
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.meters import Meters
+from coffeeshop.transport.rabbitmq.order import ConfirmOrder, Sent
+from coffeeshop.transport.rabbitmq.settling import Settling
+from coffeeshop.transport.rabbitmq.watch import ConfirmWatch
+from coffeeshop.transport.rabbitmq.wire import (
     Channel,
     Wire,
     is_denied,

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from coffeeshop.transport.rabbitmq_loop import Loop
-from coffeeshop.transport.rabbitmq_wire import Wire
+from coffeeshop.transport.rabbitmq.loop import Loop
+from coffeeshop.transport.rabbitmq.wire import Wire
 
 YOUNG = 10.0
 IMPATIENT = 3.0

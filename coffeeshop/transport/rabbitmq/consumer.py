@@ -6,9 +6,9 @@ from itertools import count
 from typing import Any
 
 from coffeeshop.transport.base import Handed, OnGone, OnHanded
-from coffeeshop.transport.rabbitmq_link import LinkPool
-from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_subscription import WIDEST, Subscription, message
+from coffeeshop.transport.rabbitmq.link import LinkPool
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.subscription import WIDEST, Subscription, message
 
 
 class RabbitConsumer(Subscription):

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from coffeeshop.errors import BrokerRefuses, Forbidden
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.transport.rabbitmq_loop import Loop, guarded
-from coffeeshop.transport.rabbitmq_url import Address
-from coffeeshop.transport.rabbitmq_wire import Wire, is_refusal
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.url import Address
+from coffeeshop.transport.rabbitmq.wire import Wire, is_refusal
 
 _log = get_logger()
 

@@ -1,0 +1,1 @@
+"""Journals and queues on RabbitMQ. Only this folder knows pika."""
