@@ -16,11 +16,11 @@ from dataclasses import replace
 from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
 from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
 from coffeeshop.errors import Cancelled, CoffeeshopError
-from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES, plan_named
 from coffeeshop.reading.folder import DataFolder
+from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.sessions.results import Completed, Follower
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport

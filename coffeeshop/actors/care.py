@@ -79,7 +79,10 @@ class Hanging:
 
 @dataclass
 class Care:
-    """One per node. ``claims``: whether attempts claim their task (see `coffeeshop.pipeline.claims`)."""
+    """One per node. ``claims``: whether attempts claim their task.
+
+    See `coffeeshop.pipeline.claims`.
+    """
 
     claims: bool = False
     turns: Turns = field(default_factory=Turns)

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from coffeeshop.errors import BrokerRefuses, CodecError, JournalGone, Unreachable
-from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.sessions.facts import SESSIONS, Fact, FactKind
 from coffeeshop.sessions.hearing import Hearing
+from coffeeshop.sessions.ingest import append_until_confirmed
 from coffeeshop.sessions.registry import Registry, Session
 from coffeeshop.sessions.restating import Restating
 from coffeeshop.sessions.steady_clock import LARGEST

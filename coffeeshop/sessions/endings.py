@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.gateway.ingest import deleted, release_session
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.sessions.chronicle import Chronicle
 from coffeeshop.sessions.facts import FactKind
+from coffeeshop.sessions.ingest import deleted, release_session
 from coffeeshop.sessions.registry import Session
 from coffeeshop.transport import Transport
 

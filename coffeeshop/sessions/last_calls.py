@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from coffeeshop.errors import JournalGone
-from coffeeshop.gateway.ingest import append_until_confirmed
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record
 from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.chronicle import Chronicle
+from coffeeshop.sessions.ingest import append_until_confirmed
 from coffeeshop.sessions.registry import Session
 from coffeeshop.transport import Transport
 

@@ -25,13 +25,13 @@ from coffeeshop.errors import (
     ProtocolError,
     SessionFailed,
 )
-from coffeeshop.gateway.ingest import Ingest, append_until_confirmed, makes_journals, open_session
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.sessions.chronicle import Chronicle
 from coffeeshop.sessions.endings import Endings
 from coffeeshop.sessions.errands import Errands
 from coffeeshop.sessions.facts import Fact
+from coffeeshop.sessions.ingest import Ingest, append_until_confirmed, makes_journals, open_session
 from coffeeshop.sessions.last_calls import LastCalls
 from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.sessions.mending import Mending

@@ -15,10 +15,10 @@ import pytest
 from coffeeshop.actors import Hosted, WhatIsHosted
 from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Unreachable
-from coffeeshop.gateway import ingest
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.reading.folder import DataFolder, open_folder
+from coffeeshop.sessions import ingest
 from coffeeshop.testing.crash import crash_tasks
 from coffeeshop.testing.faults import (
     FAULTS,

@@ -16,7 +16,6 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.client.upload import upload
 from coffeeshop.formats import to_csv
-from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.observability import tracing
@@ -25,6 +24,7 @@ from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.transport.memory import MemoryTransport

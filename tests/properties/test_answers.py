@@ -17,7 +17,6 @@ from coffeeshop.actors.node import Hosted, WhatIsHosted
 from coffeeshop.actors.restarts import Backoff
 from coffeeshop.client.results import to_csv
 from coffeeshop.codec import encode
-from coffeeshop.gateway.ingest import Ingest, open_session, release_session
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import PLANS, destinations, plan_named
@@ -26,6 +25,7 @@ from coffeeshop.reading.blocks import blocks_of
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.sessions.results import Completed, Follower, ResultFold
 from coffeeshop.testing.crash import crash_tasks
 from tests.oracle import answers

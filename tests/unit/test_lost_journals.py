@@ -7,9 +7,9 @@ import re
 import pytest
 
 from coffeeshop.errors import BrokerRefuses
-from coffeeshop.gateway import ingest
 from coffeeshop.pipeline.messages import out_journal
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.sessions import ingest
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.base import OnOutcome
 from tests.acceptance.http.requests import opened, problem, put

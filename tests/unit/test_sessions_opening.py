@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from coffeeshop.errors import JournalGone, Unreachable
-from coffeeshop.gateway.ingest import open_session
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.sessions import sessions as module
+from coffeeshop.sessions.ingest import open_session
 from coffeeshop.sessions.mending import PATIENCE as PATIENCE_WITH_OTHERS
 from coffeeshop.sessions.registry import LONGEST_OPENING, Session
 from coffeeshop.sessions.sessions import Sessions

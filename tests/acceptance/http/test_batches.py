@@ -11,9 +11,9 @@ import pytest
 from coffeeshop.codec import MAX_BODY, encode
 from coffeeshop.gateway import state
 from coffeeshop.gateway.bodies import MAX_JSON
-from coffeeshop.gateway.ingest import open_session
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.schema import TABLES
+from coffeeshop.sessions.ingest import open_session
 from tests.acceptance.http.requests import CSV, end, events_of, opened, problem, put, state_of
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 from tests.unit.helpers import STORES, TRANSACTIONS, USERS
