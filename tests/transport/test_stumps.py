@@ -10,8 +10,8 @@ import pytest
 from coffeeshop.errors import JournalBroken
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.stumps import begin_stream, lose_stream, remove
+from coffeeshop.transport.rabbitmq import control as rabbitmq_control
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
-from coffeeshop.transport.rabbitmq.transport import control as rabbitmq_control
 
 NAMES = ("begun", "begun too", "lost", "lost too")
 PATIENCE = 120.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from coffeeshop.transport.rabbitmq import link as rabbitmq_link
 from coffeeshop.transport.rabbitmq.link import FIRST_DELAY, Link
-from coffeeshop.transport.rabbitmq.transport import link as rabbitmq_link
 from coffeeshop.transport.rabbitmq.url import Address
 from tests.unit.fake_loop import FakeLoop
 
