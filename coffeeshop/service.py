@@ -33,7 +33,6 @@ from coffeeshop.observability.stacks import show_stacks_on
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport
@@ -220,7 +219,6 @@ class Service:
             transport,
             self._options.host,
             self._options.port,
-            csv_batch,
             self._limits(transport),
             self._options.lifetimes,
             lambda: _is_connected(transport),

@@ -19,7 +19,6 @@ from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.transport.memory import MemoryTransport
 
@@ -112,7 +111,6 @@ def running(
                 transport,
                 "127.0.0.1",
                 0,
-                csv_batch,
                 limits,
                 lifetimes,
                 connected,

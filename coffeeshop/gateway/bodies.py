@@ -26,7 +26,6 @@ MAX_JSON = 64 << 10
 Reader = Callable[[Table, bytes], pa.RecordBatch]
 """A CSV text with its header, or a Parquet file, to the batch of its rows, within the schema's
 bounds and perhaps narrowed; raises `BadData`."""
-CsvReader = Reader
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "")
 
 

@@ -13,7 +13,6 @@ import uvicorn
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
-from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.state import Gateway
@@ -39,7 +38,6 @@ class GatewayServer:
         transport: Transport,
         host: str,
         port: int,
-        read_csv: CsvReader,
         limits: Limits | None = None,
         lifetimes: Lifetimes | None = None,
         connected: Callable[[], bool] = lambda: True,
@@ -67,7 +65,6 @@ class GatewayServer:
             transport,
             self.sessions,
             self.nodes,
-            read_csv,
             limits,
             connected,
             of_process,

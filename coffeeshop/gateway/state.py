@@ -15,7 +15,6 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Path, Query, Request
 
 from coffeeshop.gateway.admission import Admission, Limits
-from coffeeshop.gateway.bodies import CsvReader
 from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
@@ -48,7 +47,6 @@ class Gateway:
     transport: Transport
     sessions: Sessions
     nodes: NodeDirectory
-    read_csv: CsvReader
     limits: Limits = field(default_factory=Limits)
     connected: Callable[[], bool] = lambda: True
     """Whether the broker answers."""

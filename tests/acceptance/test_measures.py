@@ -16,7 +16,6 @@ from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 
@@ -66,7 +65,7 @@ def test_a_gateway_that_starts_counts_no_ends_that_others_wrote() -> None:
         session = api.post("/v1/sessions", json={}).json()["id"]
         api.post(f"/v1/sessions/{session}/cancel")
         eventually(lambda: told(system)[cancelled] == 1, "the end is counted")
-        later = GatewayServer(system.transport, "127.0.0.1", 0, csv_batch)
+        later = GatewayServer(system.transport, "127.0.0.1", 0)
         system.gateways.append(later)
         later.start()
         assert told(system, 1)['sessions_by_state{state="cancelled"}'] == 1

@@ -14,7 +14,6 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
-from coffeeshop.reading.part import csv_batch
 from tests.browser.conftest import Open
 from tests.browser.test_session import downloaded
 from tests.oracle import answers
@@ -40,7 +39,7 @@ def stop_gateway(system: Running) -> int:
 
 def start_gateway(system: Running, port: int) -> None:
     """A new gateway over the same broker, where the old one was."""
-    gateway = GatewayServer(system.transport, "127.0.0.1", port, csv_batch)
+    gateway = GatewayServer(system.transport, "127.0.0.1", port)
     system.gateways.append(gateway)
     gateway.start()
 

@@ -14,7 +14,6 @@ from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.transport.memory import MemoryTransport
 from tests.browser.conftest import Open
 from tests.browser.test_looks import violations
@@ -36,7 +35,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     node = HostedNode(transport, STAGES, failures.append)
     presence = Presence(transport, ["worker"], node.figures, period=0.2)
     access = Access(Tokens(file))
-    gateway = GatewayServer(transport, "127.0.0.1", 0, csv_batch, access=access)
+    gateway = GatewayServer(transport, "127.0.0.1", 0, access=access)
     try:
         presence.start()
         gateway.start()

@@ -15,7 +15,6 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.commands.demo import NAMES
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.transport.memory import MemoryTransport
 from tests.deploy.stack import ROOT
 
@@ -29,7 +28,7 @@ def gateway() -> Iterator[str]:
     failures: list[str] = []
     transport = MemoryTransport()
     node = HostedNode(transport, STAGES, failures.append)
-    server = GatewayServer(transport, "127.0.0.1", 0, csv_batch)
+    server = GatewayServer(transport, "127.0.0.1", 0)
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"

@@ -19,7 +19,6 @@ from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings
 from coffeeshop.transport.memory import MemoryTransport
@@ -180,7 +179,7 @@ def served() -> Iterator[dict[str, int]]:
         stack_.callback(transport.close)
         metrics = MetricsServer("127.0.0.1", 0, dict, lambda: True)
         stack_.callback(metrics.close)
-        gateway = GatewayServer(transport, "127.0.0.1", 0, csv_batch)
+        gateway = GatewayServer(transport, "127.0.0.1", 0)
         stack_.callback(gateway.close)
         gateway.start()
         yield {"http": gateway.port, "metrics": metrics.port}

@@ -26,7 +26,6 @@ from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.transport.memory import MemoryTransport
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
@@ -83,7 +82,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     failures: list[str] = []
     transport, away = MemoryTransport(), RabbitTransport("amqp://a:b@127.0.0.1:1/")
     node = HostedNode(transport, STAGES, failures.append)
-    server = GatewayServer(transport, "127.0.0.1", 0, csv_batch)
+    server = GatewayServer(transport, "127.0.0.1", 0)
     server.start()
     client = GatewayClient(f"http://127.0.0.1:{server.port}")
     try:

@@ -32,7 +32,7 @@ from coffeeshop.gateway.state import (
     over,
 )
 from coffeeshop.pipeline.plan import plan_named
-from coffeeshop.reading.part import parquet_batch
+from coffeeshop.reading.part import csv_batch, parquet_batch
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
 
@@ -83,7 +83,7 @@ async def put_batch(
         media_type = media_type_of(content_type, content_encoding)
         body = await read_body(request)
         late = plan_named(known.spec.plan).late_columns(table)
-        read = parquet_batch if media_type == PARQUET else gateway.read_csv
+        read = parquet_batch if media_type == PARQUET else csv_batch
         batch = await run_in_threadpool(batch_of, table, media_type, body, read, late)
         del body  # of a CSV text the batch is a copy
         check_count(known, table, producer, number)

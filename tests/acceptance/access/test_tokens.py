@@ -15,7 +15,6 @@ from coffeeshop.gateway.security.access import Access, Guard
 from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.acceptance.access.requests import (
     ALICE,
@@ -189,9 +188,7 @@ def test_sessions_made_without_tokens_are_seen_by_admins_only(
 ) -> None:
     with running(node=False) as free:
         session = free.client().open(SessionSpec(new_id()))["id"]
-        guarded = GatewayServer(
-            free.transport, "127.0.0.1", 0, csv_batch, access=Access(Tokens(tokens_file))
-        )
+        guarded = GatewayServer(free.transport, "127.0.0.1", 0, access=Access(Tokens(tokens_file)))
         free.gateways.append(guarded)
         guarded.start()
         with http(free, 1, token=ALICE) as api:
@@ -240,7 +237,7 @@ def test_sessions_outlive_a_change_of_replica_with_their_owner(tokens_file: Path
     access, short = Access(Tokens(tokens_file)), Lifetimes()
     with running(node=False, access=access, lifetimes=short) as system:
         session = system.client(token=ALICE).open(SessionSpec(new_id()))["id"]
-        later = GatewayServer(system.transport, "127.0.0.1", 0, csv_batch, access=access)
+        later = GatewayServer(system.transport, "127.0.0.1", 0, access=access)
         system.gateways.append(later)
         later.start()
         assert system.client(1, token=ALICE).session(session)["owner"] == "alice"

@@ -19,7 +19,6 @@ from coffeeshop.gateway.security.tokens import Tokens
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.reading.part import csv_batch
 from tests.acceptance.access.requests import ALICE, signed_in
 from tests.running import Running, http, new_id, running
 
@@ -71,7 +70,7 @@ def test_a_certificate_that_is_none_is_an_error_at_once(
         "no file": Access(certificate=tmp_path / "none"),
     }[wrong]
     with pytest.raises(UsageError, match="certificate and key"):
-        GatewayServer(free.transport, "127.0.0.1", 0, csv_batch, access=access)
+        GatewayServer(free.transport, "127.0.0.1", 0, access=access)
 
 
 # Where it listens.
@@ -80,7 +79,7 @@ def test_a_certificate_that_is_none_is_an_error_at_once(
 def test_it_lets_nobody_in_whom_it_does_not_ask(free: Running, tokens_file: Path) -> None:
     for host in ("0.0.0.0", "::", "192.0.2.1", "example.org"):
         with pytest.raises(UsageError, match="--tokens"):
-            GatewayServer(free.transport, host, 0, csv_batch)
+            GatewayServer(free.transport, host, 0)
         Access(Tokens(tokens_file)).check_host(host)
         Access(insecure=True).check_host(host)
     for host in ("127.0.0.1", "127.9.9.9", "::1", "localhost"):

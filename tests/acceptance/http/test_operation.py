@@ -214,7 +214,6 @@ def test_a_shutdown_is_prompt_though_somebody_listens() -> None:
 
 def test_a_taken_port_is_an_error_at_once(system: Running) -> None:
     from coffeeshop.gateway.server import GatewayServer
-    from coffeeshop.reading.part import csv_batch
 
     with pytest.raises(OSError, match="in use"):
-        GatewayServer(system.transport, "127.0.0.1", system.gateways[0].port, csv_batch)
+        GatewayServer(system.transport, "127.0.0.1", system.gateways[0].port)
