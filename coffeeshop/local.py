@@ -24,6 +24,7 @@ from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.sessions.results import Completed, Follower
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
+from coffeeshop.transport.outbox import Outbox
 
 CLOSED = "the client was closed"
 
@@ -46,6 +47,7 @@ class LocalSystem:
         use_one_columnar_thread()
         self.transport: Transport = transport or MemoryTransport()
         self.clock = SystemClock()
+        self.outbox = Outbox(self.transport, self.clock)
         self.failure: str | None = None
         self._is_closed = False
         self._lock = threading.Lock()
@@ -98,13 +100,13 @@ class LocalSystem:
                 with self._opening:
                     if self._is_closed:
                         raise Cancelled(CLOSED)
-                    open_session(self.transport, spec)
+                    open_session(self.outbox, spec)
                     follower = Follower(self.transport, spec, on_complete)
                     self._follow(follower)
                 on_open(spec.id)
                 uploaded = upload(
                     folder,
-                    Ingest(self.transport, spec),
+                    Ingest(self.outbox, spec),
                     plan=plan_named(spec.plan),
                     skip_bad_rows=skip_bad_rows,
                     on_progress=on_progress,

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from coffeeshop.actors.care import Turns
-from coffeeshop.actors.clock import Clock
+from coffeeshop.clock import Clock
 from coffeeshop.errors import CodecError
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.claims import Claim, Verdict, judge
 from coffeeshop.pipeline.messages import Record, TaskId, out_journal
 from coffeeshop.transport import Delivery, Following, Outcome, Transport
+from coffeeshop.transport.outbox import Outbox, error_of
 
 log = get_logger()
-RESEND_DELAY = 0.2
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Claiming:
         self._claim = Claim(task.producer, uuid.uuid4().hex)
         self._journal = out_journal(task.session)
         self._transport = transport
-        self._clock = clock
+        self._outbox = Outbox(transport, clock)
         self._turns = turns
         self._tell = tell
         self._claims: list[Claim] = []
@@ -105,9 +105,11 @@ class Claiming:
             elif outcome is Outcome.RETURNED:
                 self._tell(JournalGone(self._journal))
             else:
-                self._clock.call_later(RESEND_DELAY, lambda: self._say(claim, then))
+                refused = error_of(outcome, self._journal, message)
+                self._tell(AttemptJudged(Verdict(hopeless=str(refused))))
 
-        self._transport.append(self._journal, claim.record().message(), ended)
+        message = claim.record().message()
+        self._outbox.append(self._journal, message, ended)
 
     def _heard(self, delivery: Delivery) -> bool:
         if delivery.message.headers.get("kind") != "claim":

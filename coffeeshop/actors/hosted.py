@@ -12,8 +12,8 @@ from typing import Any
 
 import pykka
 
-from coffeeshop.actors.clock import SystemClock
 from coffeeshop.actors.node import Drain, Hosted, NodeSupervisor, Supervision, WhatIsHosted
+from coffeeshop.clock import SystemClock
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import By
 from coffeeshop.transport import Transport

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffeeshop.actors.care import Care, Hanging, Taken
-from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.intake import Assigned, Intake
-from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Backoff, Intensity
+from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
+from coffeeshop.clock import Backoff, Clock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.observability import tracing

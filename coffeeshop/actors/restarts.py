@@ -6,7 +6,7 @@ The words are those of Erlang/OTP's supervisors.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -58,20 +58,3 @@ class Failures:
 
     def __len__(self) -> int:
         return len(self._times)
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """Seconds to wait before the n-th restart: doubling from ``first`` to ``most``, jittered."""
-
-    first: float = 0.2
-    most: float = 10.0
-
-    def delay(self, attempt: int, chance: Callable[[], float]) -> float:
-        """Between half of and the whole of ``first * 2**(attempt - 1)``, at most ``most``.
-
-        ``chance`` gives numbers in [0, 1): without jitter everything that died of one cause would
-        come back in one moment.
-        """
-        whole = min(self.most, self.first * 2.0 ** min(attempt - 1, 32))
-        return whole * (0.5 + chance() / 2)

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from coffeeshop.actors.care import Care
-from coffeeshop.actors.clock import Clock
-from coffeeshop.actors.restarts import SESSION_INTENSITY, Backoff, Intensity
+from coffeeshop.actors.restarts import SESSION_INTENSITY, Intensity
 from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
-from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
+from coffeeshop.actors.task import TaskActor, TaskDone, TaskHopeless, TaskOver
+from coffeeshop.clock import Backoff, Clock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.transport import Outcome, Transport
+from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
+REFUSED_DELAY = 2.0
+"""Seconds until a failure that the broker refuses is sent again: its operator may let it in."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ class SessionActor(Supervisor):
         self._spec = spec
         self._care = care
         self._transport = transport
+        self._outbox = Outbox(transport, clock)
         self._open: dict[str, TaskId] = {}
         self._failure: Record | None = None
         self._failure_stored = False
@@ -172,7 +176,7 @@ class SessionActor(Supervisor):
         def ended(outcome: Outcome) -> None:
             tell(me, _FailureEnded(outcome))
 
-        self._transport.append(out_journal(self._spec.id), self._failure.message(), ended)
+        self._outbox.append(out_journal(self._spec.id), self._failure.message(), ended)
         crash_point("session.failure_sent")
 
     def _failure_ended(self, outcome: Outcome) -> None:
@@ -188,4 +192,4 @@ class SessionActor(Supervisor):
             def again() -> None:
                 tell(me, _SendFailure())
 
-            self.clock.call_later(RESEND_DELAY, again)
+            self.clock.call_later(REFUSED_DELAY, again)

@@ -23,8 +23,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from coffeeshop.actors.clock import Clock
-from coffeeshop.actors.restarts import Backoff, Failures, Intensity, Strategy, affected
+from coffeeshop.actors.restarts import Failures, Intensity, Strategy, affected
 from coffeeshop.actors.supervised import (
     ChildFailed,
     Parent,
@@ -34,6 +33,7 @@ from coffeeshop.actors.supervised import (
     reason_of,
     tell,
 )
+from coffeeshop.clock import Backoff, Clock
 from coffeeshop.observability.logs import get_logger
 
 log = get_logger()

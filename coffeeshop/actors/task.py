@@ -9,8 +9,8 @@ from typing import Any
 
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
-from coffeeshop.actors.clock import Clock
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
+from coffeeshop.clock import Clock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
@@ -19,22 +19,20 @@ from coffeeshop.pipeline.departure import Departure
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import (
-    REFUSED,
     Delivery,
     Outcome,
     Reader,
     Transport,
     dropped_before,
     loss,
-    refusal,
 )
+from coffeeshop.transport.outbox import Outbox, error_of
 
 log = get_logger()
 CREDIT = 4
 """Deliveries under way to a task: its mailbox never holds more."""
 WINDOW = 8
 """Unconfirmed outputs above which a task takes no further input."""
-RESEND_DELAY = 0.2
 
 
 @dataclass(frozen=True)
@@ -66,11 +64,6 @@ class _Ended:
     outcome: Outcome
 
 
-@dataclass(frozen=True)
-class _Resend:
-    number: int
-
-
 class TaskActor(SupervisedActor):
     """One incarnation is one attempt: it reads the journal from offset 0 and folds it."""
 
@@ -96,6 +89,7 @@ class TaskActor(SupervisedActor):
         self.context = self._about
         self._task = task
         self._transport = transport
+        self._outbox = Outbox(transport, clock)
         self._clock = clock
         self._care = care or Care()
         self._claiming: Claiming | None = None
@@ -128,7 +122,8 @@ class TaskActor(SupervisedActor):
             self._read()
 
     def stopped(self) -> None:
-        """Stop reading."""
+        """Stop reading and sending."""
+        self._outbox.close()
         self._attempt.end(f"failed at {self.culprit}" if self._failed else "")
         self._care.feeding.pop(self._task, None)
         if self._claiming is not None:
@@ -143,8 +138,6 @@ class TaskActor(SupervisedActor):
                 self._delivered(message)
             case _Ended(number, outcome):
                 self._ended(number, outcome)
-            case _Resend(number):
-                self._send(number)
             case RecordNamed(turn):
                 self._take_named(turn)
             case AttemptJudged(verdict):
@@ -234,7 +227,7 @@ class TaskActor(SupervisedActor):
     def _send(self, number: int) -> None:
         output = self._pending[number]
         me: Ref = self.actor_ref
-        self._transport.append(
+        self._outbox.append(
             output.journal,
             output.record.message(),
             lambda outcome: _ignore(tell(me, _Ended(number, outcome))),
@@ -248,15 +241,11 @@ class TaskActor(SupervisedActor):
             self._go_on()
         elif outcome is Outcome.RETURNED:
             self._over(self._pending[number].journal)
-        elif outcome in REFUSED:
+        else:
             output = self._pending[number]
-            reason = refusal(outcome, output.journal, output.record.message())
+            reason = str(error_of(outcome, output.journal, output.record.message()))
             self.tell_parent(TaskHopeless(self._task, reason))
             self.stop()
-        else:
-            me = self.actor_ref
-            # The same id again: whoever has it drops the repeat.
-            self._clock.call_later(RESEND_DELAY, lambda: _ignore(tell(me, _Resend(number))))
 
     def _go_on(self) -> None:
         if self._core.finished and not self._pending:

@@ -15,11 +15,11 @@ from coffeeshop.errors import BrokerRefuses, CodecError, JournalGone, Unreachabl
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.sessions.facts import SESSIONS, Fact, FactKind
 from coffeeshop.sessions.hearing import Hearing
-from coffeeshop.sessions.ingest import append_until_confirmed
 from coffeeshop.sessions.registry import Registry, Session
 from coffeeshop.sessions.restating import Restating
 from coffeeshop.sessions.steady_clock import LARGEST
-from coffeeshop.transport import Delivery, Following, Message, Transport
+from coffeeshop.transport import Delivery, Following, Message
+from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
 CREDIT = 64
@@ -41,7 +41,7 @@ class Chronicle:
 
     def __init__(
         self,
-        transport: Transport,
+        outbox: Outbox,
         name: str,
         on_fact: Callable[[Fact], None],
         *,
@@ -56,7 +56,8 @@ class Chronicle:
         replica every ``word_period`` seconds, while a session is open, that it hears.
         """
         self.name = name
-        self._transport = transport
+        self._outbox = outbox
+        self._transport = outbox.transport
         self._on_fact = on_fact
         self._alive_period = alive_period
         self._now = now
@@ -123,7 +124,7 @@ class Chronicle:
     def _append(self, message: Message) -> Future[None]:
         if self.gone:
             raise BrokerRefuses(LOST)
-        return append_until_confirmed(self._transport, SESSIONS, message)
+        return self._outbox.append_to_all([SESSIONS], message)
 
     def stored(self, future: Future[None], timeout: float = STORED_TIMEOUT) -> None:
         """Wait for it. Raises `Unreachable` in the end, or when the gateway closes meanwhile."""

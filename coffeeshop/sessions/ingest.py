@@ -6,17 +6,13 @@ Only this module declares and deletes a session's objects.
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from concurrent.futures import Future
-from itertools import count
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
-    BrokerRefuses,
     CoffeeshopError,
     JournalBroken,
-    JournalGone,
     ProtocolError,
     Unreachable,
 )
@@ -31,25 +27,25 @@ from coffeeshop.pipeline.messages import (
 )
 from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
-from coffeeshop.transport import REFUSED, Message, Outcome, Transport, refusal
+from coffeeshop.transport import Message, Transport
+from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
 CONFIRM_TIMEOUT = 60.0
-LONGEST_PAUSE = 2.0
 PROBE_TIMEOUT = 5.0
 """Seconds in which a broker that can make a journal makes one; it takes some milliseconds."""
 NACKED_PATIENCE = 6.0
 """Seconds in which a queue must take a message that it has refused: a full one never does."""
 
 
-def open_session(transport: Transport, spec: SessionSpec) -> None:
+def open_session(outbox: Outbox, spec: SessionSpec) -> None:
     """Declare the session's journals and put its tasks up for the nodes.
 
     In this order, so that no node ever sees a task whose journals do not exist yet. Returns when
     the broker confirmed all of it; `Unreachable` when it does not, `JournalBroken` when it never
     will.
     """
-    plan = plan_named(spec.plan)
+    plan, transport = plan_named(spec.plan), outbox.transport
     span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
     above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
     transport.declare_journal(out_journal(spec.id))
@@ -67,7 +63,7 @@ def open_session(transport: Transport, spec: SessionSpec) -> None:
         transport.declare_queue(assign_queue(stage.name))
     for task in plan.tasks(spec):
         _publish(
-            transport, assign_queue(task.stage), Message(above, Assignment(spec, task).to_bytes())
+            outbox, assign_queue(task.stage), Message(above, Assignment(spec, task).to_bytes())
         )
         crash_point("gateway.assignment_published")
     span.end()
@@ -123,8 +119,8 @@ def deleted(transport: Transport, journal: str) -> bool:
 class Ingest:
     """Appends one session's input to the journals of the stages that read it. Thread-safe."""
 
-    def __init__(self, transport: Transport, spec: SessionSpec) -> None:
-        self._transport = transport
+    def __init__(self, outbox: Outbox, spec: SessionSpec) -> None:
+        self._outbox = outbox
         self._spec = spec
         self._plan = plan_named(spec.plan)
 
@@ -162,94 +158,16 @@ class Ingest:
         if record.producer not in self._spec.producer_names:
             raise ProtocolError(f"the session has no producer {record.producer}")
         journals = destinations(self._plan, self._spec, record.stream, number)
-        confirmed = Confirmed(len(journals))
-        for journal in journals:
-            _send(self._transport, journal, record.message(), confirmed)
-        return confirmed.future
-
-
-def append_until_confirmed(transport: Transport, journal: str, message: Message) -> Future[None]:
-    """Append, again if need be; the future fails with `JournalGone` when there is no journal."""
-    confirmed = Confirmed(1)
-    _send(transport, journal, message, confirmed)
-    return confirmed.future
-
-
-def _send(
-    transport: Transport, journal: str, message: Message, confirmed: Confirmed, attempt: int = 1
-) -> None:
-    def ended(outcome: Outcome) -> None:
-        match outcome:
-            case Outcome.CONFIRMED:
-                confirmed.one()
-            case Outcome.RETURNED:
-                confirmed.failed(JournalGone(f"{journal} does not exist"))
-            case Outcome.FORBIDDEN | Outcome.TOO_LARGE:
-                confirmed.failed(BrokerRefuses(refusal(outcome, journal, message)))
-            case Outcome.NACKED | Outcome.UNKNOWN:
-                again = (transport, journal, message, confirmed, attempt + 1)
-                if attempt == 1:
-                    _send(*again)
-                else:  # a callback must not wait
-                    timer = threading.Timer(_pause(attempt), _send, again)
-                    timer.daemon = True
-                    timer.start()
-
-    transport.append(journal, message, ended)
+        return self._outbox.append_to_all(journals, record.message())
 
 
 def _name_of(error: BaseException | None) -> str:
     return "" if error is None else type(error).__name__
 
 
-class Confirmed:
-    """A future that is done when ``parts`` confirmations came."""
-
-    def __init__(self, parts: int) -> None:
-        self.future: Future[None] = Future()
-        self._lock = threading.Lock()
-        self._left = parts
-        if parts == 0:
-            self.future.set_result(None)
-
-    def one(self) -> None:
-        """One more part is confirmed."""
-        with self._lock:
-            self._left -= 1
-            done = self._left == 0 and not self.future.done()
-        if done:
-            self.future.set_result(None)
-
-    def failed(self, error: Exception) -> None:
-        """It will not be."""
-        with self._lock:
-            if self.future.done():
-                return
-            self.future.set_exception(error)
-
-
-def _publish(transport: Transport, queue: str, message: Message) -> None:
-    began = time.monotonic()
-    deadline = began + CONFIRM_TIMEOUT
-    for attempt in count(1):
-        done: Future[Outcome] = Future()
-        transport.publish(queue, message, done.set_result)
-        try:
-            outcome = done.result(max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            raise Unreachable(f"the broker does not confirm a message for {queue}") from None
-        if outcome is Outcome.CONFIRMED:
-            return
-        if outcome in REFUSED:
-            raise BrokerRefuses(refusal(outcome, queue, message))
-        if outcome is Outcome.NACKED and time.monotonic() - began > NACKED_PATIENCE:
-            raise BrokerRefuses(
-                f"the broker refuses every message for {queue}: a policy limits the queue "
-                "(max-length with reject-publish); rabbitmqctl list_policies shows it"
-            )
-        time.sleep(_pause(attempt))
-
-
-def _pause(attempt: int) -> float:
-    """Seconds before the next attempt: the first repeat comes at once, since most succeed."""
-    return 0.0 if attempt == 1 else min(LONGEST_PAUSE, 0.01 * 2.0 ** min(attempt, 16))
+def _publish(outbox: Outbox, queue: str, message: Message) -> None:
+    stored = outbox.publish(queue, message, NACKED_PATIENCE)
+    try:
+        stored.result(CONFIRM_TIMEOUT)
+    except TimeoutError:
+        raise Unreachable(f"the broker does not confirm a message for {queue}") from None

@@ -8,9 +8,8 @@ from coffeeshop.pipeline.messages import Record
 from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.chronicle import Chronicle
-from coffeeshop.sessions.ingest import append_until_confirmed
 from coffeeshop.sessions.registry import Session
-from coffeeshop.transport import Transport
+from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
 
@@ -18,8 +17,8 @@ log = get_logger()
 class LastCalls:
     """Writes ``left`` to a session's journals, once; see `coffeeshop.pipeline.departure`."""
 
-    def __init__(self, transport: Transport, chronicle: Chronicle) -> None:
-        self._transport = transport
+    def __init__(self, outbox: Outbox, chronicle: Chronicle) -> None:
+        self._outbox = outbox
         self._chronicle = chronicle
         self._made: set[str] = set()
 
@@ -34,8 +33,7 @@ class LastCalls:
         journals = {each for table in TABLES for each in destinations(plan, spec, table, None)}
         log.info("session.client_left", session=spec.id, journals=len(journals))
         try:
-            for journal in sorted(journals):
-                self._chronicle.stored(append_until_confirmed(self._transport, journal, record))
+            self._chronicle.stored(self._outbox.append_to_all(sorted(journals), record))
         except JournalGone:
             log.info("session.over_meanwhile", session=spec.id)
         self._made.add(spec.id)

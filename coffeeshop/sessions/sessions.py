@@ -16,6 +16,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from coffeeshop.clock import SystemClock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
     BrokerFull,
@@ -31,7 +32,7 @@ from coffeeshop.sessions.chronicle import Chronicle
 from coffeeshop.sessions.endings import Endings
 from coffeeshop.sessions.errands import Errands
 from coffeeshop.sessions.facts import Fact
-from coffeeshop.sessions.ingest import Ingest, append_until_confirmed, makes_journals, open_session
+from coffeeshop.sessions.ingest import Ingest, makes_journals, open_session
 from coffeeshop.sessions.last_calls import LastCalls
 from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.sessions.mending import Mending
@@ -42,6 +43,7 @@ from coffeeshop.sessions.retention import Retention
 from coffeeshop.sessions.steady_clock import SteadyClock
 from coffeeshop.sessions.watch import Found, Watch
 from coffeeshop.transport import Transport
+from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
 ASKED_AGAIN = 30.0  # until an end that did not come is asked for again
@@ -67,8 +69,10 @@ class Sessions:
         self.wall = SteadyClock(wall, now)
         """Seconds since 1970, for everything that ends by itself."""
         self._retention = retention or Retention()
+        self._clock = SystemClock()
+        self._outbox = Outbox(transport, self._clock)
         self.chronicle = Chronicle(
-            transport,
+            self._outbox,
             self.name,
             self._heard,
             alive_period=self.lifetimes.client_timeout / 4,
@@ -78,7 +82,7 @@ class Sessions:
         )
         self._endings = Endings(transport, self.chronicle)
         self._mending = Mending(self._endings, self.chronicle, now)
-        self._last_calls = LastCalls(transport, self.chronicle)
+        self._last_calls = LastCalls(self._outbox, self.chronicle)
         self._transport = transport
         self._now = now
         self._lock = threading.RLock()
@@ -106,6 +110,8 @@ class Sessions:
         for watch in watches:
             watch.close()
         self.chronicle.close()
+        self._outbox.close()
+        self._clock.close()
 
     # What clients ask for.
 
@@ -143,7 +149,7 @@ class Sessions:
     def _declare(self, session: Session) -> None:
         """Raises `SessionFailed` when the broker will never have the session's journals."""
         try:
-            open_session(self._transport, session.spec)
+            open_session(self._outbox, session.spec)
         except BrokerRefuses as error:
             self._endings.end_undeclared(session, "failed", str(error))
             raise
@@ -170,7 +176,7 @@ class Sessions:
     def ingest(self, spec: SessionSpec) -> Ingest:
         """The way into a session's journals."""
         with self._lock:
-            return self._ingests.setdefault(spec.id, Ingest(self._transport, spec))
+            return self._ingests.setdefault(spec.id, Ingest(self._outbox, spec))
 
     def table_ended(self, session: str, table: str, producer: str, batches: int) -> Future[None]:
         """Every batch of a table was taken from a producer."""
@@ -203,7 +209,7 @@ class Sessions:
         record = Record("failed", stream, self.name, 0, reason.encode())
         out = out_journal(session.spec.id)
         try:
-            self.chronicle.stored(append_until_confirmed(self._transport, out, record.message()))
+            self.chronicle.stored(self._outbox.append_to_all([out], record.message()))
         except JournalGone:  # nobody will ever read a terminal event of it
             log.warning("session.out_journal_gone", session=session.spec.id)
             self._endings.say_ended(session, state, reason)

@@ -26,8 +26,10 @@ from coffeeshop.reading.folder import open_folder
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.transport.memory import MemoryTransport
+from coffeeshop.transport.outbox import Outbox
 from tests.oracle import answers
 from tests.running import eventually, http, new_id, running
 from tests.tracing import Seen, below, check_tree, traced
@@ -168,8 +170,9 @@ def fed(data: Path, is_traced: bool) -> tuple[dict[str, Any], list[bytes]]:
     transport, spec = MemoryTransport(), SessionSpec(new_id())
     try:
         with tracing.span("submit", {"session": spec.id}, root=True):
-            open_session(transport, spec)
-            upload(open_folder(data), Ingest(transport, spec))
+            outbox = Outbox(transport, VirtualClock())
+            open_session(outbox, spec)
+            upload(open_folder(data), Ingest(outbox, spec))
         queues = {assign_queue(task.stage) for task in plan_named(spec.plan).tasks(spec)}
         messages = [m for name in queues for m in transport.queues.waiting(name)]
         assert len(messages) == TASKS

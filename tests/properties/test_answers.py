@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.node import Hosted, WhatIsHosted
-from coffeeshop.actors.restarts import Backoff
 from coffeeshop.client.results import to_csv
+from coffeeshop.clock import Backoff
 from coffeeshop.codec import encode
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
@@ -199,9 +199,9 @@ def run_session(
 ) -> tuple[Completed, list[str]]:
     """Send the records in the given order; the results, and each query as it was told."""
     told: list[str] = []
-    open_session(system.transport, spec)
+    open_session(system.outbox, spec)
     try:
-        ingest = Ingest(system.transport, spec)
+        ingest = Ingest(system.outbox, spec)
         follower = Follower(system.transport, spec, told.append)
         for record in records:
             if record.kind == "batch":

@@ -8,10 +8,11 @@ from typing import Any
 import pykka
 
 from coffeeshop.actors import Clock, Hosted, NodeSupervisor, Supervision, WhatIsHosted
-from coffeeshop.actors.restarts import Backoff, Intensity
+from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts
 from coffeeshop.actors.supervised import Parent, Ref
 from coffeeshop.actors.task import TaskActor
+from coffeeshop.clock import Backoff
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, assign_queue
 from coffeeshop.pipeline.plan import PLANS, destinations, plan_named
 from coffeeshop.sessions.results import Follower

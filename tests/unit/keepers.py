@@ -7,9 +7,10 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from coffeeshop.actors.restarts import Backoff, Intensity, Strategy
+from coffeeshop.actors.restarts import Intensity, Strategy
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.actors.supervision import Supervisor
+from coffeeshop.clock import Backoff
 from coffeeshop.testing.clock import VirtualClock
 from tests.unit.actors import Actors
 from tests.unit.helpers import PATIENCE, drain

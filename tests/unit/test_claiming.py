@@ -14,7 +14,7 @@ from coffeeshop.actors import NodeSupervisor, Supervision
 from coffeeshop.actors.care import Care
 from coffeeshop.actors.session import SessionActor, StartTask, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref
-from coffeeshop.actors.task import RESEND_DELAY, TaskActor, TaskDone, TaskHopeless, TaskOver
+from coffeeshop.actors.task import TaskActor, TaskDone, TaskHopeless, TaskOver
 from coffeeshop.pipeline.claims import Claim
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
 from coffeeshop.pipeline.task import Output, TaskCore
@@ -95,7 +95,6 @@ def test_nothing_is_read_before_the_claim_is_stored(
     clock.wait_for(1, PATIENCE)
     transport.settle()
     assert transport.delivered[TASK.journal] == 0
-    assert clock.delays == [RESEND_DELAY]
     clock.next(PATIENCE)
     assert attempts.told() == TaskDone(TASK)
 

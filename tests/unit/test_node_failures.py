@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from coffeeshop.actors import Supervision
-from coffeeshop.actors.restarts import Backoff, Intensity
+from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.session import SessionActor
+from coffeeshop.clock import Backoff
 from coffeeshop.errors import SessionFailed
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
 from coffeeshop.pipeline.task import Output, TaskCore

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from coffeeshop.actors.restarts import Backoff, Failures, Intensity, Strategy, affected
+from coffeeshop.actors.restarts import Failures, Intensity, Strategy, affected
+from coffeeshop.clock import Backoff
 
 CHILDREN = ["a", "b", "c", "d"]
 

@@ -18,6 +18,7 @@ from coffeeshop.sessions.mending import PATIENCE as PATIENCE_WITH_OTHERS
 from coffeeshop.sessions.registry import LONGEST_OPENING, Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport.memory import MemoryTransport
+from coffeeshop.transport.outbox import Outbox
 from tests.running import PATIENCE, eventually
 from tests.unit.helpers import ANSWER
 from tests.unit.world import (
@@ -264,11 +265,11 @@ def test_two_open_a_session_that_is_deleted_and_one_of_them_dies(
     at_it = {name: (threading.Event(), threading.Event()) for name in (first.name, second.name)}
     replicas = threading.local()
 
-    def slowly(transport: MemoryTransport, wanted: SessionSpec) -> None:
+    def slowly(outbox: Outbox, wanted: SessionSpec) -> None:
         reached, go_on = at_it[replicas.name]
         reached.set()
         assert go_on.wait(PATIENCE)
-        open_session(transport, wanted)
+        open_session(outbox, wanted)
         if replicas.name == second.name:
             raise Unreachable("it dies here")
 

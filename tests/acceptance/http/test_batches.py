@@ -14,6 +14,8 @@ from coffeeshop.gateway.bodies import MAX_JSON
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.ingest import open_session
+from coffeeshop.testing.clock import VirtualClock
+from coffeeshop.transport.outbox import Outbox
 from tests.acceptance.http.requests import CSV, end, events_of, opened, problem, put, state_of
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 from tests.unit.helpers import STORES, TRANSACTIONS, USERS
@@ -172,7 +174,7 @@ def test_a_session_that_is_being_opened_can_be_cancelled(
     if journals == "out":
         system.transport.declare_journal(out_journal(session))
     elif journals == "all":
-        open_session(system.transport, spec)
+        open_session(Outbox(system.transport, VirtualClock()), spec)
     assert api.post(f"/v1/sessions/{session}/cancel").status_code == 202
     eventually(lambda: state_of(api, session) == "cancelled", "the session is cancelled")
     assert "event: cancelled" in events_of(api, session)

@@ -1,4 +1,4 @@
-"""Time as an argument: what supervision needs of a clock."""
+"""Time: monotonic seconds, calls at a later moment, and how long to wait before trying again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import heapq
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
 
@@ -60,3 +61,20 @@ class SystemClock:
                     return heapq.heappop(self._due)[2]
                 self._changed.wait(wait)
         return None
+
+
+@dataclass(frozen=True)
+class Backoff:
+    """Seconds before the n-th new attempt: doubling from ``first`` to ``most``, jittered."""
+
+    first: float = 0.2
+    most: float = 10.0
+
+    def delay(self, attempt: int, chance: Callable[[], float]) -> float:
+        """Between half of and the whole of ``first * 2**(attempt - 1)``, at most ``most``.
+
+        ``chance`` gives numbers in [0, 1): without jitter everything that died of one cause would
+        come back in one moment.
+        """
+        whole = min(self.most, self.first * 2.0 ** min(attempt - 1, 32))
+        return whole * (0.5 + chance() / 2)
