@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from coffeeshop.actors.care import Turns
+from coffeeshop.actors.monitor import Turnstile
 from coffeeshop.clock import Clock
 from coffeeshop.errors import CodecError
 from coffeeshop.observability.logs import get_logger
@@ -47,14 +47,14 @@ class Claiming:
         task: TaskId,
         transport: Transport,
         clock: Clock,
-        turns: Turns,
+        turnstile: Turnstile,
         tell: Callable[[object], None],
     ) -> None:
         self._claim = Claim(task.producer, uuid.uuid4().hex)
         self._journal = out_journal(task.session)
         self._transport = transport
         self._outbox = Outbox(transport, clock)
-        self._turns = turns
+        self._turnstile = turnstile
         self._tell = tell
         self._claims: list[Claim] = []
         self._reading: Following | None = None
@@ -73,14 +73,14 @@ class Claiming:
         claim = Claim(self._claim.task, self._claim.attempt, record)
         turn = object()
         self._open_turns.add(turn)
-        self._turns.ask(turn, lambda: self._say(claim, lambda: self._tell(RecordNamed(turn))))
+        self._turnstile.ask(turn, lambda: self._say(claim, lambda: self._tell(RecordNamed(turn))))
 
     def survived(self, turn: object) -> None:
         """The record is behind the task; the turn ends when that is stored."""
 
         def stored() -> None:
             self._open_turns.discard(turn)
-            self._turns.give_back(turn)
+            self._turnstile.give_back(turn)
 
         self._say(self._claim, stored)
 
@@ -95,7 +95,7 @@ class Claiming:
         if open_turns:  # this process lives, so whatever was named killed nobody
             self._say(self._claim, lambda: None)
         for turn in open_turns:
-            self._turns.give_back(turn)
+            self._turnstile.give_back(turn)
         self.stop_reading()
 
     def _say(self, claim: Claim, then: Callable[[], None]) -> None:

@@ -80,7 +80,7 @@ class HostedNode:
             ),
             "records_taken_total": By("stage", {s: t.records for s, t in hosted.taken.items()}),
             "record_bytes_taken_total": By("stage", {s: t.bytes for s, t in hosted.taken.items()}),
-            "longest_record_seconds": max((s for _, s in hosted.feeding.values()), default=0.0),
+            "longest_record_seconds": max((s for _, s in hosted.in_progress.values()), default=0.0),
             "actor_messages_waiting": sum(map(_waiting, _actors())),
         }
 
@@ -96,7 +96,7 @@ class HostedNode:
             "tasks": list(hosted.tasks),
             "at": {
                 f"{task.session} {task.producer}": f"{record}, {seconds:.1f} s"
-                for task, (record, seconds) in hosted.feeding.items()
+                for task, (record, seconds) in hosted.in_progress.items()
             },
         }
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop.actors.care import Care, Hanging, Taken
 from coffeeshop.actors.intake import Assigned, Intake
+from coffeeshop.actors.monitor import Hanging, Taken, TaskMonitor
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskHangs, TaskRestarts, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref, tell
@@ -55,7 +55,7 @@ class Hosted:
     settled: int = 0
     taken: Mapping[str, Taken] = field(default_factory=dict)
     """What its tasks took, by stage."""
-    feeding: Mapping[TaskId, tuple[str, float]] = field(default_factory=dict)
+    in_progress: Mapping[TaskId, tuple[str, float]] = field(default_factory=dict)
     """What each task is at, and for how many seconds."""
     by_session: Mapping[str, Mapping[str, int]] = field(default_factory=dict, compare=False)
     """How many tasks of each stage, by session."""
@@ -116,7 +116,7 @@ class NodeSupervisor(Supervisor):
         supervision = supervision or Supervision()
         super().__init__(None, clock, supervision.node, supervision.backoff, on_failure)
         self._supervision = supervision
-        self._care = Care(supervision.claims)
+        self._monitor = TaskMonitor(supervision.claims)
         self._on_failure = on_failure
         self._hanging: set[TaskId] = set()
         self._transport = transport
@@ -197,8 +197,8 @@ class NodeSupervisor(Supervisor):
                 tuple(task.producer for s in self._sessions.values() for task in s.tags),
                 self._restarts,
                 self._settled_in_all,
-                self._care.work.taken(),
-                self._care.at_work(self.clock.now()),
+                self._monitor.throughput.taken(),
+                self._monitor.at_work(self.clock.now()),
                 {
                     name: Counter(task.stage for task in each.tags)
                     for name, each in self._sessions.items()
@@ -216,7 +216,7 @@ class NodeSupervisor(Supervisor):
             self.clock.call_later(longest / 4, lambda: _ignore(tell(me, _LookForHanging())))
 
     def _look_for_hanging(self) -> None:
-        for each in self._care.hanging(self.clock.now(), self._supervision.hang_timeout):
+        for each in self._monitor.hanging(self.clock.now(), self._supervision.hang_timeout):
             if each.task not in self._hanging:
                 self._hanging.add(each.task)
                 self._give_up_on(each)
@@ -274,7 +274,7 @@ class NodeSupervisor(Supervisor):
         self._looking_at.discard(stage)
         if self._draining is None:
             self._intakes[stage].adapt(
-                sum(task.stage == stage for task in self._care.feeding.copy())
+                sum(task.stage == stage for task in self._monitor.in_progress.copy())
             )
             self._look_whether_full(stage)
 
@@ -298,7 +298,7 @@ class NodeSupervisor(Supervisor):
             self.clock,
             self._supervision.session,
             self._supervision.backoff,
-            self._care,
+            self._monitor,
             self._sessions[spec.id].traceparent,
         )
         for task in self._sessions[spec.id].tags:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from coffeeshop.actors.care import Care
+from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.restarts import SESSION_INTENSITY, Intensity
 from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
@@ -75,7 +75,7 @@ class SessionActor(Supervisor):
         clock: Clock,
         intensity: Intensity = SESSION_INTENSITY,
         backoff: Backoff | None = None,
-        care: Care | None = None,
+        monitor: TaskMonitor | None = None,
         traceparent: str = "",
     ) -> None:
         """``traceparent``: of the trace that the session's tasks belong to, if there is one."""
@@ -83,7 +83,7 @@ class SessionActor(Supervisor):
         self.context = {"session": spec.id}
         self._traceparent = traceparent
         self._spec = spec
-        self._care = care
+        self._monitor = monitor
         self._transport = transport
         self._outbox = Outbox(transport, clock)
         self._open: dict[str, TaskId] = {}
@@ -135,7 +135,7 @@ class SessionActor(Supervisor):
                     task,
                     self._transport,
                     self.clock,
-                    self._care,
+                    self._monitor,
                     self._traceparent,
                 ),
             )

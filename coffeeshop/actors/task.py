@@ -7,8 +7,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coffeeshop.actors.care import Care
 from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
+from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.clock import Clock
 from coffeeshop.crashpoints import crash_point
@@ -74,7 +74,7 @@ class TaskActor(SupervisedActor):
         task: TaskId,
         transport: Transport,
         clock: Clock,
-        care: Care | None = None,
+        monitor: TaskMonitor | None = None,
         traceparent: str = "",
     ) -> None:
         super().__init__(parent)
@@ -91,7 +91,7 @@ class TaskActor(SupervisedActor):
         self._transport = transport
         self._outbox = Outbox(transport, clock)
         self._clock = clock
-        self._care = care or Care()
+        self._monitor = monitor or TaskMonitor()
         self._claiming: Claiming | None = None
         self._departure = Departure()
         self._careful = False
@@ -108,13 +108,13 @@ class TaskActor(SupervisedActor):
         self._attempt = tracing.begin(
             "task attempt", {**self._about, "restarts": restarts}, parent=self._traceparent
         )
-        if self._care.claims:
+        if self._monitor.claims:
             me = self.actor_ref
             self._claiming = Claiming(
                 self._task,
                 self._transport,
                 self._clock,
-                self._care.turns,
+                self._monitor.turnstile,
                 lambda message: _ignore(tell(me, message)),
             )
             self._claiming.begin()
@@ -125,7 +125,7 @@ class TaskActor(SupervisedActor):
         """Stop reading and sending."""
         self._outbox.close()
         self._attempt.end(f"failed at {self.culprit}" if self._failed else "")
-        self._care.feeding.pop(self._task, None)
+        self._monitor.in_progress.pop(self._task, None)
         if self._claiming is not None:
             self._claiming.close()
         if self._reader is not None:
@@ -191,14 +191,14 @@ class TaskActor(SupervisedActor):
         self.culprit = f"entry {delivery.offset}"
         record = Record.of(delivery.message)
         self.culprit = record.id
-        self._care.feeding[self._task] = record.id, self._clock.now()
+        self._monitor.in_progress[self._task] = record.id, self._clock.now()
         crash_point("task.before_feed")
         outputs = self._feed(record)
         if self._departure.took(delivery, record):
             outputs.extend(self._core.without_its_clients())
         crash_point("task.after_feed")
-        del self._care.feeding[self._task]
-        self._care.work.took(self._task.stage, len(record.body))
+        del self._monitor.in_progress[self._task]
+        self._monitor.throughput.took(self._task.stage, len(record.body))
         self.culprit = None
         if record.kind == "eof":
             self._say_end(record)

@@ -26,15 +26,16 @@ MOST_ATTEMPTS = 30
 
 @dataclass(frozen=True)
 class Claim:
-    """Word of one attempt of a task. ``feeding``: the id of the record it works on, or nothing."""
+    """What one attempt of a task says. ``in_progress``: the id of its record, or nothing."""
 
     task: str
     attempt: str
-    feeding: str = ""
+    in_progress: str = ""
 
     def record(self) -> Record:
         """The claim as a record of an out journal."""
-        body = json.dumps({"attempt": self.attempt, "feeding": self.feeding}, sort_keys=True)
+        fields = {"attempt": self.attempt, "in_progress": self.in_progress}
+        body = json.dumps(fields, sort_keys=True)
         return Record("claim", "claims", self.task, 0, body.encode())
 
     @classmethod
@@ -42,7 +43,7 @@ class Claim:
         """The inverse of `record`; raises `CodecError` for anything else."""
         try:
             fields = json.loads(record.body)
-            return cls(record.producer, str(fields["attempt"]), str(fields["feeding"]))
+            return cls(record.producer, str(fields["attempt"]), str(fields["in_progress"]))
         except (ValueError, TypeError, KeyError) as error:
             raise CodecError(f"not a claim: {record.body[:200]!r}") from error
 
@@ -62,7 +63,7 @@ def judge(claims: list[Claim], own: Claim) -> Verdict:
     last: dict[str, str] = {}
     for claim in claims:
         if (claim.task, claim.attempt) != (own.task, own.attempt) and claim.task == own.task:
-            last[claim.attempt] = claim.feeding
+            last[claim.attempt] = claim.in_progress
     culprits = set(list(last.values())[-SAME_CULPRIT:])
     hopeless = None
     if len(last) >= SAME_CULPRIT and len(culprits) == 1 and (culprit := culprits.pop()):

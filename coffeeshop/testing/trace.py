@@ -203,9 +203,9 @@ def _claimed(trace: Trace) -> Iterator[str]:
             known = attempts[claim.task]
             if claim.attempt not in known:
                 known.append(claim.attempt)
-                if claim.feeding:
-                    yield f"{claim.task} names {claim.feeding} before it claimed the task"
-            elif claim.feeding and known.index(claim.attempt) < PLAIN_ATTEMPTS:
+                if claim.in_progress:
+                    yield f"{claim.task} names {claim.in_progress} before it claimed the task"
+            elif claim.in_progress and known.index(claim.attempt) < PLAIN_ATTEMPTS:
                 yield f"{claim.task} is careful in attempt {known.index(claim.attempt) + 1}"
         elif record.kind in ("batch", "eof") and not attempts[record.producer]:
             yield f"{record.producer} told {record.id} before it claimed the task"

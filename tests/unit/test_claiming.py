@@ -11,7 +11,7 @@ import pykka
 import pytest
 
 from coffeeshop.actors import NodeSupervisor, Supervision
-from coffeeshop.actors.care import Care
+from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.session import SessionActor, StartTask, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref
 from coffeeshop.actors.task import TaskActor, TaskDone, TaskHopeless, TaskOver
@@ -30,7 +30,7 @@ END = eof("transaction_items", 0)
 
 
 class Attempts:
-    """Attempts of one task under a listener, all sharing one node's care."""
+    """Attempts of one task under a listener, all sharing one node's monitor."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ class Attempts:
         actors: list[pykka.ActorRef[pykka.Actor]],
     ) -> None:
         self.heard: SimpleQueue[Any] = SimpleQueue()
-        self.care = Care(claims=True)
+        self.monitor = TaskMonitor(claims=True)
         self._listener = Listener.start(self.heard)
         self._transport = transport
         self._clock = clock
@@ -48,7 +48,7 @@ class Attempts:
 
     def start(self, task: TaskId = TASK) -> Ref:
         parent = Parent(self._listener, task.producer, 1)
-        ref: Ref = TaskActor.start(parent, SPEC, task, self._transport, self._clock, self.care)
+        ref: Ref = TaskActor.start(parent, SPEC, task, self._transport, self._clock, self.monitor)
         self._actors.append(ref)
         return ref
 
@@ -64,16 +64,16 @@ def attempts(
     return Attempts(transport, clock, actors)
 
 
-def died(transport: SpyTransport, *feeding: str, task: str = TASK.producer) -> None:
+def died(transport: SpyTransport, *in_progress: str, task: str = TASK.producer) -> None:
     """Claims of attempts that are no more."""
-    for number, record in enumerate(feeding):
+    for number, record in enumerate(in_progress):
         transport.put("out.s", Claim(task, f"dead {number}", record).record())
 
 
 def claims(transport: SpyTransport) -> list[str]:
     """The records named by living attempts, in order."""
     found = [Claim.of(r) for r in transport.records("out.s") if r.kind == "claim"]
-    return [claim.feeding for claim in found if not claim.attempt.startswith("dead")]
+    return [claim.in_progress for claim in found if not claim.attempt.startswith("dead")]
 
 
 def test_a_first_attempt_claims_its_task_once_and_goes_on(
@@ -118,16 +118,16 @@ def test_careful_tasks_take_turns(attempts: Attempts, transport: SpyTransport) -
     died(transport, "", "", task=other.producer)
     transport.held["out.s"] = []
     holder = object()
-    attempts.care.turns.ask(holder, lambda: None)
+    attempts.monitor.turnstile.ask(holder, lambda: None)
     transport.put(TASK.journal, INPUT[0])
     attempts.start()
     transport.settle()
     assert claims(transport) == [""], "nothing is named out of turn"
     del transport.held["out.s"]
-    attempts.care.turns.give_back(holder)
+    attempts.monitor.turnstile.give_back(holder)
     transport.put(TASK.journal, INPUT[1], END)
     assert attempts.told() == TaskDone(TASK)
-    attempts.care.turns.ask(other, (had := threading.Event()).set)
+    attempts.monitor.turnstile.ask(other, (had := threading.Event()).set)
     assert had.is_set(), "a task that has ended holds no turn"
 
 
@@ -184,7 +184,7 @@ def test_a_session_with_a_hopeless_task_fails_once_for_that_reason(
     listener = Listener.start(heard)
     actors.append(listener)
     ref = SessionActor.start(
-        Parent(listener, "s", 1), SPEC, transport, clock, care=Care(claims=True)
+        Parent(listener, "s", 1), SPEC, transport, clock, monitor=TaskMonitor(claims=True)
     )
     actors.append(ref)
     for task in (TASK, other):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coffeeshop.actors.care import Care, Hanging, Turns
+from coffeeshop.actors.monitor import Hanging, TaskMonitor, Turnstile
 from coffeeshop.errors import CodecError
 from coffeeshop.pipeline.claims import MOST_ATTEMPTS, SAME_CULPRIT, Claim, Verdict, judge
 from coffeeshop.pipeline.messages import Record, TaskId
@@ -12,9 +12,9 @@ from coffeeshop.pipeline.messages import Record, TaskId
 OWN = Claim("filters.0", "own")
 
 
-def claims(*feeding: str) -> list[Claim]:
+def claims(*in_progress: str) -> list[Claim]:
     """One dead attempt after the other, each with the record it last named."""
-    return [Claim("filters.0", str(n), record) for n, record in enumerate(feeding)]
+    return [Claim("filters.0", str(n), record) for n, record in enumerate(in_progress)]
 
 
 def test_a_claim_survives_its_journal() -> None:
@@ -65,24 +65,24 @@ def test_a_task_that_was_begun_too_often_is_beyond_hope(last: str, over: str) ->
 
 
 def test_turns_come_one_at_a_time_in_the_order_of_asking() -> None:
-    turns, had = Turns(), list[str]()
+    turnstile, had = Turnstile(), list[str]()
     for who in ("a", "b", "c", "d"):
-        turns.ask(who, lambda who=who: had.append(who))  # type: ignore[misc]
+        turnstile.ask(who, lambda who=who: had.append(who))  # type: ignore[misc]
     assert had == ["a"]
-    turns.give_back("c")  # no longer wants one
-    turns.give_back("nobody")
+    turnstile.give_back("c")  # no longer wants one
+    turnstile.give_back("nobody")
     assert had == ["a"]
-    turns.give_back("a")
+    turnstile.give_back("a")
     assert had == ["a", "b"]
-    turns.give_back("b")
-    turns.give_back("d")
+    turnstile.give_back("b")
+    turnstile.give_back("d")
     assert had == ["a", "b", "d"]
-    turns.ask("a", lambda: had.append("again"))
+    turnstile.ask("a", lambda: had.append("again"))
     assert had[-1] == "again"
 
 
 def test_a_task_hangs_when_it_is_at_one_record_for_too_long() -> None:
-    care, task = Care(), TaskId("s", "filters", 0)
-    care.feeding[task] = "batch t/0/1", 10.0
-    assert care.hanging(14.0, 5.0) == []
-    assert care.hanging(15.5, 5.0) == [Hanging(task, "batch t/0/1", 5.5)]
+    monitor, task = TaskMonitor(), TaskId("s", "filters", 0)
+    monitor.in_progress[task] = "batch t/0/1", 10.0
+    assert monitor.hanging(14.0, 5.0) == []
+    assert monitor.hanging(15.5, 5.0) == [Hanging(task, "batch t/0/1", 5.5)]

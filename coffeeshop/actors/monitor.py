@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from coffeeshop.pipeline.messages import TaskId
 
 
-class Turns:
+class Turnstile:
     """One at a time, in the order of asking. Thread-safe.
 
     Careful tasks feed in turn: when the process dies exactly one of them has named a record that it
@@ -47,7 +47,7 @@ class Taken:
     bytes: int = 0
 
 
-class Work:
+class Throughput:
     """What the tasks of a node took from their journals, by stage. Thread-safe."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Work:
             )
 
     def taken(self) -> dict[str, Taken]:
-        """So far."""
+        """What each stage took so far."""
         with self._lock:
             return dict(self._taken)
 
@@ -78,28 +78,28 @@ class Hanging:
 
 
 @dataclass
-class Care:
+class TaskMonitor:
     """One per node. ``claims``: whether attempts claim their task.
 
     See `coffeeshop.pipeline.claims`.
     """
 
     claims: bool = False
-    turns: Turns = field(default_factory=Turns)
-    work: Work = field(default_factory=Work)
-    feeding: dict[TaskId, tuple[str, float]] = field(default_factory=dict)
+    turnstile: Turnstile = field(default_factory=Turnstile)
+    throughput: Throughput = field(default_factory=Throughput)
+    in_progress: dict[TaskId, tuple[str, float]] = field(default_factory=dict)
     """What each task is at, and since when. A task writes its own entry only."""
 
     def at_work(self, now: float) -> dict[TaskId, tuple[str, float]]:
         """What each task is at, and for how many seconds."""
         return {
-            task: (record, now - since) for task, (record, since) in self.feeding.copy().items()
+            task: (record, now - since) for task, (record, since) in self.in_progress.copy().items()
         }
 
     def hanging(self, now: float, longest: float) -> list[Hanging]:
         """The tasks that have been at one record for more than ``longest`` seconds."""
         return [
             Hanging(task, record, now - since)
-            for task, (record, since) in self.feeding.copy().items()
+            for task, (record, since) in self.in_progress.copy().items()
             if now - since > longest
         ]
