@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coffeeshop.actors.claiming import AttemptJudged, Claiming, JournalGone, RecordNamed
+from coffeeshop.actors.attempts import AttemptJournal, AttemptJudged, JournalGone, RecordAnnounced
 from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.clock import Clock
@@ -92,10 +92,10 @@ class TaskActor(SupervisedActor):
         self._outbox = Outbox(transport, clock)
         self._clock = clock
         self._monitor = monitor or TaskMonitor()
-        self._claiming: Claiming | None = None
+        self._attempts: AttemptJournal | None = None
         self._departure = Departure()
         self._careful = False
-        self._named: deque[tuple[str, Delivery]] = deque()
+        self._announced: deque[tuple[str, Delivery]] = deque()
         self._reader: Reader | None = None
         self._next_output = 0
         self._pending: dict[int, Output] = {}
@@ -110,14 +110,14 @@ class TaskActor(SupervisedActor):
         )
         if self._monitor.claims:
             me = self.actor_ref
-            self._claiming = Claiming(
+            self._attempts = AttemptJournal(
                 self._task,
                 self._transport,
                 self._clock,
                 self._monitor.turnstile,
                 lambda message: _ignore(tell(me, message)),
             )
-            self._claiming.begin()
+            self._attempts.begin()
         else:
             self._read()
 
@@ -126,8 +126,8 @@ class TaskActor(SupervisedActor):
         self._outbox.close()
         self._attempt.end(f"failed at {self.culprit}" if self._failed else "")
         self._monitor.in_progress.pop(self._task, None)
-        if self._claiming is not None:
-            self._claiming.close()
+        if self._attempts is not None:
+            self._attempts.close()
         if self._reader is not None:
             self._reader.close()
 
@@ -138,8 +138,8 @@ class TaskActor(SupervisedActor):
                 self._delivered(message)
             case _Ended(number, outcome):
                 self._ended(number, outcome)
-            case RecordNamed(turn):
-                self._take_named(turn)
+            case RecordAnnounced(turn):
+                self._take_announced(turn)
             case AttemptJudged(verdict):
                 self._judged(verdict)
             case JournalGone(journal):
@@ -150,8 +150,8 @@ class TaskActor(SupervisedActor):
             self.tell_parent(TaskHopeless(self._task, verdict.hopeless))
             self.stop()
             return
-        assert self._claiming is not None
-        self._claiming.stop_reading()
+        assert self._attempts is not None
+        self._attempts.stop_reading()
         self._careful = verdict.careful
         if verdict.careful:
             self._log.warning("task.careful")
@@ -169,19 +169,19 @@ class TaskActor(SupervisedActor):
         crash_point("task.started")
 
     def _delivered(self, delivery: Delivery) -> None:
-        if self._careful and self._claiming is not None:
-            self._named.append((_name(delivery), delivery))
-            if len(self._named) == 1:
-                self._claiming.name(self._named[0][0])
+        if self._careful and self._attempts is not None:
+            self._announced.append((_name(delivery), delivery))
+            if len(self._announced) == 1:
+                self._attempts.announce(self._announced[0][0])
         else:
             self._take(delivery)
 
-    def _take_named(self, turn: object) -> None:
-        assert self._claiming is not None
-        self._take(self._named.popleft()[1])
-        self._claiming.survived(turn)
-        if self._named:
-            self._claiming.name(self._named[0][0])
+    def _take_announced(self, turn: object) -> None:
+        assert self._attempts is not None
+        self._take(self._announced.popleft()[1])
+        self._attempts.committed(turn)
+        if self._announced:
+            self._attempts.announce(self._announced[0][0])
 
     def _take(self, delivery: Delivery) -> None:
         if dropped := dropped_before(delivery):

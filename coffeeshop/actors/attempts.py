@@ -1,4 +1,4 @@
-"""One attempt's claims: made, read back, judged; records named before they are taken."""
+"""The journal of a task's attempts: claims appended and read back, records announced."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AttemptJudged:
 
 
 @dataclass(frozen=True)
-class RecordNamed:
+class RecordAnnounced:
     """To the task: it is stored what the task is about to take, and it is its turn."""
 
     turn: object
@@ -39,7 +39,7 @@ class JournalGone:
     journal: str
 
 
-class Claiming:
+class AttemptJournal:
     """Used by its task's thread; ``tell`` may be called from any, and must not block."""
 
     def __init__(
@@ -62,27 +62,28 @@ class Claiming:
 
     def begin(self) -> None:
         """Claim the task; `AttemptJudged` follows once the claim is stored and all were read."""
-        self._say(self._claim, lambda: None)
+        self._append(self._claim, lambda: None)
         gone = JournalGone(self._journal)
         self._reading = Following(
-            self._transport, self._journal, self._heard, lambda: self._tell(gone)
+            self._transport, self._journal, self._on_record, lambda: self._tell(gone)
         )
 
-    def name(self, record: str) -> None:
-        """Wait for a turn and name the record: `RecordNamed` follows when that is stored."""
+    def announce(self, record: str) -> None:
+        """Wait for a turn and name the record: `RecordAnnounced` follows when that is stored."""
         claim = Claim(self._claim.task, self._claim.attempt, record)
         turn = object()
         self._open_turns.add(turn)
-        self._turnstile.ask(turn, lambda: self._say(claim, lambda: self._tell(RecordNamed(turn))))
+        announced = RecordAnnounced(turn)
+        self._turnstile.ask(turn, lambda: self._append(claim, lambda: self._tell(announced)))
 
-    def survived(self, turn: object) -> None:
+    def committed(self, turn: object) -> None:
         """The record is behind the task; the turn ends when that is stored."""
 
         def stored() -> None:
             self._open_turns.discard(turn)
             self._turnstile.give_back(turn)
 
-        self._say(self._claim, stored)
+        self._append(self._claim, stored)
 
     def stop_reading(self) -> None:
         """Nothing more is wanted of the claims."""
@@ -93,12 +94,12 @@ class Claiming:
         """The attempt is over, whatever it was at."""
         open_turns = tuple(self._open_turns)
         if open_turns:  # this process lives, so whatever was named killed nobody
-            self._say(self._claim, lambda: None)
+            self._append(self._claim, lambda: None)
         for turn in open_turns:
             self._turnstile.give_back(turn)
         self.stop_reading()
 
-    def _say(self, claim: Claim, then: Callable[[], None]) -> None:
+    def _append(self, claim: Claim, then: Callable[[], None]) -> None:
         def ended(outcome: Outcome) -> None:
             if outcome is Outcome.CONFIRMED:
                 then()
@@ -111,7 +112,7 @@ class Claiming:
         message = claim.record().message()
         self._outbox.append(self._journal, message, ended)
 
-    def _heard(self, delivery: Delivery) -> bool:
+    def _on_record(self, delivery: Delivery) -> bool:
         if delivery.message.headers.get("kind") != "claim":
             return True
         try:
