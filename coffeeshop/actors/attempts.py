@@ -10,8 +10,8 @@ from coffeeshop.actors.monitor import Turnstile
 from coffeeshop.clock import Clock
 from coffeeshop.errors import CodecError
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.pipeline.claims import Claim, Verdict, judge
 from coffeeshop.pipeline.messages import Record, TaskId, out_journal
+from coffeeshop.pipeline.poison import Claim, RetryDecision, decide
 from coffeeshop.transport import Delivery, Following, Outcome, Transport
 from coffeeshop.transport.outbox import Outbox, error_of
 
@@ -19,10 +19,10 @@ log = get_logger()
 
 
 @dataclass(frozen=True)
-class AttemptJudged:
+class RetryDecided:
     """To the task: the claim is stored, and this is how to go on."""
 
-    verdict: Verdict
+    decision: RetryDecision
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class AttemptJournal:
         self._open_turns: set[object] = set()
 
     def begin(self) -> None:
-        """Claim the task; `AttemptJudged` follows once the claim is stored and all were read."""
+        """Claim the task; `RetryDecided` follows once the claim is stored and all were read."""
         self._append(self._claim, lambda: None)
         gone = JournalGone(self._journal)
         self._reading = Following(
@@ -107,7 +107,7 @@ class AttemptJournal:
                 self._tell(JournalGone(self._journal))
             else:
                 refused = error_of(outcome, self._journal, message)
-                self._tell(AttemptJudged(Verdict(hopeless=str(refused))))
+                self._tell(RetryDecided(RetryDecision(give_up=str(refused))))
 
         message = claim.record().message()
         self._outbox.append(self._journal, message, ended)
@@ -128,5 +128,5 @@ class AttemptJournal:
         self._claims.append(claim)
         if claim != self._claim:
             return True
-        self._tell(AttemptJudged(judge(self._claims, self._claim)))
+        self._tell(RetryDecided(decide(self._claims, self._claim)))
         return False

@@ -81,7 +81,7 @@ class Hanging:
 class TaskMonitor:
     """One per node. ``claims``: whether attempts claim their task.
 
-    See `coffeeshop.pipeline.claims`.
+    See `coffeeshop.pipeline.poison`.
     """
 
     claims: bool = False

@@ -9,7 +9,7 @@ from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.restarts import SESSION_INTENSITY, Intensity
 from coffeeshop.actors.supervised import ChildFailed, Parent, Ref, tell
 from coffeeshop.actors.supervision import Supervisor
-from coffeeshop.actors.task import TaskActor, TaskDone, TaskHopeless, TaskOver
+from coffeeshop.actors.task import TaskActor, TaskDone, TaskGivenUp, TaskOver
 from coffeeshop.clock import Backoff, Clock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.observability.logs import get_logger
@@ -102,7 +102,7 @@ class SessionActor(Supervisor):
             case TaskOver(task, journal):
                 self.forget_child(task.producer)
                 self._journal_gone(journal)
-            case TaskHopeless(task, reason) | TaskHangs(task, reason):
+            case TaskGivenUp(task, reason) | TaskHangs(task, reason):
                 self.forget_child(task.producer)  # it has ended, or never will
                 self._fail(reason)
             case _FailureEnded(outcome):

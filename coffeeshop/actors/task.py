@@ -7,16 +7,16 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
-from coffeeshop.actors.attempts import AttemptJournal, AttemptJudged, JournalGone, RecordAnnounced
+from coffeeshop.actors.attempts import AttemptJournal, JournalGone, RecordAnnounced, RetryDecided
 from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.clock import Clock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.pipeline.claims import Verdict
 from coffeeshop.pipeline.departure import Departure
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
+from coffeeshop.pipeline.poison import RetryDecision
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import (
     Delivery,
@@ -51,7 +51,7 @@ class TaskOver:
 
 
 @dataclass(frozen=True)
-class TaskHopeless:
+class TaskGivenUp:
     """A task to its session: attempt after attempt died; fail the session for this reason."""
 
     task: TaskId
@@ -94,7 +94,7 @@ class TaskActor(SupervisedActor):
         self._monitor = monitor or TaskMonitor()
         self._attempts: AttemptJournal | None = None
         self._departure = Departure()
-        self._careful = False
+        self._isolated = False
         self._announced: deque[tuple[str, Delivery]] = deque()
         self._reader: Reader | None = None
         self._next_output = 0
@@ -140,21 +140,21 @@ class TaskActor(SupervisedActor):
                 self._ended(number, outcome)
             case RecordAnnounced(turn):
                 self._take_announced(turn)
-            case AttemptJudged(verdict):
-                self._judged(verdict)
+            case RetryDecided(decision):
+                self._decided(decision)
             case JournalGone(journal):
                 self._over(journal)
 
-    def _judged(self, verdict: Verdict) -> None:
-        if verdict.hopeless is not None:
-            self.tell_parent(TaskHopeless(self._task, verdict.hopeless))
+    def _decided(self, decision: RetryDecision) -> None:
+        if decision.give_up is not None:
+            self.tell_parent(TaskGivenUp(self._task, decision.give_up))
             self.stop()
             return
         assert self._attempts is not None
         self._attempts.stop_reading()
-        self._careful = verdict.careful
-        if verdict.careful:
-            self._log.warning("task.careful")
+        self._isolated = decision.isolate
+        if decision.isolate:
+            self._log.warning("task.isolate")
         self._read()
 
     def _read(self) -> None:
@@ -169,7 +169,7 @@ class TaskActor(SupervisedActor):
         crash_point("task.started")
 
     def _delivered(self, delivery: Delivery) -> None:
-        if self._careful and self._attempts is not None:
+        if self._isolated and self._attempts is not None:
             self._announced.append((_name(delivery), delivery))
             if len(self._announced) == 1:
                 self._attempts.announce(self._announced[0][0])
@@ -185,7 +185,7 @@ class TaskActor(SupervisedActor):
 
     def _take(self, delivery: Delivery) -> None:
         if dropped := dropped_before(delivery):
-            self.tell_parent(TaskHopeless(self._task, loss(self._task.journal, dropped)))
+            self.tell_parent(TaskGivenUp(self._task, loss(self._task.journal, dropped)))
             self.stop()
             return
         self.culprit = f"entry {delivery.offset}"
@@ -244,7 +244,7 @@ class TaskActor(SupervisedActor):
         else:
             output = self._pending[number]
             reason = str(error_of(outcome, output.journal, output.record.message()))
-            self.tell_parent(TaskHopeless(self._task, reason))
+            self.tell_parent(TaskGivenUp(self._task, reason))
             self.stop()
 
     def _go_on(self) -> None:

@@ -19,7 +19,7 @@ class Record:
     ``batch``: ``number`` is the batch's sequence number, ``body`` an Arrow IPC stream.
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
     reason in UTF-8 and ends the session. ``note``: word of progress, ``body`` is JSON; it carries
-    no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.pipeline.claims`.
+    no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.pipeline.poison`.
     ``left``: the clients have ended every table and are gone, see `coffeeshop.pipeline.departure`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
     where the producer is not to be trusted. ``at`` is when it was written, in seconds since 1970,

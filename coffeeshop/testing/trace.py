@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from coffeeshop.pipeline.claims import PLAIN_ATTEMPTS, Claim
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_named
+from coffeeshop.pipeline.poison import PLAIN_ATTEMPTS, Claim
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.facts import Fact
 
@@ -192,7 +192,7 @@ def _enabled(trace: Trace) -> Iterator[str]:
             yield f"{stage.name} told {record.id} without having been given {source}"
 
 
-# Take: an attempt claims its task before it tells anything; careful ones follow two others.
+# Take: an attempt claims its task before it tells anything; isolated ones follow two others.
 
 
 def _claimed(trace: Trace) -> Iterator[str]:
@@ -206,7 +206,7 @@ def _claimed(trace: Trace) -> Iterator[str]:
                 if claim.in_progress:
                     yield f"{claim.task} names {claim.in_progress} before it claimed the task"
             elif claim.in_progress and known.index(claim.attempt) < PLAIN_ATTEMPTS:
-                yield f"{claim.task} is careful in attempt {known.index(claim.attempt) + 1}"
+                yield f"{claim.task} is isolated in attempt {known.index(claim.attempt) + 1}"
         elif record.kind in ("batch", "eof") and not attempts[record.producer]:
             yield f"{record.producer} told {record.id} before it claimed the task"
 

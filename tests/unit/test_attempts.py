@@ -14,9 +14,9 @@ from coffeeshop.actors import NodeSupervisor, Supervision
 from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.session import SessionActor, StartTask, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref
-from coffeeshop.actors.task import TaskActor, TaskDone, TaskHopeless, TaskOver
-from coffeeshop.pipeline.claims import Claim
+from coffeeshop.actors.task import TaskActor, TaskDone, TaskGivenUp, TaskOver
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
+from coffeeshop.pipeline.poison import Claim
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message, Outcome
@@ -112,7 +112,7 @@ def test_a_third_attempt_names_each_record_and_says_that_it_survived(
     assert set(said[4:]) == {"", "eof transaction_items/0/0"}
 
 
-def test_careful_tasks_take_turns(attempts: Attempts, transport: SpyTransport) -> None:
+def test_isolated_tasks_take_turns(attempts: Attempts, transport: SpyTransport) -> None:
     other = TaskId("s", "aggregator_query3", 0)
     died(transport, "", "")
     died(transport, "", "", task=other.producer)
@@ -138,7 +138,7 @@ def test_a_record_that_three_attempts_did_not_survive_is_given_up_with_its_sessi
     transport.put(TASK.journal, *INPUT, END)
     ref = attempts.start()
     told = attempts.told()
-    assert isinstance(told, TaskHopeless)
+    assert isinstance(told, TaskGivenUp)
     assert told.reason.endswith("of filters.0 died while working on batch transactions/0/0")
     assert ref.actor_stopped.wait(PATIENCE)
     assert transport.delivered[TASK.journal] == 0

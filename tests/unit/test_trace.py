@@ -9,9 +9,9 @@ import pytest
 
 from coffeeshop.actors import Supervision
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.pipeline.claims import Claim
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.pipeline.poison import Claim
 from coffeeshop.testing.recorder import Recorder
 from coffeeshop.testing.trace import Trace, refusals, terminal, whole
 from tests.running import PATIENCE
@@ -144,9 +144,9 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
     "an answer before the task is claimed": (of_out(lambda r: r[::-1]), "before it claimed"),
     "an answer of nobody who computes it": (of_out(also("batch", producer="x.0")), "no announced"),
     "an answer to no question": (of_out(also("batch", stream="query9")), "no result"),
-    "a careful attempt that is the first": (
+    "an isolated attempt that is the first": (
         of_out(lambda r: [Claim(NAMED.task, NAMED.attempt).record(), NAMED.record(), *r]),
-        "careful in attempt 1",
+        "isolated in attempt 1",
     ),
     "a record named before the task is claimed": (
         of_out(lambda r: [NAMED.record(), *r]),

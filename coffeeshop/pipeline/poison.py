@@ -1,8 +1,8 @@
-"""Who died over what: the claims of a task's attempts, as pure values.
+"""Poison records: the claims of a task's attempts tell which record kills processes. Pure values.
 
 A batch that raises is noticed by the supervisor. One that kills the process leaves nobody to say
 so, and every node that takes the task next dies too. So every attempt says on ``out.<sid>`` that it
-begins, before it takes its first record. An attempt that follows two others is *careful*: it says
+begins, before it takes its first record. An attempt that follows two others is *isolated*: it says
 which record it is about to take, and that it survived it. Three in a row that died over one record
 fail the session; so do thirty that died over anything.
 
@@ -49,28 +49,28 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class RetryDecision:
     """How an attempt is to go on."""
 
-    careful: bool = False
+    isolate: bool = False
     """Name each record before taking it."""
-    hopeless: str | None = None
+    give_up: str | None = None
     """Why there is no point in going on."""
 
 
-def judge(claims: list[Claim], own: Claim) -> Verdict:
+def decide(claims: list[Claim], own: Claim) -> RetryDecision:
     """What the claims of a task say to the attempt that made ``own``, in the journal's order."""
     last: dict[str, str] = {}
     for claim in claims:
         if (claim.task, claim.attempt) != (own.task, own.attempt) and claim.task == own.task:
             last[claim.attempt] = claim.in_progress
     culprits = set(list(last.values())[-SAME_CULPRIT:])
-    hopeless = None
+    give_up = None
     if len(last) >= SAME_CULPRIT and len(culprits) == 1 and (culprit := culprits.pop()):
-        hopeless = f"{SAME_CULPRIT} attempts of {own.task} died while working on {culprit}"
+        give_up = f"{SAME_CULPRIT} attempts of {own.task} died while working on {culprit}"
     elif len(last) >= MOST_ATTEMPTS:
-        hopeless = f"{len(last)} attempts of {own.task} died{_over(last)}"
-    return Verdict(len(last) >= PLAIN_ATTEMPTS, hopeless)
+        give_up = f"{len(last)} attempts of {own.task} died{_over(last)}"
+    return RetryDecision(len(last) >= PLAIN_ATTEMPTS, give_up)
 
 
 def _over(last: dict[str, str]) -> str:

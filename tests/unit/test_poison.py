@@ -1,4 +1,4 @@
-"""Claims: which attempt is careful, which task is beyond hope, and whose turn it is."""
+"""Claims: which attempt is isolated, which task gives up, and whose turn it is."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 from coffeeshop.actors.monitor import Hanging, TaskMonitor, Turnstile
 from coffeeshop.errors import CodecError
-from coffeeshop.pipeline.claims import MOST_ATTEMPTS, SAME_CULPRIT, Claim, Verdict, judge
 from coffeeshop.pipeline.messages import Record, TaskId
+from coffeeshop.pipeline.poison import MOST_ATTEMPTS, SAME_CULPRIT, Claim, RetryDecision, decide
 
 OWN = Claim("filters.0", "own")
 
@@ -28,25 +28,25 @@ def test_what_is_no_claim_is_refused(body: bytes) -> None:
         Claim.of(Record("claim", "claims", "filters.0", 0, body))
 
 
-def test_the_first_two_attempts_name_nothing_and_the_third_is_careful() -> None:
-    assert judge([OWN], OWN) == Verdict()
-    assert judge([*claims(""), OWN], OWN) == Verdict()
-    assert judge([*claims("", ""), OWN], OWN) == Verdict(careful=True)
+def test_the_first_two_attempts_name_nothing_and_the_third_is_isolated() -> None:
+    assert decide([OWN], OWN) == RetryDecision()
+    assert decide([*claims(""), OWN], OWN) == RetryDecision()
+    assert decide([*claims("", ""), OWN], OWN) == RetryDecision(isolate=True)
 
 
 def test_other_tasks_and_own_repeats_do_not_count() -> None:
     others = [Claim("filters.1", str(n), "x") for n in range(9)]
-    assert judge([*others, OWN, OWN], OWN) == Verdict()
+    assert decide([*others, OWN, OWN], OWN) == RetryDecision()
 
 
 def test_three_attempts_that_died_over_one_record_are_beyond_hope() -> None:
-    found = judge([*claims("", "", *["batch t/0/1"] * SAME_CULPRIT), OWN], OWN)
-    assert found.hopeless == "3 attempts of filters.0 died while working on batch t/0/1"
+    found = decide([*claims("", "", *["batch t/0/1"] * SAME_CULPRIT), OWN], OWN)
+    assert found.give_up == "3 attempts of filters.0 died while working on batch t/0/1"
 
 
 @pytest.mark.parametrize("last", [("a", "a"), ("a", "b", "a"), ("a", "a", ""), ("", "", "")])
 def test_fewer_or_other_or_survived_records_are_no_reason_to_give_up(last: tuple[str, ...]) -> None:
-    assert judge([*claims("", "", *last), OWN], OWN) == Verdict(careful=True)
+    assert decide([*claims("", "", *last), OWN], OWN) == RetryDecision(isolate=True)
 
 
 def test_a_record_that_was_survived_is_not_blamed() -> None:
@@ -55,13 +55,13 @@ def test_a_record_that_was_survived_is_not_blamed() -> None:
         for n in range(5)
         for claim in (Claim("filters.0", str(n), "a"), Claim("filters.0", str(n)))
     ]
-    assert judge([*survived, OWN], OWN) == Verdict(careful=True)
+    assert decide([*survived, OWN], OWN) == RetryDecision(isolate=True)
 
 
 @pytest.mark.parametrize(("last", "over"), [("", ""), ("b", ", the last one while working on b")])
 def test_a_task_that_was_begun_too_often_is_beyond_hope(last: str, over: str) -> None:
-    found = judge([*claims(*["a", ""] * (MOST_ATTEMPTS // 2 - 1), "a", last), OWN], OWN)
-    assert found.hopeless == f"{MOST_ATTEMPTS} attempts of filters.0 died{over}"
+    found = decide([*claims(*["a", ""] * (MOST_ATTEMPTS // 2 - 1), "a", last), OWN], OWN)
+    assert found.give_up == f"{MOST_ATTEMPTS} attempts of filters.0 died{over}"
 
 
 def test_turns_come_one_at_a_time_in_the_order_of_asking() -> None:
