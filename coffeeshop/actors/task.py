@@ -14,7 +14,7 @@ from coffeeshop.clock import Clock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.pipeline.departure import Departure
+from coffeeshop.pipeline.abandoned import AbandonedUpload
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.poison import RetryDecision
 from coffeeshop.pipeline.task import Output, TaskCore
@@ -93,7 +93,7 @@ class TaskActor(SupervisedActor):
         self._clock = clock
         self._monitor = monitor or TaskMonitor()
         self._attempts: AttemptJournal | None = None
-        self._departure = Departure()
+        self._upload = AbandonedUpload()
         self._isolated = False
         self._announced: deque[tuple[str, Delivery]] = deque()
         self._reader: Reader | None = None
@@ -194,8 +194,8 @@ class TaskActor(SupervisedActor):
         self._monitor.in_progress[self._task] = record.id, self._clock.now()
         crash_point("task.before_feed")
         outputs = self._feed(record)
-        if self._departure.took(delivery, record):
-            outputs.extend(self._core.without_its_clients())
+        if self._upload.observe(delivery, record):
+            outputs.extend(self._core.abort_if_incomplete())
         crash_point("task.after_feed")
         del self._monitor.in_progress[self._task]
         self._monitor.throughput.took(self._task.stage, len(record.body))

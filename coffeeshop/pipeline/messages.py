@@ -20,7 +20,7 @@ class Record:
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
     reason in UTF-8 and ends the session. ``note``: word of progress, ``body`` is JSON; it carries
     no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.pipeline.poison`.
-    ``left``: the clients have ended every table and are gone, see `coffeeshop.pipeline.departure`.
+    ``left``: the clients have ended every table and are gone, see `coffeeshop.pipeline.abandoned`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
     where the producer is not to be trusted. ``at`` is when it was written, in seconds since 1970,
     where somebody may ask for that; it is no part of what the record says.

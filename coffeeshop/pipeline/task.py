@@ -91,7 +91,7 @@ class TaskCore:
         """For whom the task still waits."""
         return self._ledger.waiting()
 
-    def without_its_clients(self) -> list[Output]:
+    def abort_if_incomplete(self) -> list[Output]:
         """The session's end, when clients announced batches that they can send no more."""
         missing = [each for each in self.waiting() if each.stream in TABLES]
         if not missing:

@@ -15,7 +15,7 @@ log = get_logger()
 
 
 class LastCalls:
-    """Writes ``left`` to a session's journals, once; see `coffeeshop.pipeline.departure`."""
+    """Writes ``left`` to a session's journals, once; see `coffeeshop.pipeline.abandoned`."""
 
     def __init__(self, outbox: Outbox, chronicle: Chronicle) -> None:
         self._outbox = outbox

@@ -13,7 +13,7 @@ from coffeeshop.pipeline.progress import IntervalSet
 from coffeeshop.transport import Delivery
 
 
-class Departure:
+class AbandonedUpload:
     """What one attempt of a task has taken of its journal. Not thread-safe."""
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Departure:
         self._left_at: int | None = None
         self._certain = False
 
-    def took(self, delivery: Delivery, record: Record) -> bool:
+    def observe(self, delivery: Delivery, record: Record) -> bool:
         """Note an entry; true once: when the clients left, and all entries before that were taken.
 
         Deliveries may come in any order and repeatedly. Offsets of which the reader says that
