@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
-from coffeeshop.actors import NodeSupervisor, Supervision, SystemClock
+from coffeeshop.actors import NodeConfig, NodeSupervisor, SystemClock
 from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
 from coffeeshop.errors import Cancelled, CoffeeshopError
 from coffeeshop.observability import tracing
@@ -42,7 +42,7 @@ class LocalSystem:
     """
 
     def __init__(
-        self, transport: Transport | None = None, supervision: Supervision | None = None
+        self, transport: Transport | None = None, config: NodeConfig | None = None
     ) -> None:
         use_one_columnar_thread()
         self.transport: Transport = transport or MemoryTransport()
@@ -54,7 +54,7 @@ class LocalSystem:
         self._opening = threading.Lock()  # no session is being opened while this is closed
         self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
         self.node = NodeSupervisor.start(
-            self.transport, STAGES, self.clock, supervision, self._root_failed
+            self.transport, STAGES, self.clock, config, self._root_failed
         )
 
     def __enter__(self) -> LocalSystem:

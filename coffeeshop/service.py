@@ -22,7 +22,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from coffeeshop.actors import Supervision
+from coffeeshop.actors import NodeConfig
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.admission import Limits
@@ -195,8 +195,8 @@ class Service:
             return
         presence = Presence(transport, options.types, figures)
         if stages:
-            care = Supervision(claims=True, hang_timeout=options.hang_timeout)
-            self._node = node = HostedNode(transport, stages, self._root_failed, care)
+            config = NodeConfig(claims=True, hang_timeout=options.hang_timeout)
+            self._node = node = HostedNode(transport, stages, self._root_failed, config)
             stack.callback(presence.close)
             stack.callback(node.close, options.drain_timeout)
         else:

@@ -1,6 +1,6 @@
 """Supervised actors: node > session > task. The only package that knows pykka."""
 
-from coffeeshop.actors.node import Hosted, NodeSupervisor, Supervision, WhatIsHosted
+from coffeeshop.actors.node import GetStatus, NodeConfig, NodeStatus, NodeSupervisor
 from coffeeshop.clock import Clock, SystemClock
 
-__all__ = ["Clock", "Hosted", "NodeSupervisor", "Supervision", "SystemClock", "WhatIsHosted"]
+__all__ = ["Clock", "GetStatus", "NodeConfig", "NodeStatus", "NodeSupervisor", "SystemClock"]

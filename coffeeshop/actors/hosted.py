@@ -12,7 +12,7 @@ from typing import Any
 
 import pykka
 
-from coffeeshop.actors.node import Drain, Hosted, NodeSupervisor, Supervision, WhatIsHosted
+from coffeeshop.actors.node import Drain, GetStatus, NodeConfig, NodeStatus, NodeSupervisor
 from coffeeshop.clock import SystemClock
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import By
@@ -33,20 +33,20 @@ class HostedNode:
         transport: Transport,
         stages: Sequence[str],
         on_failure: Callable[[str], None],
-        supervision: Supervision | None = None,
+        config: NodeConfig | None = None,
     ) -> None:
         """``on_failure`` is called from the root actor's thread when the root itself fails."""
         self._clock = SystemClock()
         self._stages = tuple(stages)
-        self._root = NodeSupervisor.start(transport, stages, self._clock, supervision, on_failure)
+        self._root = NodeSupervisor.start(transport, stages, self._clock, config, on_failure)
 
-    def hosted(self) -> Hosted:
+    def hosted(self) -> NodeStatus:
         """What the node works on; nothing when it does not answer in time."""
         try:
-            found = self._root.ask(WhatIsHosted(), timeout=ANSWER_TIMEOUT)
+            found = self._root.ask(GetStatus(), timeout=ANSWER_TIMEOUT)
         except (pykka.ActorDeadError, pykka.Timeout):
-            return Hosted((), ())
-        assert isinstance(found, Hosted)
+            return NodeStatus((), ())
+        assert isinstance(found, NodeStatus)
         return found
 
     def figures(self) -> dict[str, Any]:

@@ -32,7 +32,7 @@ TOMBSTONES = 10_000
 
 
 @dataclass(frozen=True)
-class Supervision:
+class NodeConfig:
     """How patient the node's supervisors are."""
 
     node: Intensity = NODE_INTENSITY
@@ -46,8 +46,8 @@ class Supervision:
 
 
 @dataclass(frozen=True)
-class Hosted:
-    """`NodeSupervisor`'s answer to an ``ask`` for `WhatIsHosted`."""
+class NodeStatus:
+    """`NodeSupervisor`'s answer to an ``ask`` for `GetStatus`."""
 
     sessions: tuple[str, ...]
     tasks: tuple[str, ...]
@@ -75,7 +75,7 @@ class _LookWhetherFull:
     stage: str
 
 
-class _LookForHanging:
+class CheckHangs:
     """See whether a task hangs."""
 
 
@@ -87,7 +87,7 @@ class _QueueGone:
     intake: Intake
 
 
-class WhatIsHosted:
+class GetStatus:
     """Ask a node which sessions and tasks it works on."""
 
 
@@ -108,15 +108,15 @@ class NodeSupervisor(Supervisor):
         transport: Transport,
         stages: Sequence[str],
         clock: Clock,
-        supervision: Supervision | None = None,
+        config: NodeConfig | None = None,
         on_failure: Callable[[str], None] | None = None,
     ) -> None:
         """``on_failure`` is called, from the actor's thread, when the root itself fails, and when
         a task hangs: the process is to be replaced."""
-        supervision = supervision or Supervision()
-        super().__init__(None, clock, supervision.node, supervision.backoff, on_failure)
-        self._supervision = supervision
-        self._monitor = TaskMonitor(supervision.claims)
+        config = config or NodeConfig()
+        super().__init__(None, clock, config.node, config.backoff, on_failure)
+        self._config = config
+        self._monitor = TaskMonitor(config.claims)
         self._on_failure = on_failure
         self._hanging: set[TaskId] = set()
         self._transport = transport
@@ -184,15 +184,15 @@ class NodeSupervisor(Supervisor):
                 self._restarts += 1
             case Drain():
                 self._drain(message)
-            case _LookForHanging():
-                self._look_for_hanging()
+            case CheckHangs():
+                self._check_hangs()
             case _QueueGone(stage, intake):
                 self._queue_gone(stage, intake)
 
     def on_receive(self, message: Any) -> Any:
-        """pykka's hook: `WhatIsHosted` is the one question a node answers."""
-        if isinstance(message, WhatIsHosted):
-            return Hosted(
+        """pykka's hook: `GetStatus` is the one question a node answers."""
+        if isinstance(message, GetStatus):
+            return NodeStatus(
                 tuple(self._sessions),
                 tuple(task.producer for s in self._sessions.values() for task in s.tags),
                 self._restarts,
@@ -211,12 +211,12 @@ class NodeSupervisor(Supervisor):
         self._restarts += 1
 
     def _look_later(self) -> None:
-        me, longest = self.actor_ref, self._supervision.hang_timeout
+        me, longest = self.actor_ref, self._config.hang_timeout
         if longest < math.inf:
-            self.clock.call_later(longest / 4, lambda: _ignore(tell(me, _LookForHanging())))
+            self.clock.call_later(longest / 4, lambda: _ignore(tell(me, CheckHangs())))
 
-    def _look_for_hanging(self) -> None:
-        for each in self._monitor.hanging(self.clock.now(), self._supervision.hang_timeout):
+    def _check_hangs(self) -> None:
+        for each in self._monitor.hanging(self.clock.now(), self._config.hang_timeout):
             if each.task not in self._hanging:
                 self._hanging.add(each.task)
                 self._give_up_on(each)
@@ -296,8 +296,8 @@ class NodeSupervisor(Supervisor):
             spec,
             self._transport,
             self.clock,
-            self._supervision.session,
-            self._supervision.backoff,
+            self._config.session,
+            self._config.backoff,
             self._monitor,
             self._sessions[spec.id].traceparent,
         )

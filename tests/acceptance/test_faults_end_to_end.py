@@ -12,7 +12,7 @@ from random import Random
 
 import pytest
 
-from coffeeshop.actors import Hosted, WhatIsHosted
+from coffeeshop.actors import GetStatus, NodeStatus
 from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Unreachable
 from coffeeshop.generate import generate
@@ -91,8 +91,8 @@ def wait_until_idle(system: LocalSystem) -> None:
         assert time.monotonic() < deadline, f"still hosted: {hosted}"
 
 
-def ask_hosted(system: LocalSystem) -> Hosted:
-    hosted: Hosted = system.node.ask(WhatIsHosted(), timeout=PATIENCE)
+def ask_hosted(system: LocalSystem) -> NodeStatus:
+    hosted: NodeStatus = system.node.ask(GetStatus(), timeout=PATIENCE)
     return hosted
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from coffeeshop.actors import Supervision
+from coffeeshop.actors import NodeConfig
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.client.upload import upload
@@ -117,7 +117,7 @@ def test_a_replay_after_a_crash_is_an_attempt_more_in_a_whole_tree(
         return feed(core, record)
 
     monkeypatch.setattr(TaskCore, "feed", crashing)
-    with traced() as memory, LocalSystem(supervision=Supervision(claims=True)) as system:
+    with traced() as memory, LocalSystem(config=NodeConfig(claims=True)) as system:
         _, completed = system.analyse(open_folder(data))
     texts = {f"{name}.csv": to_csv(table).decode() for name, table in completed.tables.items()}
     assert texts == answers(data)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from coffeeshop.actors import Supervision
-from coffeeshop.actors.node import Hosted, WhatIsHosted
+from coffeeshop.actors import NodeConfig
+from coffeeshop.actors.node import GetStatus, NodeStatus
 from coffeeshop.client.results import to_csv
 from coffeeshop.clock import Backoff
 from coffeeshop.codec import encode
@@ -33,13 +33,13 @@ from tests.properties.data_sets import DATA_SETS, Data, Row, write, write_flat
 from tests.unit.helpers import ANSWER, DATA, input_records, tuples
 
 PATIENCE = 30.0
-SOON = Supervision(backoff=Backoff(0.001, 0.002))
+SOON = NodeConfig(backoff=Backoff(0.001, 0.002))
 
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[LocalSystem]:
     """One system for every session of this module: they must not disturb each other."""
-    with LocalSystem(supervision=SOON) as made:
+    with LocalSystem(config=SOON) as made:
         yield made
         assert made.failure is None
         assert made.node.is_alive()
@@ -235,7 +235,7 @@ def test_a_crash_at_any_record_of_a_shuffled_and_repeated_session_changes_nothin
             completed, told = run_session(system, spec, records)
         assert rows(completed) == ANSWER
         assert sorted(told) == sorted(ANSWER)
-        assert isinstance(system.node.ask(WhatIsHosted(), timeout=PATIENCE), Hosted)
+        assert isinstance(system.node.ask(GetStatus(), timeout=PATIENCE), NodeStatus)
         if len(crashed) < point:
             break
     # The last round went past the end of the journal: every record there was crashed at once.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pykka
 
-from coffeeshop.actors import Clock, Hosted, NodeSupervisor, Supervision, WhatIsHosted
+from coffeeshop.actors import Clock, GetStatus, NodeConfig, NodeStatus, NodeSupervisor
 from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts
 from coffeeshop.actors.supervised import Parent, Ref
@@ -22,7 +22,7 @@ from tests.unit.spies import Listener, SpyTransport
 Actors = list[pykka.ActorRef[pykka.Actor]]
 """What a test has started; the fixture `actors` stops it."""
 STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
-QUICK = Supervision(backoff=Backoff(0.001, 0.01))
+QUICK = NodeConfig(backoff=Backoff(0.001, 0.01))
 
 
 class Cluster:
@@ -36,9 +36,9 @@ class Cluster:
         self.clock = clock
         self._actors = actors
 
-    def node(self, supervision: Supervision | None = None, clock: Clock | None = None) -> Ref:
+    def node(self, config: NodeConfig | None = None, clock: Clock | None = None) -> Ref:
         ref: Ref = NodeSupervisor.start(
-            self.transport, STAGES, clock or self.clock, supervision or QUICK, self.failures.put
+            self.transport, STAGES, clock or self.clock, config or QUICK, self.failures.put
         )
         self._actors.append(ref)
         return ref
@@ -60,8 +60,8 @@ class Cluster:
     def wait_acked(self, number: int) -> None:
         drain(self.transport.acks, number)
 
-    def hosted(self, ref: Ref) -> Hosted:
-        answer: Hosted = ref.ask(WhatIsHosted(), timeout=PATIENCE)
+    def hosted(self, ref: Ref) -> NodeStatus:
+        answer: NodeStatus = ref.ask(GetStatus(), timeout=PATIENCE)
         return answer
 
     def wait_idle(self, ref: Ref) -> None:

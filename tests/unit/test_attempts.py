@@ -10,7 +10,7 @@ from unittest.mock import ANY
 import pykka
 import pytest
 
-from coffeeshop.actors import NodeSupervisor, Supervision
+from coffeeshop.actors import NodeConfig, NodeSupervisor
 from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.session import SessionActor, StartTask, TaskSettled
 from coffeeshop.actors.supervised import Parent, Ref
@@ -216,7 +216,7 @@ def test_a_task_that_hangs_fails_its_session_and_its_node_asks_to_be_replaced(
     transport.declare(SPEC)
     out, failures = Tap(transport, "out.s"), SimpleQueue[str]()
     node = NodeSupervisor.start(
-        transport, ["filters"], clock, Supervision(hang_timeout=8.0), failures.put
+        transport, ["filters"], clock, NodeConfig(hang_timeout=8.0), failures.put
     )
     actors.append(node)
     transport.assign(SPEC, TASK)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.actors import Hosted, hosted
+from coffeeshop.actors import NodeStatus, hosted
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.actors.node import NodeSupervisor
 from coffeeshop.pipeline.messages import SessionSpec, TaskId, assign_queue
@@ -49,7 +49,7 @@ def kill(node: HostedNode, failures: SimpleQueue[str], patch: pytest.MonkeyPatch
 
 
 def test_a_process_sees_what_its_node_works_on(node: HostedNode) -> None:
-    assert node.hosted() == Hosted(("s",), ("filters.0",))
+    assert node.hosted() == NodeStatus(("s",), ("filters.0",))
     figures = node.figures()
     assert figures.pop("actors") >= 3
     assert figures == {
@@ -93,7 +93,7 @@ def test_a_node_that_failed_hosts_nothing_and_closes_all_the_same(
     logged: list[dict[str, Any]],
 ) -> None:
     kill(node, failures, monkeypatch)
-    assert node.hosted() == Hosted((), ())
+    assert node.hosted() == NodeStatus((), ())
     node.close(PATIENCE)
     assert "node.ended_before" in [entry["event"] for entry in logged]
 
@@ -111,7 +111,7 @@ def test_a_node_that_does_not_answer_or_stop_in_time_is_left_behind(
     with monkeypatch.context() as context:
         context.setattr(NodeSupervisor, "received", stuck)
         node._root.tell("anything")
-        assert node.hosted() == Hosted((), ())
+        assert node.hosted() == NodeStatus((), ())
         node.close(0.01)
         gate.set()
         assert node._root.actor_stopped.wait(PATIENCE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from coffeeshop.actors import Supervision
+from coffeeshop.actors import NodeConfig
 from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.session import SessionActor
 from coffeeshop.clock import Backoff
@@ -16,7 +16,7 @@ from tests.unit.actors import Cluster, answers, tasks
 from tests.unit.helpers import ANSWER, PATIENCE, drain, eof
 from tests.unit.spies import SpyTransport, Tap
 
-PATIENT = Supervision(Intensity(1000, 60), Intensity(1000, 60), Backoff(0.001, 0.01))
+PATIENT = NodeConfig(Intensity(1000, 60), Intensity(1000, 60), Backoff(0.001, 0.01))
 
 
 @pytest.mark.parametrize("kind", [ValueError, MemoryError, SystemExit, KeyboardInterrupt])
@@ -71,7 +71,7 @@ def test_the_intensity_of_one_session_is_no_other_sessions_matter(
 
     monkeypatch.setattr(TaskCore, "feed", dying)
     spec, other = SessionSpec("s", "fused", 1, 1), SessionSpec("other", "fused", 1, 1)
-    node = cluster.node(Supervision(Intensity(0, 60), Intensity(0, 60), Backoff(0.001, 0.01)))
+    node = cluster.node(NodeConfig(Intensity(0, 60), Intensity(0, 60), Backoff(0.001, 0.01)))
     failing, healthy = cluster.open(spec), cluster.open(other)
     out = Tap(cluster.transport, "out.s")
     cluster.feed(spec)
@@ -128,7 +128,7 @@ def test_sessions_that_fail_again_and_again_end_the_node_which_tells_outside(
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr(SessionActor, "_start_task", bug)
-    node = cluster.node(Supervision(Intensity(2, 60), backoff=Backoff(0.001, 0.01)))
+    node = cluster.node(NodeConfig(Intensity(2, 60), backoff=Backoff(0.001, 0.01)))
     cluster.open(SessionSpec("s", "fused", 1, 1))
     assert cluster.failures.get(timeout=PATIENCE) == (
         "GaveUp: s failed too often; last reason: RuntimeError: a bug of ours"

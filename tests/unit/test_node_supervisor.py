@@ -7,7 +7,7 @@ from dataclasses import replace
 import pykka
 import pytest
 
-from coffeeshop.actors import Hosted
+from coffeeshop.actors import NodeStatus
 from coffeeshop.actors import node as node_module
 from coffeeshop.actors.session import SessionActor
 from coffeeshop.actors.task import TaskActor
@@ -39,7 +39,7 @@ def test_a_node_tells_what_it_hosts(cluster: Cluster) -> None:
     cluster.transport.declare(spec)
     cluster.transport.assign(spec, TaskId("s", "filters", 0))
     cluster.transport.reads.get(timeout=PATIENCE)
-    assert cluster.hosted(node) == Hosted(("s",), ("filters.0",), restarts=0, settled=0)
+    assert cluster.hosted(node) == NodeStatus(("s",), ("filters.0",), restarts=0, settled=0)
 
 
 def test_a_node_counts_settled_tasks_and_restarts_of_tasks_and_sessions(
@@ -67,7 +67,7 @@ def test_a_node_counts_settled_tasks_and_restarts_of_tasks_and_sessions(
     assert answers(follower) == ANSWER
     cluster.wait_acked(tasks(spec))
     found = cluster.hosted(node)
-    assert replace(found, taken={}) == Hosted((), (), restarts=2, settled=tasks(spec))
+    assert replace(found, taken={}) == NodeStatus((), (), restarts=2, settled=tasks(spec))
     assert found.taken["filters"].records >= 4  # what is taken again counts again
     assert found.taken["filters"].bytes > 1000
 

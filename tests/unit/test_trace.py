@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from coffeeshop.actors import Supervision
+from coffeeshop.actors import NodeConfig
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import STAGES
@@ -31,7 +31,7 @@ def recorded() -> Iterator[dict[str, Trace]]:
         for spec in specs.values():
             sessions.open(spec)
             recorder.follow(spec)
-        world.node = HostedNode(world.transport, STAGES, print, Supervision(claims=True))
+        world.node = HostedNode(world.transport, STAGES, print, NodeConfig(claims=True))
         for spec in specs.values():
             feed(sessions, spec)
             reaches(sessions, spec, "completed")
