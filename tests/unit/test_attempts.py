@@ -173,7 +173,7 @@ def test_an_entry_that_is_no_record_has_a_name_too(
     assert claims(transport)[-1] == "", "an attempt that fails in a living process clears its name"
 
 
-def test_a_session_with_a_hopeless_task_fails_once_for_that_reason(
+def test_a_session_with_a_task_that_gives_up_fails_once_for_that_reason(
     transport: SpyTransport, clock: VirtualClock, actors: list[pykka.ActorRef[pykka.Actor]]
 ) -> None:
     transport.declare(SPEC)
