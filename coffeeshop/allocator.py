@@ -12,7 +12,7 @@ DECAY = 100
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 
 
-def spare_memory() -> None:
+def tune_malloc() -> None:
     """Keep little of what was freed. For our own processes, before they start threads.
 
     glibc keeps an arena for each thread, and takes ever larger pieces for small ones once some were

@@ -21,6 +21,8 @@ from coffeeshop.commands import gateway
 from coffeeshop.commands.access import token
 from coffeeshop.commands.advice import BUG, DEFECT, advice
 from coffeeshop.commands.completion import completion
+from coffeeshop.commands.demo import demo
+from coffeeshop.commands.generate import generate
 from coffeeshop.commands.help import Group
 from coffeeshop.commands.login import login, logout
 from coffeeshop.commands.logs import logs
@@ -28,11 +30,10 @@ from coffeeshop.commands.node import run_node
 from coffeeshop.commands.serve import serve
 from coffeeshop.commands.submit import submit
 from coffeeshop.commands.surroundings import of_the_machine
-from coffeeshop.commands.try_it import demo, generate
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.reading import native
 from coffeeshop.settings import arm_crash_point, choose_scanner
-from coffeeshop.terminal import colour_wish, has_colours, shown
+from coffeeshop.terminal import colour_preference, has_colours, shown
 
 EXIT_CODES = """\b
 Exit codes: 0 ok, 1 the session failed, 2 usage, 3 gateway or broker unreachable,
@@ -85,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     # Nothing here multiplies matrices, but each process would start a thread per core that waits
     # for it busily: a quarter of the processor time of a small analysis' client.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Of Arrow's allocators the one that gives freed memory back: see also `spare_memory`.
+    # Of Arrow's allocators the one that gives freed memory back: see also `tune_malloc`.
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     # Imports make a hundred thousand objects that stay: looking through them again and again is a
     # twentieth of a small analysis.
@@ -127,7 +128,8 @@ def _exit_code(given: Sequence[str]) -> int:
         try:
             choose_scanner()
             arm_crash_point()
-            code = cli.main(list(given), "coffeeshop", standalone_mode=False, color=colour_wish())
+            colours = colour_preference()
+            code = cli.main(list(given), "coffeeshop", standalone_mode=False, color=colours)
         except SystemExit as end:
             code = end.code
         streams.flush()

@@ -31,7 +31,7 @@ def shown(text: object) -> str:
     )
 
 
-def colour_wish(environment: Mapping[str, str] = os.environ) -> bool | None:
+def colour_preference(environment: Mapping[str, str] = os.environ) -> bool | None:
     """What the environment says of colours; None: as the stream is a terminal or not."""
     if environment.get("NO_COLOR"):
         return False
@@ -40,8 +40,8 @@ def colour_wish(environment: Mapping[str, str] = os.environ) -> bool | None:
 
 def has_colours(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:
     """Whether text for this stream may hold escape codes for colours."""
-    wish = colour_wish(environment)
-    return stream.isatty() if wish is None else wish
+    preferred = colour_preference(environment)
+    return stream.isatty() if preferred is None else preferred
 
 
 def is_redrawn(stream: TextIO, environment: Mapping[str, str] = os.environ) -> bool:

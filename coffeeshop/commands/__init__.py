@@ -7,7 +7,8 @@ options and their help, and import what does the work inside:
 `submit`      ``submit``                                   `submission`, `show`
 `gateway`     ``watch results cancel sessions status``     `remote`, `watching`
               ``nodes doctor``                             `doctor`
-`try_it`      ``generate demo``                            `coffeeshop.generate`, `demo`
+`demo`        ``demo``                                     `demonstration`
+`generate`    ``generate``                                 `coffeeshop.generate`
 `node`        ``run-node``                                 `coffeeshop.service`
 `serve`       ``serve``                                    `coffeeshop.service`
 `login`       ``login logout``                             `coffeeshop.logins`

@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from coffeeshop.gateway.security.access import Access
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
-_KEPT = "coffeeshop.access"
+_STORED = "coffeeshop.access"
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def _keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    context.meta.setdefault(_KEPT, {})[parameter.name] = value
+def _store(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    context.meta.setdefault(_STORED, {})[parameter.name] = value
 
 
-def _kept(context: click.Context | None = None) -> dict[str, Any]:
-    kept: dict[str, Any] = (context or click.get_current_context()).meta.get(_KEPT, {})
-    return kept
+def _stored(context: click.Context | None = None) -> dict[str, Any]:
+    stored: dict[str, Any] = (context or click.get_current_context()).meta.get(_STORED, {})
+    return stored
 
 
 def credentials_options(command: Decorated) -> Decorated:
@@ -37,14 +37,14 @@ def credentials_options(command: Decorated) -> Decorated:
             "--ca-file",
             type=_FILE,
             expose_value=False,
-            callback=_keep,
+            callback=_store,
             help="CA certificates (PEM) to verify the gateway with.  [COFFEESHOP_CA_FILE]",
         ),
         click.option(
             "--token-file",
             type=_FILE,
             expose_value=False,
-            callback=_keep,
+            callback=_store,
             help="File with your token.  [COFFEESHOP_TOKEN, COFFEESHOP_TOKEN_FILE]",
         ),
     ):
@@ -60,8 +60,8 @@ def credentials(
 
     Raises `UsageError`.
     """
-    kept = _kept(context)
-    file, ca_file = kept.get("token_file"), kept.get("ca_file")
+    stored = _stored(context)
+    file, ca_file = stored.get("token_file"), stored.get("ca_file")
     known = settings.credentials_for(url)
     return Credentials(
         known.token if file is None else read_secret(file, "--token-file"),
@@ -92,7 +92,7 @@ def access_options(command: Decorated) -> Decorated:
         ),
     )
     for name, how in options:
-        command = click.option(name, expose_value=False, callback=_keep, **how)(command)
+        command = click.option(name, expose_value=False, callback=_store, **how)(command)
     return command
 
 
@@ -102,16 +102,16 @@ def access(settings: Settings) -> Access:
     from coffeeshop.gateway.security.access import Access
     from coffeeshop.gateway.security.tokens import Tokens
 
-    kept = _kept()
-    file = kept["tokens"] or settings.tokens_file
-    if kept["tls_key"] and not kept["tls_cert"]:
+    stored = _stored()
+    file = stored["tokens"] or settings.tokens_file
+    if stored["tls_key"] and not stored["tls_cert"]:
         raise UsageError("--tls-key needs --tls-cert")
     return Access(
         None if file is None else Tokens(file),
-        kept["insecure"],
-        frozenset(name.lower() for name in kept["allowed_host"]),
-        kept["tls_cert"],
-        kept["tls_key"],
+        stored["insecure"],
+        frozenset(name.lower() for name in stored["allowed_host"]),
+        stored["tls_cert"],
+        stored["tls_key"],
     )
 
 

@@ -170,7 +170,7 @@ def run_node(
     settings = Settings.read()
     set_up_logging(settings, verbosity or "info", types)
     set_up_tracing(settings, tracing, types)
-    from coffeeshop.allocator import spare_memory
+    from coffeeshop.allocator import tune_malloc
     from coffeeshop.gateway.admission import Limits
     from coffeeshop.service import NodeOptions, Service, has_gateway, stages_of
     from coffeeshop.sessions.lifetimes import Lifetimes
@@ -203,7 +203,7 @@ def run_node(
             allowed,
         )
     )
-    spare_memory()
+    tune_malloc()
     service.install_signals()
     try:
         service.run()

@@ -55,7 +55,7 @@ def serve(opens: bool, port: int, data_root: Path | None, verbosity: str | None)
     """
     settings = Settings.read()
     set_up_logging(settings, verbosity, ("serve",))
-    from coffeeshop.allocator import spare_memory
+    from coffeeshop.allocator import tune_malloc
     from coffeeshop.client.example import ExampleData
     from coffeeshop.gateway.security.access import Access
     from coffeeshop.service import NodeOptions, Service
@@ -64,7 +64,7 @@ def serve(opens: bool, port: int, data_root: Path | None, verbosity: str | None)
     service = Service(
         NodeOptions(("all",), "memory:", HOST, port, access=Access(), example=example.files)
     )
-    spare_memory()
+    tune_malloc()
     service.install_signals()
 
     def ready() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from coffeeshop.allocator import spare_memory
+from coffeeshop.allocator import tune_malloc
 from coffeeshop.client.results import check_output, files_of, write_results
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.commands.bars import Bars, bars_of
@@ -63,7 +63,7 @@ def submit(options: Submission) -> None:
     """Run one analysis; see `local.LocalSystem.analyse` and `client.remote.analyse` for what it
     raises."""
     began = time.perf_counter()
-    spare_memory()
+    tune_malloc()
     path = _folder(options)
     folder = open_folder(path)
     session, producer = session_of(options)

@@ -88,7 +88,7 @@ def makes_journals(transport: Transport) -> bool:
     """
     made: Future[bool] = Future()
 
-    def try_it() -> None:
+    def try_one() -> None:
         name = f"ctl.probe.{uuid.uuid4().hex[:12]}"
         try:
             transport.declare_journal(name)
@@ -99,7 +99,7 @@ def makes_journals(transport: Transport) -> bool:
             if not made.done():
                 made.set_result(False)
 
-    threading.Thread(target=try_it, name="probe", daemon=True).start()
+    threading.Thread(target=try_one, name="probe", daemon=True).start()
     try:
         return made.result(PROBE_TIMEOUT)
     except TimeoutError:

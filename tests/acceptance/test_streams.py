@@ -32,7 +32,7 @@ def begin(situation):
     else:
         os.dup2(how[situation[1]], place)
 from coffeeshop.cli import main
-import coffeeshop.commands.demo, coffeeshop.commands.doctor, coffeeshop.commands.submission
+import coffeeshop.commands.demonstration, coffeeshop.commands.doctor, coffeeshop.commands.submission
 import coffeeshop.commands.watching, coffeeshop.client.remote, coffeeshop.report.page
 codes = []
 for situation, arguments in json.loads(sys.argv[1]):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.commands.demo import NAMES
+from coffeeshop.commands.demonstration import NAMES
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.transport.memory import MemoryTransport

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from coffeeshop.allocator import LARGE, spare_memory
+from coffeeshop.allocator import LARGE, tune_malloc
 
 
 def test_the_c_library_is_told_to_keep_one_arena_and_little_of_what_was_freed(
@@ -16,7 +16,7 @@ def test_the_c_library_is_told_to_keep_one_arena_and_little_of_what_was_freed(
     told: dict[int, int] = {}
     library = SimpleNamespace(mallopt=lambda parameter, value: told.update({parameter: value}))
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
-    spare_memory()
+    tune_malloc()
     assert told == {-8: 1, -3: LARGE, -1: LARGE}
 
 
@@ -38,4 +38,4 @@ def test_another_c_library_is_left_as_it_is(
         return library
 
     monkeypatch.setattr(ctypes, "CDLL", load)
-    spare_memory()
+    tune_malloc()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from coffeeshop.terminal import colour_wish, console, has_colours, hint, is_redrawn
+from coffeeshop.terminal import colour_preference, console, has_colours, hint, is_redrawn
 
 
 class Terminal(io.StringIO):
@@ -25,7 +25,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "wish"),
+    ("said", "preferred"),
     [
         ({}, None),
         ({"NO_COLOR": "1"}, False),
@@ -38,11 +38,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_the_environment_says_whether_to_colour_and_no_wins(
-    said: dict[str, str], wish: bool | None
+    said: dict[str, str], preferred: bool | None
 ) -> None:
-    assert colour_wish(said) is wish
-    assert has_colours(Terminal(), said) is (wish is not False)
-    assert has_colours(io.StringIO(), said) is (wish is True)
+    assert colour_preference(said) is preferred
+    assert has_colours(Terminal(), said) is (preferred is not False)
+    assert has_colours(io.StringIO(), said) is (preferred is True)
 
 
 def test_only_a_terminal_that_can_go_back_is_redrawn() -> None:
