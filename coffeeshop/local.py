@@ -21,7 +21,8 @@ from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import STAGES, plan_named
 from coffeeshop.reading.folder import DataFolder
 from coffeeshop.sessions.ingest import Ingest, open_session, release_session
-from coffeeshop.sessions.results import Completed, Follower
+from coffeeshop.sessions.outcome import SessionOutcome
+from coffeeshop.sessions.results import Completed, Update
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 from coffeeshop.transport.outbox import Outbox
@@ -52,7 +53,7 @@ class LocalSystem:
         self._is_closed = False
         self._lock = threading.Lock()
         self._opening = threading.Lock()  # no session is being opened while this is closed
-        self._followers: weakref.WeakSet[Follower] = weakref.WeakSet()
+        self._outcomes: weakref.WeakSet[SessionOutcome] = weakref.WeakSet()
         self.node = NodeSupervisor.start(
             self.transport, STAGES, self.clock, config, self._root_failed
         )
@@ -67,9 +68,9 @@ class LocalSystem:
         """Stop node, clock and transport, in this order. Sessions that run are cancelled."""
         with self._opening, self._lock:
             self._is_closed = True
-            followers = list(self._followers)
-        for follower in followers:
-            follower.abandon(Cancelled(CLOSED))
+            outcomes = list(self._outcomes)
+        for outcome in outcomes:
+            outcome.abandon(Cancelled(CLOSED))
         self.node.stop(timeout=30)
         self.clock.close()
         self.transport.close()
@@ -101,8 +102,8 @@ class LocalSystem:
                     if self._is_closed:
                         raise Cancelled(CLOSED)
                     open_session(self.outbox, spec)
-                    follower = Follower(self.transport, spec, on_complete)
-                    self._follow(follower)
+                    outcome = self._follow(spec)
+                outcome.subscribe(lambda update: _tell_results(update, on_complete))
                 on_open(spec.id)
                 uploaded = upload(
                     folder,
@@ -110,10 +111,10 @@ class LocalSystem:
                     plan=plan_named(spec.plan),
                     skip_bad_rows=skip_bad_rows,
                     on_progress=on_progress,
-                    stop=lambda: follower.ended or time.monotonic() > deadline,
+                    stop=lambda: outcome.is_over or time.monotonic() > deadline,
                 )
                 left = None if timeout is None else max(0.0, deadline - time.monotonic())
-                completed = follower.result(left, timeout)
+                completed = outcome.completed(left, timeout)
                 warnings = (*uploaded.warnings, *completed.warnings)
                 return uploaded, replace(completed, warnings=warnings)
             finally:
@@ -122,20 +123,28 @@ class LocalSystem:
     def cancel(self, session: str) -> None:
         """End a session that runs; whoever waits for it hears `Cancelled`. From any thread."""
         with self._lock:
-            followers = [each for each in self._followers if each.session == session]
-        for follower in followers:
-            follower.abandon(Cancelled("cancelled by the client"))
+            outcomes = [each for each in self._outcomes if each.spec.id == session]
+        for outcome in outcomes:
+            outcome.abandon(Cancelled("cancelled by the client"))
 
-    def _follow(self, follower: Follower) -> None:
+    def _follow(self, spec: SessionSpec) -> SessionOutcome:
+        outcome = SessionOutcome(self.transport, spec, self.clock)
         with self._lock:
-            self._followers.add(follower)
+            self._outcomes.add(outcome)
             failure = self.failure
         if failure is not None:
-            follower.abandon(NodeFailed(failure))
+            outcome.abandon(NodeFailed(failure))
+        return outcome
 
     def _root_failed(self, reason: str) -> None:
         with self._lock:
             self.failure = reason
-            followers = list(self._followers)
-        for follower in followers:  # nobody is left to end their sessions
-            follower.abandon(NodeFailed(reason))
+            outcomes = list(self._outcomes)
+        for outcome in outcomes:  # nobody is left to end their sessions
+            outcome.abandon(NodeFailed(reason))
+
+
+def _tell_results(update: Update, on_complete: Callable[[str], None]) -> None:
+    for name, data in update.events:
+        if name == "result":
+            on_complete(data["query"])

@@ -31,6 +31,12 @@ PATIENCE = 20.0
 """Seconds a test waits for something that must happen."""
 
 
+def listeners_of(system: Running, session: str) -> int:
+    """How many hear of a session's events from any gateway."""
+    outcomes = [gateway.sessions.outcomes.known(session) for gateway in system.gateways]
+    return sum(outcome.subscribers for outcome in outcomes if outcome is not None)
+
+
 def readers_of(transport: MemoryTransport, beginning: str) -> int:
     """How many readers the journals with names of that beginning have."""
     with transport.lock:

@@ -15,15 +15,17 @@ from typing import Annotated, Any, Literal
 from fastapi import Depends, Path, Query, Request
 
 from coffeeshop.gateway.admission import Admission, Limits
+from coffeeshop.gateway.changes import Changes
 from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.observability.logs import about
 from coffeeshop.observability.metrics import Figures
-from coffeeshop.pipeline.plan import PLANS, plan_named
+from coffeeshop.pipeline.plan import PLANS, STAGES, plan_named
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.chronicle import LOST, Chronicle
+from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Transport
@@ -59,6 +61,11 @@ class Gateway:
         self.admission = Admission(self.limits)
         self.flow = Flow()
         self.reading = asyncio.Semaphore(RESULT_READERS)
+        self.token_version: Callable[[], int] = lambda: 0
+        """Changes when other tokens are let in."""
+        self.changes = Changes(
+            lambda: (self.stopping, self.nodes.unserved(STAGES), self.token_version())
+        )
         self.stopping = False
         self._away_since: float | None = None
         self._digests: OrderedDict[tuple[str, str, int, int], str] = OrderedDict()
@@ -136,6 +143,13 @@ class Gateway:
         if session.state != "open":
             return []
         return self.nodes.unserved([stage.name for stage in plan_named(session.spec.plan).stages])
+
+    def outcome_of(self, session: Session) -> SessionOutcome:
+        """What its out journal says. A session that has ended has some record there."""
+        outcome = self.sessions.outcomes.of(session.spec)
+        if session.state != "open":
+            outcome.expect()
+        return outcome
 
     def complete(self, session: Session) -> list[str]:
         """The queries whose results can be fetched."""

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
-RecordKind = Literal["batch", "eof", "failed", "note", "claim", "left"]
+RecordKind = Literal["batch", "eof", "failed", "probe", "claim", "left"]
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,10 @@ class Record:
 
     ``batch``: ``number`` is the batch's sequence number, ``body`` an Arrow IPC stream.
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
-    reason in UTF-8 and ends the session. ``note``: word of progress, ``body`` is JSON; it carries
-    no guarantee. ``claim``: an attempt of a task has begun, see `coffeeshop.pipeline.poison`.
-    ``left``: the clients have ended every table and are gone, see `coffeeshop.pipeline.abandoned`.
+    reason in UTF-8 and ends the session. ``probe``: means nothing; its offset tells a reader that
+    records before it were dropped. ``claim``: an attempt of a task has begun, see
+    `coffeeshop.pipeline.poison`. ``left``: the clients have ended every table and are gone, see
+    `coffeeshop.pipeline.abandoned`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
     where the producer is not to be trusted. ``at`` is when it was written, in seconds since 1970,
     where somebody may ask for that; it is no part of what the record says.

@@ -1,4 +1,4 @@
-"""A session's out journal folded into its one terminal event.
+"""A session's out journal folded into its events and its one end. Values in, values out.
 
 The terminal event is the first of {the record that completes the results, a ``failed`` record} in
 the journal's order, so everybody who reads the journal sees the same one.
@@ -6,32 +6,23 @@ the journal's order, so everybody who reads the journal sees the same one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, InvalidStateError
+import math
+import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
+from cachetools import LRUCache
 
 from coffeeshop.codec import decode, digest
-from coffeeshop.errors import (
-    Cancelled,
-    CoffeeshopError,
-    JournalGone,
-    SessionFailed,
-    SessionTimeout,
-)
+from coffeeshop.errors import Cancelled, CoffeeshopError, SessionFailed
 from coffeeshop.formats import warnings_of
-from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.progress import Ledger
-from coffeeshop.transport import Delivery, Following, Transport
-
-log = get_logger()
-CREDIT = 16
-PROBE = "probe"
-"""The stream of notes that tell nothing: see `coffeeshop.gateway.answers.probe`."""
+from coffeeshop.transport import Delivery, dropped_before, loss
 
 
 @dataclass(frozen=True)
@@ -51,6 +42,8 @@ class Failed:
 
 
 Terminal = Completed | Failed
+Event = tuple[str, dict[str, Any]]
+"""Name and data."""
 ENDED_BY_GATEWAY = ("cancelled", "aborted")
 """Streams of ``failed`` records that a gateway writes; the nodes' have the stream ``session``."""
 
@@ -79,7 +72,7 @@ class ResultFold:
 
     def feed(self, record: Record) -> Terminal | None:
         """Take the next record; the terminal event when this record brought it."""
-        if self.terminal is not None or record.kind in ("note", "claim"):
+        if self.terminal is not None or record.kind in ("probe", "claim"):
             return None
         if record.kind == "failed":
             state = record.stream if record.stream in ENDED_BY_GATEWAY else "failed"
@@ -116,76 +109,111 @@ def failure(failed: Failed) -> CoffeeshopError:
     return Cancelled(failed.reason) if failed.state == "cancelled" else SessionFailed(failed.reason)
 
 
-class Follower:
-    """Reads a session's out journal in the background until its terminal event."""
+class Pieces:
+    """Encoded batches of results by session, query and number. Thread-safe.
 
-    def __init__(
-        self,
-        transport: Transport,
-        spec: SessionSpec,
-        on_complete: Callable[[str], None] = lambda query: None,
-    ) -> None:
-        """``on_complete`` is called from the transport's thread as each query's result arrives."""
-        self._fold = ResultFold(spec)
-        self._spec = spec
-        self._on_complete = on_complete
-        self._told: set[str] = set()
-        self._terminal: Future[Terminal] = Future()
-        self._following = Following(
-            transport, out_journal(spec.id), self._deliver, self._gone, window=CREDIT
-        )
+    Keeps at most so many bytes, those that were asked for lately.
+    """
+
+    def __init__(self, most: float = math.inf) -> None:
+        self._kept: LRUCache[tuple[str, str, int], bytes] = LRUCache(most, getsizeof=len)
+        self._lock = threading.Lock()
+
+    def keep(self, session: str, query: str, number: int, body: bytes) -> None:
+        """Keep one, unless another was kept in its place: repeats are the same."""
+        with self._lock, suppress(ValueError):  # larger than all that is kept
+            self._kept.setdefault((session, query, number), body)
+
+    def get(self, session: str, query: str, number: int) -> bytes | None:
+        """One that is kept."""
+        with self._lock:
+            return self._kept.get((session, query, number))
+
+
+@dataclass(frozen=True)
+class Update:
+    """The events that one record brings. ``offset``: the record's, by which a client resumes.
+
+    None where the reading, not a record, ended the session.
+    """
+
+    offset: int | None
+    events: tuple[Event, ...]
+    is_last: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an out journal holds so far."""
+
+    times: dict[str, float]
+    """When each complete query was complete, in seconds since 1970: as its record says, or else
+    as it was read."""
+    bytes: int = 0
+
+
+class EventTranslator:
+    """Deliveries of an out journal in, updates out. Pure, so every replica tells the same.
+
+    What cannot be read, and what the broker dropped, ends the session as a failure: here, for
+    every reader alike. Not thread-safe.
+    """
+
+    def __init__(self, spec: SessionSpec, pieces: Pieces | None = None) -> None:
+        """Keeps the batches of results in ``pieces``."""
+        self._fold = ResultFold(spec, keep=())
+        self._session = spec.id
+        self._journal = out_journal(spec.id)
+        self._pieces = pieces or Pieces()
+        self._times: dict[str, float] = {}
+        self._bytes = 0
+        self.offsets: dict[str, dict[int, int]] = {}
+        """Where the batches of each query are: offsets by number."""
 
     @property
-    def session(self) -> str:
-        """Whose events it follows."""
-        return self._spec.id
+    def terminal(self) -> Terminal | None:
+        """How the session ended, once it did."""
+        return self._fold.terminal
 
     @property
-    def ended(self) -> bool:
-        """Whether the terminal event came."""
-        return self._terminal.done()
+    def found(self) -> Found:
+        """What came so far."""
+        return Found(dict(self._times), self._bytes)
 
-    def abandon(self, error: CoffeeshopError) -> None:
-        """There will be no terminal event: let `result` raise this instead. From any thread."""
-        with suppress(InvalidStateError):  # it came just now
-            self._terminal.set_exception(error)
-
-    def result(self, timeout: float | None = None, given: float | None = None) -> Completed:
-        """Wait for the results. Raises `SessionFailed`, or `SessionTimeout` after ``timeout`` s.
-
-        ``given``: the seconds that the caller had from the beginning, for the message.
-        """
+    def update_of(self, delivery: Delivery, now: float) -> Update:
+        """The events that this delivery brings, read at ``now`` (seconds since 1970)."""
+        if self.terminal is not None:
+            return Update(delivery.offset, ())
+        self._bytes += len(delivery.message.body)
+        if dropped := dropped_before(delivery):
+            return Update(None, (self._fail(loss(self._journal, dropped)),), is_last=True)
         try:
-            terminal = self._terminal.result(timeout)
-        except TimeoutError:
-            seconds = timeout if given is None else given
-            raise SessionTimeout(
-                f"the session {self._spec.id} did not end within {seconds:g} s"
-            ) from None
-        finally:
-            self._following.close()
-        if isinstance(terminal, Failed):
-            raise failure(terminal)
-        return terminal
-
-    def _deliver(self, delivery: Delivery) -> bool:
-        try:
-            terminal = self._fold.feed(Record.of(delivery.message))
+            record = Record.of(delivery.message)
+            terminal = self._fold.feed(record)
         except (CoffeeshopError, KeyError) as error:
-            terminal = Failed(f"the results cannot be read: {error}")
-        for query in self._fold.complete:
-            if query not in self._told:
-                self._told.add(query)
-                self._on_complete(query)
+            why = f"the results cannot be read: {error}"
+            return Update(delivery.offset, (self._fail(why),), is_last=True)
+        if record.kind == "batch" and terminal is None:
+            self.offsets.setdefault(record.stream, {}).setdefault(record.number, delivery.offset)
+            self._pieces.keep(self._session, record.stream, record.number, record.body)
+        events = [*self._results(record, now)]
         if terminal is not None:
-            log.info(
-                "eof_protocol.session_completed",
-                session=self._spec.id,
-                outcome=type(terminal).__name__.lower(),
-            )
-            with suppress(InvalidStateError):  # abandoned just now
-                self._terminal.set_result(terminal)
-        return terminal is None
+            events.append(event_of(terminal))
+        return Update(delivery.offset, tuple(events), terminal is not None)
 
-    def _gone(self) -> None:
-        self.abandon(JournalGone(f"the session {self._spec.id} was deleted"))
+    def _results(self, record: Record, now: float) -> list[Event]:
+        new = [query for query in self._fold.complete if query not in self._times]
+        self._times.update(dict.fromkeys(new, record.at or now))
+        dated = {} if record.at is None else {"at": record.at}
+        return [("result", {"query": query, **dated}) for query in new]
+
+    def _fail(self, reason: str) -> Event:
+        self._fold.terminal = failed = Failed(reason)
+        return event_of(failed)
+
+
+def event_of(terminal: Terminal) -> Event:
+    """The last event of a session."""
+    if isinstance(terminal, Failed):
+        return terminal.state, {"reason": terminal.reason}
+    return "completed", {}

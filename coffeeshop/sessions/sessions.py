@@ -36,12 +36,12 @@ from coffeeshop.sessions.ingest import Ingest, makes_journals, open_session
 from coffeeshop.sessions.last_calls import LastCalls
 from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.sessions.mending import Mending
+from coffeeshop.sessions.outcome import Outcomes, SessionOutcome
 from coffeeshop.sessions.reconciling import Reconciler, Step
 from coffeeshop.sessions.registry import Session
-from coffeeshop.sessions.results import ENDED_BY_GATEWAY, Failed, Terminal
+from coffeeshop.sessions.results import ENDED_BY_GATEWAY, Failed, Found, Terminal
 from coffeeshop.sessions.retention import Retention
 from coffeeshop.sessions.steady_clock import SteadyClock
-from coffeeshop.sessions.watch import Found, Watch
 from coffeeshop.transport import Transport
 from coffeeshop.transport.outbox import Outbox
 
@@ -86,7 +86,9 @@ class Sessions:
         self._transport = transport
         self._now = now
         self._lock = threading.RLock()
-        self._watches: dict[str, Watch] = {}
+        self.outcomes = Outcomes(transport, self._clock, self.wall)
+        """What the out journals say."""
+        self._watched: set[str] = set()
         self._terminals: dict[str, tuple[float, Terminal, Found]] = {}
         self._ingests: dict[str, Ingest] = {}
         self._asked: dict[str, float] = {}
@@ -104,11 +106,7 @@ class Sessions:
         self.chronicle.give_up()
         self.reconciler.stop()
         self._errands.close()
-        with self._lock:
-            watches = list(self._watches.values())
-            self._watches.clear()
-        for watch in watches:
-            watch.close()
+        self.outcomes.close()
         self.chronicle.close()
         self._outbox.close()
         self._clock.close()
@@ -163,15 +161,13 @@ class Sessions:
 
     def complete(self, session: Session) -> list[str]:
         """The queries of a session whose results are all there."""
-        with self._lock:
-            watch = self._watches.get(session.spec.id)
-        return watch.complete if watch is not None else []
+        known = self.outcomes.known(session.spec.id)
+        return known.complete if known is not None else []
 
     def result_times(self, session: Session) -> dict[str, float]:
         """When each complete query was complete, in seconds since 1970."""
-        with self._lock:
-            watch = self._watches.get(session.spec.id)
-        return session.result_times if watch is None else watch.found.times
+        known = self.outcomes.known(session.spec.id)
+        return session.result_times if known is None else known.found.times
 
     def ingest(self, spec: SessionSpec) -> Ingest:
         """The way into a session's journals."""
@@ -236,13 +232,13 @@ class Sessions:
     def _heard(self, fact: Fact) -> None:
         if fact.kind in ("ended", "expired") and not self._is_open(fact.session):
             with self._lock:
-                watch = self._watches.pop(fact.session, None)
+                self._watched.discard(fact.session)
                 self._terminals.pop(fact.session, None)
                 self._ingests.pop(fact.session, None)
                 self._asked.pop(fact.session, None)
             self._last_calls.forget(fact.session)
-            if watch is not None:
-                watch.close()
+            if fact.kind == "expired":
+                self.outcomes.forget(fact.session)
 
     def _is_open(self, session: str) -> bool:
         """Whether it goes on: an end may not count."""
@@ -252,20 +248,19 @@ class Sessions:
     def _watch(self, session: Session) -> None:
         name = session.spec.id
         with self._lock:
-            # Under the lock: what is heard of its end meanwhile closes the watch again.
-            if (
-                session.state == "open"
-                and name not in self._terminals.keys() | self._watches.keys()
-            ):
-                self._watches[name] = Watch(
-                    self._transport, session.spec, self._ended, self._out_journal_gone, self.wall
-                )
+            if session.state == "open" and name not in self._terminals.keys() | self._watched:
+                self._watched.add(name)
+                self.outcomes.of(session.spec).on_end(self._over)
+
+    def _over(self, outcome: SessionOutcome) -> None:
+        if outcome.terminal is None:
+            self._out_journal_gone(outcome.spec.id)
+        else:
+            self._ended(outcome.spec.id, outcome.terminal, outcome.found)
 
     def _out_journal_gone(self, session: str) -> None:
         with self._lock:
-            watch = self._watches.pop(session, None)
-        if watch is not None:
-            watch.close()
+            self._watched.discard(session)
         known = self.chronicle.get(session)
         if known is not None and known.state == "open":
             # It is deleted after the end was written: if it was, this end comes second.

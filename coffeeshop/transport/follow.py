@@ -9,7 +9,7 @@ from coffeeshop.transport.base import Delivery, OnGone, Transport
 
 
 class Following:
-    """Calls ``on_delivery`` for every delivery until it says False (or `close`).
+    """Reads and calls ``on_delivery`` for every delivery, until it says False (or `close`).
 
     With the credit of a window, so that the next deliveries are under way meanwhile. The callback
     may come before the constructor returned; it never finds the reading unfinished.
@@ -44,3 +44,5 @@ class Following:
         self._going_on = self._on_delivery(delivery)
         if self._going_on:
             reader.credit(1)
+        else:
+            reader.close()

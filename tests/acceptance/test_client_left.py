@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.gateway.answers import read_result
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
 from coffeeshop.pipeline.plan import PLANS, STAGES
 from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
+from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message, Transport, connect
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id
@@ -146,7 +147,8 @@ def test_a_session_that_waits_for_its_first_node_loses_nothing(place: Place) -> 
     eventually(lambda: place.words(whole) == 1, "the tasks are told")
     place.work()
     eventually(lambda: known.state == "completed", "it is completed")
-    assert tuples(read_result(place.transport, whole, "query3", PATIENCE)) == ANSWER["query3"]
+    outcome = SessionOutcome(place.transport, whole, VirtualClock())
+    assert tuples(outcome.table("query3", PATIENCE)) == ANSWER["query3"]
     is_over(place, known, "completed")
     is_over(place, short, "aborted")
 

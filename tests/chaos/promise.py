@@ -59,7 +59,7 @@ def exists(transport: Transport, journal: str) -> bool:
 
 def told(transport: Transport, spec: SessionSpec) -> Told:
     """Read the out journal to its present end."""
-    marker = Record("note", "marker", "test", time.monotonic_ns())
+    marker = Record("probe", "marker", "test", time.monotonic_ns())
     fold, kinds = ResultFold(spec, keep=()), list[str]()
     ended = threading.Event()
     terminals: list[object] = []

@@ -26,7 +26,8 @@ from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.ingest import Ingest, open_session, release_session
-from coffeeshop.sessions.results import Completed, Follower, ResultFold
+from coffeeshop.sessions.outcome import SessionOutcome
+from coffeeshop.sessions.results import Completed, ResultFold, Update
 from coffeeshop.testing.crash import crash_tasks
 from tests.oracle import answers
 from tests.properties.data_sets import DATA_SETS, Data, Row, write, write_flat
@@ -202,17 +203,23 @@ def run_session(
     open_session(system.outbox, spec)
     try:
         ingest = Ingest(system.outbox, spec)
-        follower = Follower(system.transport, spec, told.append)
+        outcome = SessionOutcome(system.transport, spec, system.clock)
+        outcome.subscribe(lambda update: told.extend(results_in(update)))
         for record in records:
             if record.kind == "batch":
                 ingest.batch(record.stream, record.producer, record.number, record.body)
             else:
                 ingest.end(record.stream, record.producer, record.number)
-        completed = follower.result(PATIENCE)
-        assert Follower(system.transport, spec).result(PATIENCE) == completed
+        completed = outcome.completed(PATIENCE)
+        again = SessionOutcome(system.transport, spec, system.clock)
+        assert again.completed(PATIENCE) == completed
         return completed, told
     finally:
         release_session(system.transport, spec, results=True)
+
+
+def results_in(update: Update) -> list[str]:
+    return [data["query"] for name, data in update.events if name == "result"]
 
 
 def rows(completed: Completed) -> dict[str, list[tuple[object, ...]]]:

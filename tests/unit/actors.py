@@ -15,7 +15,7 @@ from coffeeshop.actors.task import TaskActor
 from coffeeshop.clock import Backoff
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, assign_queue
 from coffeeshop.pipeline.plan import PLANS, destinations, plan_named
-from coffeeshop.sessions.results import Follower
+from coffeeshop.sessions.outcome import SessionOutcome
 from tests.unit.helpers import PATIENCE, drain, input_records, tuples
 from tests.unit.spies import Listener, SpyTransport
 
@@ -43,12 +43,12 @@ class Cluster:
         self._actors.append(ref)
         return ref
 
-    def open(self, spec: SessionSpec) -> Follower:
+    def open(self, spec: SessionSpec) -> SessionOutcome:
         """Declare a session and put its tasks up, in this order."""
         self.transport.declare(spec)
         for task in plan_named(spec.plan).tasks(spec):
             self.transport.assign(spec, task)
-        return Follower(self.transport.inner, spec)
+        return SessionOutcome(self.transport.inner, spec, self.clock)
 
     def feed(self, spec: SessionSpec, records: list[Record] | None = None) -> None:
         """Store a session's input."""
@@ -70,8 +70,8 @@ class Cluster:
         assert (hosted.sessions, hosted.tasks) == ((), ())
 
 
-def answers(follower: Follower) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: tuples(table) for name, table in follower.result(PATIENCE).tables.items()}
+def answers(outcome: SessionOutcome) -> dict[str, list[tuple[Any, ...]]]:
+    return {name: tuples(table) for name, table in outcome.completed(PATIENCE).tables.items()}
 
 
 def tasks(spec: SessionSpec) -> int:

@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from coffeeshop.errors import SessionFailed
-from coffeeshop.gateway import answers, events
-from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.gateway import events
+from coffeeshop.gateway.changes import Changes
+from coffeeshop.pipeline.messages import Record, out_journal
 from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE
+from coffeeshop.sessions.outcome import SessionOutcome
+from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Delivery, Message, dropped_before
 from coffeeshop.transport.base import OnDelivery, OnGone, Reader
 from coffeeshop.transport.memory import MemoryTransport
@@ -93,9 +96,10 @@ def test_input_that_was_dropped_fails_the_session(world: World, dropping: Droppi
 
 @pytest.mark.parametrize("left", ["some", "nothing"])
 def test_results_that_were_dropped_are_told_soon_by_result_and_by_events(
-    world: World, dropping: Dropping, left: str, monkeypatch: pytest.MonkeyPatch
+    world: World,
+    dropping: Dropping,
+    left: str,
 ) -> None:
-    monkeypatch.setattr(answers, "PROBE_DELAY", 0.05)
     world.work()
     sessions = world.replica("g1")
     spec = spec_of()
@@ -104,19 +108,29 @@ def test_results_that_were_dropped_are_told_soon_by_result_and_by_events(
     reaches(sessions, spec, "completed")
     written = len(world.journal(out_journal(spec.id)))
     dropping.dropped["out."] = 3 if left == "some" else written
+    clock = VirtualClock()
+    outcome = SessionOutcome(world.transport, spec, clock)
+    outcome.expect()
+    clock.run_until_idle()
     with pytest.raises(SessionFailed, match=WORDS.format(f"out.{spec.id}")):
-        answers.read_result(world.transport, spec, "query1", PATIENCE)
-    text = asyncio.run(told(world.transport, spec))
+        outcome.table("query1", PATIENCE)
+    text = asyncio.run(told(outcome))
     assert f"records of out.{spec.id}" in text
     assert text.count("event: ") == 1
     assert "event: failed" in text
 
 
-async def told(transport: MemoryTransport, spec: SessionSpec) -> str:
-    async def word() -> events.Event:
+async def told(outcome: SessionOutcome) -> str:
+    async def final_event() -> events.Event:
         return "expired", {}
 
-    stream = events.event_stream(transport, spec, -1, lambda: False, word, lambda: True)
+    stream = events.event_stream(
+        outcome,
+        -1,
+        changes=Changes(lambda: None),
+        stopping=lambda: False,
+        final_event=final_event,
+    )
     return b"".join([piece async for piece in stream]).decode()
 
 
@@ -126,7 +140,7 @@ def test_a_replica_that_comes_late_to_what_was_dropped_ends_the_session(
     first = world.replica("g1")
     spec = spec_of()
     first.open(spec)
-    note = Record("note", "x", "g", 0, b"{}").message()
+    note = Record("probe", "", "g", 0).message()
     for _ in range(3):
         world.transport.append(out_journal(spec.id), note, lambda outcome: None)
     dropping.dropped["out."] = 2

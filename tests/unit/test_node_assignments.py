@@ -18,9 +18,9 @@ from tests.unit.spies import Tap
 def test_a_settled_task_is_not_started_again_by_a_late_assignment(cluster: Cluster) -> None:
     spec, other = SessionSpec("s", "fused", 1, 1), SessionSpec("other", "fused", 1, 1)
     node = cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     cluster.feed(spec)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     cluster.wait_acked(tasks(spec))
     reads = drain(cluster.transport.reads, tasks(spec))
     out = Tap(cluster.transport, "out.s")
@@ -118,6 +118,6 @@ def test_an_assignment_of_a_plan_this_release_does_not_know_fails_that_session_o
     assert "no plan 'of tomorrow'" in out.next().body.decode()
     cluster.wait_acked(1)
     cluster.wait_idle(node)
-    follower = cluster.open(known)
+    outcome = cluster.open(known)
     cluster.feed(known)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER

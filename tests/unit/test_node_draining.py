@@ -16,7 +16,7 @@ from tests.unit.helpers import ANSWER, PATIENCE, drain, input_records
 def test_a_stopping_node_hands_unfinished_tasks_to_another(cluster: Cluster) -> None:
     spec = SessionSpec("s", "fused", 1, 2)
     first = cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     records = input_records(spec)
     cluster.feed(spec, records[:5])
     drain(cluster.transport.reads, tasks(spec))
@@ -25,14 +25,14 @@ def test_a_stopping_node_hands_unfinished_tasks_to_another(cluster: Cluster) -> 
     assert cluster.transport.acks.empty()
     cluster.node()
     cluster.feed(spec, records[5:])
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     cluster.wait_acked(tasks(spec))
 
 
 def test_a_draining_node_finishes_what_it_has_and_takes_nothing_more(cluster: Cluster) -> None:
     spec, later = SessionSpec("s", "fused", 1, 1), SessionSpec("later", "fused", 1, 1)
     first = cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     drain(cluster.transport.reads, tasks(spec))
     idle = threading.Event()
     first.tell(Drain(idle.set))
@@ -43,7 +43,7 @@ def test_a_draining_node_finishes_what_it_has_and_takes_nothing_more(cluster: Cl
     assert cluster.transport.handed == tasks(spec)
     assert not idle.is_set()
     cluster.feed(spec)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     assert idle.wait(PATIENCE)
     cluster.wait_acked(tasks(spec))
     assert cluster.transport.reads.empty()

@@ -36,11 +36,11 @@ def test_tasks_killed_at_every_record_once_leave_the_answer_unchanged(
     monkeypatch.setattr(TaskCore, "feed", dying)
     spec, other = SessionSpec("s", "fused", 1, 2), SessionSpec("other", "fused", 1, 1)
     node = cluster.node(PATIENT)
-    followers = cluster.open(spec), cluster.open(other)
+    outcomes = cluster.open(spec), cluster.open(other)
     cluster.feed(spec)
     cluster.feed(other)
-    assert answers(followers[0]) == ANSWER
-    assert answers(followers[1]) == ANSWER
+    assert answers(outcomes[0]) == ANSWER
+    assert answers(outcomes[1]) == ANSWER
     cluster.wait_acked(tasks(spec) + tasks(other))
     cluster.wait_idle(node)
     assert len(died) > 15
@@ -52,7 +52,7 @@ def test_a_poison_batch_fails_its_session_only(cluster: Cluster) -> None:
     poisoned, healthy = cluster.open(spec), cluster.open(other)
     cluster.feed(spec, [Record("batch", "transactions", "0", 0, b"garbage")])
     with pytest.raises(SessionFailed, match=r"batch transactions/0/0 failed twice in filters\.0"):
-        poisoned.result(PATIENCE)
+        poisoned.completed(PATIENCE)
     cluster.feed(other)
     assert answers(healthy) == ANSWER
     assert node.is_alive()
@@ -79,7 +79,7 @@ def test_the_intensity_of_one_session_is_no_other_sessions_matter(
     with pytest.raises(
         SessionFailed, match="failed too often; last reason: RuntimeError: never again"
     ):
-        failing.result(PATIENCE)
+        failing.completed(PATIENCE)
     assert answers(healthy) == ANSWER
     cluster.wait_acked(tasks(spec) + tasks(other))
     cluster.wait_idle(node)

@@ -26,9 +26,9 @@ def test_a_node_answers_a_session_acks_its_assignments_and_leaves_it(
 ) -> None:
     spec = SessionSpec("s", plan, producers, partitions)
     node = cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     cluster.feed(spec)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     cluster.wait_acked(tasks(spec))
     cluster.wait_idle(node)
 
@@ -62,9 +62,9 @@ def test_a_node_counts_settled_tasks_and_restarts_of_tasks_and_sessions(
     monkeypatch.setattr(SessionActor, "_start_task", dying_session)
     spec = SessionSpec("s", "fused", 1, 1)
     node = cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     cluster.feed(spec)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     cluster.wait_acked(tasks(spec))
     found = cluster.hosted(node)
     assert replace(found, taken={}) == NodeStatus((), (), restarts=2, settled=tasks(spec))
@@ -98,25 +98,25 @@ def test_an_assignment_is_acked_only_after_the_outputs_and_ends_are_confirmed(
 def test_completion_waits_for_every_producer(cluster: Cluster) -> None:
     spec = SessionSpec("s", "fused", 3, 2)
     cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     records = input_records(spec)
     last = [record for record in records if record.producer == "1"]
     cluster.feed(spec, [record for record in records if record.producer != "1"])
     cluster.transport.settle()
-    assert not follower.ended
+    assert not outcome.is_over
     assert cluster.transport.acks.empty()
     cluster.feed(spec, last)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
 
 
 def test_two_nodes_that_own_the_same_tasks_give_one_right_answer(cluster: Cluster) -> None:
     spec = SessionSpec("s", "staged", 2, 2)
     nodes = [cluster.node(), cluster.node()]
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     for task in plan_named(spec.plan).tasks(spec):
         cluster.transport.assign(spec, task)
     cluster.feed(spec)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     cluster.wait_acked(2 * tasks(spec))
     for node in nodes:
         cluster.wait_idle(node)
@@ -133,9 +133,9 @@ def test_outputs_without_a_confirmation_are_sent_again_and_the_answer_is_the_sam
         )
         cluster.transport.script[journal].remove(Outcome.CONFIRMED)
     cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     cluster.feed(spec)
-    assert answers(follower) == ANSWER
+    assert answers(outcome) == ANSWER
     cluster.wait_acked(tasks(spec))
 
 
@@ -151,9 +151,9 @@ def test_no_actor_of_a_finished_session_is_left(cluster: Cluster) -> None:
     of_other_tests = pykka.ActorRegistry.get_all()  # such as operators that never return
     spec = SessionSpec("s", "fused", 1, 2)
     node = cluster.node()
-    follower = cluster.open(spec)
+    outcome = cluster.open(spec)
     cluster.feed(spec)
-    answers(follower)
+    answers(outcome)
     cluster.wait_acked(tasks(spec))
     cluster.wait_idle(node)
     for kind in (TaskActor, SessionActor):

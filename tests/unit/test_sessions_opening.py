@@ -307,10 +307,10 @@ def test_an_end_that_does_not_count_changes_nothing(world: World) -> None:
     gateway = world.replica("g1", period=3600)
     spec = spec_of()
     known = gateway.open(spec)
-    watch, ingest = gateway._watches[spec.id], gateway.ingest(spec)
+    outcome, ingest = gateway.outcomes.of(spec), gateway.ingest(spec)
     gateway.chronicle.tell("ended", spec.id, state="cancelled", reason="", undeclared=True)
     assert known.state == "open"
-    assert gateway._watches[spec.id] is watch
+    assert gateway.outcomes.of(spec) is outcome
     assert gateway.ingest(spec) is ingest
     feed(gateway, spec)
     reaches(gateway, spec, "completed")

@@ -6,16 +6,15 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-import pyarrow as pa
-
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.gateway.answers import read_result
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import PLANS, STAGES
+from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.sessions.facts import SESSIONS, Fact
 from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
+from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id
@@ -171,8 +170,6 @@ def released(sessions: Sessions, spec: SessionSpec) -> bool:
 
 
 def results(world: World, spec: SessionSpec) -> dict[str, list[tuple[Any, ...]]]:
-    tables: dict[str, pa.Table] = {
-        query: read_result(world.transport, spec, query, PATIENCE)
-        for query in PLANS[spec.plan].results
-    }
+    outcome = SessionOutcome(world.transport, spec, VirtualClock())
+    tables = outcome.completed(PATIENCE).tables
     return {query: tuples(table) for query, table in tables.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
@@ -11,8 +10,7 @@ from fastapi import APIRouter, Header, Query
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from coffeeshop.formats import MEDIA_TYPES
-from coffeeshop.gateway.answers import read_result
+from coffeeshop.formats import MEDIA_TYPES, warnings_of
 from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
@@ -136,16 +134,11 @@ async def warnings(gateway: The, session: SessionId) -> dict[str, list[str]]:
     known = await session_of(gateway, session)
     if known.state != "completed":
         raise Problem(409, f"the session is {known.state}")
-    found: dict[str, None] = {}
+    outcome, tables = gateway.outcome_of(known), dict[str, pa.Table]()
     for query in WARNING:
         async with gateway.reading:
-            table: pa.Table = await run_in_threadpool(
-                read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
-            )
-        found.update(
-            dict.fromkeys(json.loads((table.schema.metadata or {}).get(b"warnings", "[]")))
-        )
-    return {"warnings": list(found)}
+            tables[query] = await run_in_threadpool(outcome.table, query, RESULT_TIMEOUT)
+    return {"warnings": list(warnings_of(tables))}
 
 
 @router.get("/v1/sessions/{session}/downloads/{query}.{suffix}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack, aclosing
-from typing import Annotated, Any
+from typing import Annotated
 
 import pyarrow as pa
 from fastapi import APIRouter, Header, Request
@@ -14,16 +14,16 @@ from starlette.responses import Response, StreamingResponse
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
-from coffeeshop.gateway.answers import read_result
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document, problems
 from coffeeshop.gateway.responses import HoldingResponse, in_pieces
 from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
 from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.results import Event
 
 RESULT_TIMEOUT = 60.0
-LAST_WORD_LOOKS, LAST_WORD_PAUSE = 20, 0.1
+END_LOOKS, END_PAUSE = 20, 0.1
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["results"])
 _FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in MEDIA_TYPES.values()}
 
@@ -57,11 +57,8 @@ async def events(
     if known.state == "open" and not known.declared:
         raise being_opened()
 
-    async def last_word() -> tuple[str, dict[str, Any]]:
-        return await _last_word(known)
-
-    def has_ended() -> bool:
-        return known.state != "open"
+    async def final_event() -> Event:
+        return await _final_event(known)
 
     def stopping() -> bool:
         return gateway.stopping or not allowed()
@@ -69,16 +66,15 @@ async def events(
     allowed = StillAllowed(request, request.app.state.access)
     if known.declared:
         stream = event_stream(
-            gateway.transport,
-            known.spec,
+            gateway.outcome_of(known),
             last_event_id,
-            stopping,
-            last_word,
-            has_ended,
-            lambda: gateway.waits_for(known),
+            changes=gateway.changes,
+            stopping=stopping,
+            final_event=final_event,
+            waits_for=lambda: gateway.waits_for(known),
         )
     else:  # it ended before it had a journal that tells of it
-        stream = only_event(last_word)
+        stream = only_event(final_event)
     held = ExitStack()
     held.enter_context(gateway.admission.listening(caller().name))
     return HoldingResponse(
@@ -99,12 +95,12 @@ async def _told_why(
         yield sse([("error", document(401, INVALID_TOKEN))], None)
 
 
-async def _last_word(session: Session) -> tuple[str, dict[str, Any]]:
+async def _final_event(session: Session) -> Event:
     """The event of a session whose out journal is gone."""
-    for _ in range(LAST_WORD_LOOKS):
+    for _ in range(END_LOOKS):
         if session.state != "open":
             break
-        await asyncio.sleep(LAST_WORD_PAUSE)  # the word of its end is on its way
+        await asyncio.sleep(END_PAUSE)  # the word of its end is on its way
     if session.state in ("open", "completed"):
         return "expired", {}
     return session.state, {"reason": session.reason}
@@ -134,7 +130,7 @@ async def result(
         async with gateway.reading:
             hold = held.enter_context(gateway.admission.answer(caller().name))
             table: pa.Table = await run_in_threadpool(
-                read_result, gateway.transport, known.spec, query, RESULT_TIMEOUT
+                gateway.outcome_of(known).table, query, RESULT_TIMEOUT
             )
             body = await run_in_threadpool(WRITERS[chosen], table)
             hold(len(body))

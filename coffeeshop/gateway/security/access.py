@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import time
-from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,8 +26,6 @@ NOBODY = Client("")
 EVERYBODY = Client("", admin=True)
 """Whoever asks a gateway without tokens."""
 OPEN = frozenset(("/healthz", "/readyz", "/login", "/logout"))
-LOOK = 0.5
-"""Seconds between two looks whether who hears an endless answer may still hear it."""
 HEALTH = frozenset(("/healthz", "/readyz"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 MISSING_TOKEN = "no token given"
@@ -60,6 +56,10 @@ class Access:
                 f"listening on {host} without --tokens FILE gives everyone on the network full "
                 "access; make tokens with `coffeeshop token NAME`, or add --insecure"
             )
+
+    def version(self) -> int:
+        """Changes when the tokens do."""
+        return 0 if self.tokens is None else self.tokens.version()
 
     def reread(self) -> None:
         """Read the tokens again. May be called by a signal handler."""
@@ -150,23 +150,20 @@ class Guard:
 class StillAllowed:
     """Whether a request that is being answered would be let in again, as the same client.
 
-    Looks again every `LOOK` seconds at most; after a no it stays at no. Belongs to the event loop's
+    Looks again when the tokens have changed; after a no it stays at no. Belongs to the event loop's
     thread.
     """
 
-    def __init__(
-        self, request: Request, access: Access, now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, request: Request, access: Access) -> None:
         self._request = request
         self._access = access
-        self._now = now
         self._client = client_of(request, access)
-        self._looked = now()
+        self._version = access.version()
 
     def __call__(self) -> bool:
         """Ask."""
-        if self._client is not None and self._now() - self._looked >= LOOK:
-            self._looked = self._now()
+        if self._client is not None and self._access.version() != self._version:
+            self._version = self._access.version()
             if client_of(self._request, self._access) != self._client:
                 self._client = None
         return self._client is not None

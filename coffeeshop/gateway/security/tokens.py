@@ -53,6 +53,12 @@ class Tokens:
         self._stamp = self._look()
         self._entries = read_tokens(file)
         self._due = False
+        self._version = 0
+
+    def version(self) -> int:
+        """How often the file was read again: what `client_of` says changes with it only."""
+        self._refresh()
+        return self._version
 
     def client_of(self, token: str) -> Client | None:
         """Whom the token stands for; None when it is not in the file (any more).
@@ -81,6 +87,7 @@ class Tokens:
         except UsageError as error:
             log.error("gateway.tokens_not_read", reason=str(error))
         else:
+            self._version += 1
             log.info("gateway.tokens_read", tokens=len(self._entries))
 
     def _look(self) -> tuple[int, ...]:

@@ -21,7 +21,7 @@ from tests.acceptance.http.requests import (
     state_of,
     uploaded,
 )
-from tests.running import PATIENCE, Running, eventually, http, readers_of, running
+from tests.running import PATIENCE, Running, eventually, http, listeners_of, readers_of, running
 from tests.unit.helpers import USERS
 
 
@@ -70,9 +70,7 @@ def test_a_listener_who_goes_away_is_let_go(system: Running, api: httpx.Client) 
         lines = stream.iter_lines()  # kept, since the connection ends with it
         assert next(lines) == "retry: 1000"
         listening(system, session)
-    eventually(
-        lambda: readers_of(system.transport, out_journal(session)) == 1, "nobody listens any more"
-    )
+    eventually(lambda: listeners_of(system, session) == 0, "nobody listens any more")
 
 
 def test_listeners_who_do_not_read_are_let_go_too(system: Running, api: httpx.Client) -> None:
@@ -85,10 +83,11 @@ def test_listeners_who_do_not_read_are_let_go_too(system: Running, api: httpx.Cl
             f"GET /v1/sessions/{session}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         )
         deaf.append(client)
-    eventually(lambda: readers_of(system.transport, out_journal(session)) == 4, "they listen")
+    eventually(lambda: listeners_of(system, session) == 3, "they listen")
+    assert readers_of(system.transport, out_journal(session)) == 1, "one reading serves all"
     for client in deaf:
         client.close()
-    eventually(lambda: readers_of(system.transport, out_journal(session)) == 1, "they are let go")
+    eventually(lambda: listeners_of(system, session) == 0, "they are let go")
 
 
 def test_a_silent_client_is_given_up_and_a_heartbeat_helps() -> None:
