@@ -56,7 +56,6 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
     )
     app.state.gateway = gateway
     app.state.access = access
-    gateway.token_version = access.version
     if tracing.is_on():
         app.add_middleware(Traced)
     app.add_middleware(SmallBodies)

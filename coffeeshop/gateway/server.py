@@ -70,6 +70,7 @@ class GatewayServer:
             of_process,
             example,
         )
+        self.gateway.token_version = access.version
         self._server = uvicorn.Server(
             uvicorn.Config(
                 create_app(self.gateway, access),
