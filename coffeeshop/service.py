@@ -32,6 +32,7 @@ from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.observability.stacks import show_stacks_on
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.pipeline.repair import REPAIR_AFTER
 from coffeeshop.presence import Presence
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.transport import Transport, connect, redacted
@@ -64,6 +65,7 @@ class NodeOptions:
     metrics_port: int | None = None
     drain_timeout: float = 10.0
     hang_timeout: float = 600.0
+    repair_after: float = REPAIR_AFTER
     limits: Limits = field(default_factory=Limits)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     access: Access | None = None
@@ -195,7 +197,9 @@ class Service:
             return
         presence = Presence(transport, options.types, figures)
         if stages:
-            config = NodeConfig(claims=True, hang_timeout=options.hang_timeout)
+            config = NodeConfig(
+                claims=True, hang_timeout=options.hang_timeout, repair_after=options.repair_after
+            )
             self._node = node = HostedNode(transport, stages, self._root_failed, config)
             stack.callback(presence.close)
             stack.callback(node.close, options.drain_timeout)

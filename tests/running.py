@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2 as httpx
 
+from coffeeshop.actors import NodeConfig
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.gateway.admission import Limits
@@ -20,6 +21,7 @@ from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 
 # A suite that runs in the background ignores SIGINT, and so would what it starts.
@@ -99,13 +101,22 @@ def running(
     connected: Callable[[], bool] = lambda: True,
     access: Access | None = None,
     example: Callable[[], Mapping[str, Path]] | None = None,
+    wrapped: Callable[[Transport], Transport] = lambda transport: transport,
+    inner: Transport | None = None,
+    config: NodeConfig | None = None,
 ) -> Iterator[Running]:
-    """Start it; stop all of it in reverse, whatever happens."""
-    transport = MemoryTransport()
-    system = Running(transport, [])
+    """Start it; stop all of it in reverse, whatever happens.
+
+    ``inner`` is a transport in the place of a memory transport; ``wrapped`` puts a fault around it.
+    """
+    memory = MemoryTransport()
+    transport = wrapped(memory if inner is None else inner)
+    system = Running(memory, [])
     if access is not None and access.certificate is not None:
         system.scheme = "https"
-    hosted = HostedNode(transport, STAGES, system.failures.append) if node else None
+    hosted = None
+    if node:
+        hosted = HostedNode(transport, STAGES, system.failures.append, config)
     presence = Presence(
         transport, ["worker"], hosted.figures if hosted is not None else dict, period=0.2
     )
@@ -135,6 +146,7 @@ def running(
             hosted.close(0.0)
         presence.close()
         transport.close()
+        memory.close()
     assert not system.failures
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,24 +50,37 @@ class AttemptJournal:
         clock: Clock,
         turnstile: Turnstile,
         tell: Callable[[object], None],
+        say_again: float = math.inf,
     ) -> None:
+        """``say_again``: seconds after which a claim that is not read back is made once more."""
         self._claim = Claim(task.producer, uuid.uuid4().hex)
         self._journal = out_journal(task.session)
         self._transport = transport
         self._outbox = Outbox(transport, clock)
+        self._clock = clock
         self._turnstile = turnstile
         self._tell = tell
         self._claims: list[Claim] = []
+        self._say_again = say_again
+        self._is_decided = False
         self._reading: Following | None = None
         self._open_turns: set[object] = set()
 
     def begin(self) -> None:
         """Claim the task; `RetryDecided` follows once the claim is stored and all were read."""
-        self._append(self._claim, lambda: None)
+        self._claim_again()
         gone = JournalGone(self._journal)
         self._reading = Following(
             self._transport, self._journal, self._on_record, lambda: self._tell(gone)
         )
+
+    def _claim_again(self) -> None:
+        """Until it is read back: what a broker confirmed may be nowhere."""
+        if self._is_decided:
+            return
+        self._append(self._claim, lambda: None)
+        if self._say_again < math.inf:
+            self._clock.call_later(self._say_again, self._claim_again)
 
     def announce(self, record: str) -> None:
         """Wait for a turn and name the record: `RecordAnnounced` follows when that is stored."""
@@ -87,6 +101,7 @@ class AttemptJournal:
 
     def stop_reading(self) -> None:
         """Nothing more is wanted of the claims."""
+        self._is_decided = True
         if self._reading is not None:
             self._reading.close()
 
@@ -113,7 +128,10 @@ class AttemptJournal:
         self._outbox.append(self._journal, message, ended)
 
     def _on_record(self, delivery: Delivery) -> bool:
-        if delivery.message.headers.get("kind") != "claim":
+        headers = delivery.message.headers
+        if headers.get("kind") == "done" and headers.get("producer") == self._claim.task:
+            self._claims.clear()  # those that came to their end died over nothing
+        if headers.get("kind") != "claim":
             return True
         try:
             claim = Claim.of(Record.of(delivery.message))
@@ -128,5 +146,6 @@ class AttemptJournal:
         self._claims.append(claim)
         if claim != self._claim:
             return True
+        self._is_decided = True
         self._tell(RetryDecided(decide(self._claims, self._claim)))
         return False

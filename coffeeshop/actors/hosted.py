@@ -80,6 +80,7 @@ class HostedNode:
             ),
             "records_taken_total": By("stage", {s: t.records for s, t in hosted.taken.items()}),
             "record_bytes_taken_total": By("stage", {s: t.bytes for s, t in hosted.taken.items()}),
+            "repair_requests_total": By("stage", {s: t.requests for s, t in hosted.taken.items()}),
             "longest_record_seconds": max((s for _, s in hosted.in_progress.values()), default=0.0),
             "actor_messages_waiting": sum(map(_waiting, _actors())),
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -45,6 +46,8 @@ class Taken:
 
     records: int = 0
     bytes: int = 0
+    requests: int = 0
+    """For what is missing: see `coffeeshop.pipeline.repair`."""
 
 
 class Throughput:
@@ -61,6 +64,12 @@ class Throughput:
             self._taken[stage] = replace(
                 before, records=before.records + 1, bytes=before.bytes + size
             )
+
+    def asked(self, stage: str, requests: int) -> None:
+        """So many requests more."""
+        with self._lock:
+            before = self._taken.get(stage, Taken())
+            self._taken[stage] = replace(before, requests=before.requests + requests)
 
     def taken(self) -> dict[str, Taken]:
         """What each stage took so far."""
@@ -85,6 +94,8 @@ class TaskMonitor:
     """
 
     claims: bool = False
+    repair_after: float = math.inf
+    """Seconds without anything new after which a task looks for gaps in its journal; else never."""
     turnstile: Turnstile = field(default_factory=Turnstile)
     throughput: Throughput = field(default_factory=Throughput)
     in_progress: dict[TaskId, tuple[str, float]] = field(default_factory=dict)

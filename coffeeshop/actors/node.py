@@ -20,6 +20,7 @@ from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId, assign_queue
+from coffeeshop.pipeline.repair import REPAIR
 from coffeeshop.transport import Transport
 
 log = get_logger()
@@ -43,6 +44,9 @@ class NodeConfig:
     hang_timeout: float = math.inf
     """Seconds a task may be at one record. A thread cannot be ended: the session fails, and the
     node asks to be replaced."""
+    repair_after: float = math.inf
+    """Seconds without anything new after which a task looks for gaps: of use where a broker may
+    lose what it confirmed."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class NodeSupervisor(Supervisor):
         config = config or NodeConfig()
         super().__init__(None, clock, config.node, config.backoff, on_failure)
         self._config = config
-        self._monitor = TaskMonitor(config.claims)
+        self._monitor = TaskMonitor(config.claims, config.repair_after)
         self._on_failure = on_failure
         self._hanging: set[TaskId] = set()
         self._transport = transport
@@ -124,7 +128,7 @@ class NodeSupervisor(Supervisor):
         self._intakes: dict[str, Intake] = {}
         self._looking_at: set[str] = set()
         self._sessions: dict[str, _Session] = {}
-        self._settled: OrderedDict[TaskId, None] = OrderedDict()
+        self._settled: OrderedDict[TaskId, int] = OrderedDict()
         self._settled_in_all = 0
         self._restarts = 0
         self._draining: Drain | None = None
@@ -252,7 +256,7 @@ class NodeSupervisor(Supervisor):
             log.error("node.bad_assignment", stage=assigned.stage, reason=str(error))
             intake.ack(assigned)  # no other node can read it either
             return
-        if assignment.task in self._settled:
+        if _repair_of(assigned) <= self._settled.get(assignment.task, -1):
             intake.ack(assigned)
         elif self._draining is not None:
             intake.requeue(assigned)
@@ -306,7 +310,9 @@ class NodeSupervisor(Supervisor):
         return ref
 
     def _task_settled(self, task: TaskId) -> None:
-        self._settled[task] = None
+        tags = self._sessions[task.session].tags if task.session in self._sessions else {}
+        repairs = [_repair_of(each) for each in tags.get(task, ())]
+        self._settled[task] = max([self._settled.get(task, 0), *repairs])
         self._settled_in_all += 1
         while len(self._settled) > TOMBSTONES:
             self._settled.popitem(last=False)
@@ -324,6 +330,12 @@ class NodeSupervisor(Supervisor):
         del self._sessions[session]
         self.stop_child(session)
         log.info("eof_protocol.session_left", session=session)
+
+
+def _repair_of(assigned: Assigned) -> int:
+    """Which request led to it; 0 for a task's first assignment."""
+    number = assigned.handed.message.headers.get(REPAIR, 0)
+    return number if isinstance(number, int) else 0
 
 
 def _ignore(_: bool) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
 from coffeeshop.actors.attempts import AttemptJournal, JournalGone, RecordAnnounced, RetryDecided
+from coffeeshop.actors.gaps import GapFinder, LookForGaps
 from coffeeshop.actors.monitor import TaskMonitor
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.clock import Clock
@@ -17,6 +19,7 @@ from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.abandoned import AbandonedUpload
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.poison import RetryDecision
+from coffeeshop.pipeline.repair import done
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import (
     Delivery,
@@ -94,6 +97,8 @@ class TaskActor(SupervisedActor):
         self._monitor = monitor or TaskMonitor()
         self._attempts: AttemptJournal | None = None
         self._upload = AbandonedUpload()
+        self._gaps: GapFinder | None = None
+        self._said_done = False
         self._isolated = False
         self._announced: deque[tuple[str, Delivery]] = deque()
         self._reader: Reader | None = None
@@ -116,6 +121,7 @@ class TaskActor(SupervisedActor):
                 self._clock,
                 self._monitor.turnstile,
                 lambda message: _ignore(tell(me, message)),
+                self._monitor.repair_after,
             )
             self._attempts.begin()
         else:
@@ -142,8 +148,12 @@ class TaskActor(SupervisedActor):
                 self._take_announced(turn)
             case RetryDecided(decision):
                 self._decided(decision)
+            case JournalGone(journal) if journal == self._task.journal and self._core.finished:
+                pass  # the session ended by what this task gave
             case JournalGone(journal):
                 self._over(journal)
+            case LookForGaps() if self._gaps is not None:
+                self._gaps.look()
 
     def _decided(self, decision: RetryDecision) -> None:
         if decision.give_up is not None:
@@ -166,6 +176,15 @@ class TaskActor(SupervisedActor):
             on_delivery=lambda delivery: _ignore(tell(me, delivery)),
             on_gone=lambda: _ignore(tell(me, JournalGone(self._task.journal))),
         )
+        if self._monitor.repair_after < math.inf:
+            self._gaps = GapFinder(
+                self._core,
+                self._transport,
+                self._clock,
+                self._monitor.repair_after,
+                lambda message: _ignore(tell(me, message)),
+            )
+            self._gaps.begin()
         crash_point("task.started")
 
     def _delivered(self, delivery: Delivery) -> None:
@@ -195,7 +214,11 @@ class TaskActor(SupervisedActor):
         crash_point("task.before_feed")
         outputs = self._feed(record)
         if self._upload.observe(delivery, record):
-            outputs.extend(self._core.abort_if_incomplete())
+            outputs.extend(self._core.abort_if_incomplete(self._upload.reason))
+        if self._gaps is not None:
+            requests = self._gaps.took(delivery, record)
+            self._monitor.throughput.asked(self._task.stage, len(requests))
+            outputs.extend(requests)
         crash_point("task.after_feed")
         del self._monitor.in_progress[self._task]
         self._monitor.throughput.took(self._task.stage, len(record.body))
@@ -203,11 +226,14 @@ class TaskActor(SupervisedActor):
         if record.kind == "eof":
             self._say_end(record)
         for output in outputs:
-            self._next_output += 1
-            self._pending[self._next_output] = self._dated(output)
-            self._send(self._next_output)
+            self._give(output)
         self._credit_due += 1
         self._go_on()
+
+    def _give(self, output: Output) -> None:
+        self._next_output += 1
+        self._pending[self._next_output] = self._dated(output)
+        self._send(self._next_output)
 
     def _feed(self, record: Record) -> list[Output]:
         began, before = tracing.now(), self._core.finished
@@ -248,7 +274,10 @@ class TaskActor(SupervisedActor):
             self.stop()
 
     def _go_on(self) -> None:
-        if self._core.finished and not self._pending:
+        if self._core.finished and not self._pending and self._gaps and not self._said_done:
+            self._said_done = True
+            self._give(Output(out_journal(self._task.session), done(self._task)))
+        elif self._core.finished and not self._pending:
             self._log.info("task.done", rows=self._core.rows)
             crash_point("task.before_done")
             self.tell_parent(TaskDone(self._task))

@@ -6,8 +6,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from coffeeshop.client.gateway import Event, GatewayClient
+from coffeeshop.client.resend import Resender
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
@@ -123,7 +124,7 @@ class RemoteFollower:
         """
         self._client = client
         self._session = session
-        self._on_event = on_event
+        self._listeners: tuple[Callable[[Event], None], ...] = (on_event,)
         self._heartbeat = heartbeat
         self._end: Future[End] = Future()
         self._closed = threading.Event()
@@ -136,9 +137,18 @@ class RemoteFollower:
         """Whether the session's end was heard of (or can no longer be)."""
         return self._end.done()
 
+    def listen(self, on_event: Callable[[Event], None]) -> None:
+        """Tell ``on_event`` too, of events that come from now on."""
+        self._listeners = (*self._listeners, on_event)
+
     def close(self) -> None:
         """No more heartbeats. The thread that follows ends with the process or the session."""
         self._closed.set()
+
+    def abandon(self, error: Exception) -> None:
+        """Let `result` raise this instead of what the session ends in. From any thread."""
+        with suppress(InvalidStateError):  # it has ended
+            self._end.set_exception(error)
 
     def result(self, timeout: float | None = None, given: float | None = None) -> None:
         """Wait for the completion. Raises what the session ended in, or `SessionTimeout`.
@@ -157,11 +167,14 @@ class RemoteFollower:
     def _follow(self) -> None:
         try:
             for event in self._client.events(self._session):
-                self._on_event(event)
+                for listener in self._listeners:
+                    listener(event)
                 last = event
-            self._end.set_result(End(last.name, str(last.data.get("reason", ""))))
+            end = End(last.name, str(last.data.get("reason", "")))
+            with suppress(InvalidStateError):  # abandoned before
+                self._end.set_result(end)
         except Exception as error:  # noqa: BLE001 - raised where the result is waited for
-            self._end.set_exception(error)
+            self.abandon(error)
 
     def _beat(self) -> None:
         assert self._heartbeat is not None
@@ -236,15 +249,27 @@ def analyse(
         heartbeat = min(HEARTBEAT, float(opened.get("heartbeat_seconds", HEARTBEAT)))
         follower = RemoteFollower(client, spec.id, on_event, heartbeat)
         sink = HttpSink(client, spec.id, follower)
+        share = (producer, spec.producers)
+        resender = Resender(
+            folder,
+            sink,
+            plan=plan_named(spec.plan),
+            producer=str(producer),
+            share=share,
+            skip_bad_rows=skip_bad_rows,
+            on_failure=follower.abandon,
+        )
+        follower.listen(lambda event: resender.hear(event.name, event.data))
         try:
             uploaded = upload(
                 folder,
                 sink,
                 plan=plan_named(spec.plan),
                 producer=str(producer),
-                share=(producer, spec.producers),
+                share=share,
                 skip_bad_rows=skip_bad_rows,
                 on_progress=on_progress,
+                on_table=resender.table_sent,
                 stop=lambda: follower.ended or _over(deadline),
             )
             log.info("client.uploaded", session=spec.id, batches=sum(uploaded.batches.values()))
@@ -262,7 +287,9 @@ def analyse(
             raise
         finally:
             follower.close()
+            resender.stop()
             sink.close()
+            resender.join()
         crash_point("client.completed")
         with tracing.span("results fetched", {}):
             tables = fetch(client, spec)

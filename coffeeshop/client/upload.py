@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -68,13 +68,15 @@ def upload(
     share: tuple[int, int] = (0, 1),
     skip_bad_rows: bool = False,
     on_progress: OnProgress = lambda table, rows, size: None,
+    on_table: Callable[[str, list[int]], None] = lambda table, cuts: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> Uploaded:
     """Send every table and its end; returns when all of it is confirmed.
 
     Texts that no query of ``plan`` can want in their row are left out.
     ``share`` (i, N): of N producers that have the same folder, this one sends every N-th block from
-    the i-th. ``stop`` is asked between batches. Batches are numbered in the folder's order, so a
+    the i-th. ``on_table`` is called with the number of batches of each block of a table before its
+    end is sent, ``stop`` is asked between batches. Batches are numbered in the folder's order, so a
     client that starts over gives the same ids to the same rows. Raises `BadData`.
     """
     sent = Uploaded(warnings=list(folder.warnings))
@@ -83,6 +85,7 @@ def upload(
         for name in ORDER:
             table = TABLES[name]
             number = 0
+            cuts: list[int] = []
             with tracing.span("upload", {"table": name, "producer": producer}):
                 late = plan.late_columns(name)
                 for work in _ahead(pool, _works(table, folder, late, skip_bad_rows, share)):
@@ -91,6 +94,7 @@ def upload(
                     for body in work.bodies:
                         open_batches.append(sink.batch(name, producer, number, body))
                         number += 1
+                    cuts.append(len(work.bodies))
                     sent.rows[name] += work.parsed.batch.num_rows
                     sent.rejected.extend(work.parsed.rejected)
                     sent.warnings.extend(work.parsed.warnings)
@@ -98,10 +102,35 @@ def upload(
                     while len(open_batches) > WINDOW:
                         open_batches.popleft().result()
                 sent.batches[name] = number
+                on_table(name, cuts)
                 open_batches.append(sink.end(name, producer, number))
     for future in open_batches:
         future.result()
     return sent
+
+
+def cut_again(
+    folder: DataFolder,
+    table: str,
+    cuts: Sequence[int],
+    wanted: Set[int],
+    *,
+    plan: Plan,
+    share: tuple[int, int],
+    skip_bad_rows: bool,
+) -> Iterator[tuple[int, bytes]]:
+    """Some batches of a table that was sent, each with its number, as they were sent.
+
+    ``cuts`` as `upload` gave them to ``on_table``; only blocks with ``wanted`` numbers are parsed.
+    """
+    works = _works(TABLES[table], folder, plan.late_columns(table), skip_bad_rows, share)
+    number = 0
+    for batches, work in zip(cuts, works, strict=False):
+        numbers = range(number, number + batches)
+        if not wanted.isdisjoint(numbers):
+            found = zip(numbers, work().bodies, strict=False)
+            yield from ((n, body) for n, body in found if n in wanted)
+        number += batches
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,13 @@ from coffeeshop.settings import Settings, set_up_logging
     help="Seconds one batch may take; after that its session fails and the process exits (70).",
 )
 @click.option(
+    "--repair-after",
+    type=Seconds(0.1),
+    default=5.0,
+    show_default=True,
+    help="Seconds without anything new after which a task asks for what is missing.",
+)
+@click.option(
     "--client-timeout",
     type=Seconds(0.1),
     default=60.0,
@@ -152,6 +159,7 @@ def run_node(
     metrics_port: int | None,
     drain_timeout: float,
     hang_timeout: float,
+    repair_after: float,
     client_timeout: float,
     result_ttl: float,
     session_ttl: float,
@@ -189,6 +197,7 @@ def run_node(
             metrics_port,
             drain_timeout,
             hang_timeout,
+            repair_after,
             Limits(
                 open_sessions=max_sessions,
                 journals=max_journal_mib << 20,

@@ -19,6 +19,8 @@ class AbandonedUpload:
     def __init__(self) -> None:
         self._taken = IntervalSet()
         self._left_at: int | None = None
+        self.reason = ""
+        """Why the clients count as gone, unless they left."""
         self._certain = False
 
     def observe(self, delivery: Delivery, record: Record) -> bool:
@@ -33,7 +35,7 @@ class AbandonedUpload:
         for offset in range(since, delivery.offset + 1):
             self._taken.add(offset)
         if record.kind == "left" and self._left_at is None:
-            self._left_at = delivery.offset
+            self._left_at, self.reason = delivery.offset, record.body.decode(errors="replace")
         self._certain = self._left_at is not None and self._left_at < self._all_below()
         return self._certain
 

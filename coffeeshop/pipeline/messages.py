@@ -9,7 +9,9 @@ from typing import Literal, get_args
 from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
-RecordKind = Literal["batch", "eof", "failed", "probe", "claim", "left"]
+RecordKind = Literal[
+    "batch", "eof", "failed", "probe", "claim", "left", "marker", "missing", "done"
+]
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,8 @@ class Record:
     records before it were dropped. ``claim``: an attempt of a task has begun, see
     `coffeeshop.pipeline.poison`. ``left``: the clients have ended every table and are gone, see
     `coffeeshop.pipeline.abandoned`.
+    ``marker``, ``missing``, ``done``: how far a task has read its journal, what it misses of a
+    producer, and that all of its output is confirmed; see `coffeeshop.pipeline.repair`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
     where the producer is not to be trusted. ``at`` is when it was written, in seconds since 1970,
     where somebody may ask for that; it is no part of what the record says.

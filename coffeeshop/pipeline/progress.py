@@ -72,6 +72,22 @@ class Waiting:
     missing: int | None
 
 
+@dataclass(frozen=True)
+class Gap:
+    """What a task misses of one producer of one of its streams.
+
+    ``count``: of the producer's batches, None while its end of stream is missing. ``ranges``: the
+    first and the last number of each run of batches that were not seen, every ``step``-th one being
+    of this partition; none while the end is missing.
+    """
+
+    stream: str
+    producer: str
+    count: int | None
+    ranges: tuple[tuple[int, int], ...] = ()
+    step: int = 1
+
+
 class Ledger:
     """What one task has seen of its input. Not thread-safe: it belongs to its task."""
 
@@ -140,6 +156,31 @@ class Ledger:
             for (stream, name), entry in self._producers.items()
             if not self._done(entry)
         ]
+
+    def gaps(self, most_ranges: int) -> list[Gap]:
+        """What the task misses, at most so many runs of each producer; the ended ones first."""
+        found = [
+            Gap(stream, name, entry.count, self._missing(entry, most_ranges), self._partitions)
+            for (stream, name), entry in self._producers.items()
+            if not self._done(entry)
+        ]
+        return sorted(found, key=lambda gap: gap.count is None)
+
+    def _missing(self, entry: _Producer, most: int) -> tuple[tuple[int, int], ...]:
+        """Runs of batch numbers below the count that were not seen."""
+        if entry.count is None:
+            return ()
+        found: list[tuple[int, int]] = []
+        start = 0
+        for first, end in [*entry.seen.runs(), (self._share(entry.count), 0)]:
+            if start < first and len(found) < most:
+                found.append((self._number(start), self._number(first - 1)))
+            start = end
+        return tuple(found)
+
+    def _number(self, place: int) -> int:
+        """The batch number at a place of this partition's share."""
+        return place * self._partitions + self._partition
 
     def _entry(self, stream: str, producer: str) -> _Producer:
         try:

@@ -17,7 +17,8 @@ from coffeeshop.errors import ProtocolError
 from coffeeshop.operators import Fold
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
-from coffeeshop.pipeline.progress import Ledger, Waiting
+from coffeeshop.pipeline.progress import Gap, Ledger, Waiting
+from coffeeshop.pipeline.repair import MOST_NAMED, in_words, named
 from coffeeshop.schema import TABLES
 
 
@@ -50,6 +51,8 @@ class TaskCore:
         self._digests: dict[tuple[str, str, int], str] = {}
         self.finished = False
         self.rows = 0
+        self.admitted = 0
+        """Records that were new: batches and ends of streams."""
 
     def feed(self, record: Record) -> list[Output]:
         """Take one record of the task's journal and say what follows from it.
@@ -63,14 +66,16 @@ class TaskCore:
             self._check_digest(record)
             if not new:
                 return []
+            self.admitted += 1
             batch = decode(record.body)
             self.rows += batch.num_rows
             outputs = list(self._run(record, record.stream, batch))
         elif record.kind == "eof":
             if not self._ledger.end(record.stream, record.producer, record.number):
                 return []
+            self.admitted += 1
             outputs = list(self._forward_end(record, record.stream))
-        elif record.kind == "left":
+        elif record.kind in ("left", "marker"):
             return []
         else:
             raise ProtocolError(f"a task cannot process a record of kind {record.kind!r}")
@@ -91,16 +96,29 @@ class TaskCore:
         """For whom the task still waits."""
         return self._ledger.waiting()
 
-    def abort_if_incomplete(self) -> list[Output]:
-        """The session's end, when clients announced batches that they can send no more."""
+    def gaps(self, most_ranges: int) -> list[Gap]:
+        """What it misses of each producer that it waits for; see `Ledger.gaps`."""
+        return self._ledger.gaps(most_ranges)
+
+    def abort_if_incomplete(self, why: str = "") -> list[Output]:
+        """The session's end, when clients announced batches that they can send no more.
+
+        ``why`` that is so, unless they left."""
         missing = [each for each in self.waiting() if each.stream in TABLES]
         if not missing:
             return []
         first = missing[0]
-        reason = (
-            "the client left before it sent every batch that it announced: "
-            f"{first.missing} of {first.stream} from producer {first.producer} missing"
+        gap = next(
+            gap
+            for gap in self.gaps(most_ranges=MOST_NAMED)
+            if (gap.stream, gap.producer) == (first.stream, first.producer)
         )
+        why = why or "the client left before it sent every batch that it announced"
+        what = in_words(gap)
+        if first.missing is not None:
+            what = f"{first.missing} of {first.stream} from producer {first.producer} missing"
+            what += f" ({named(gap)})"
+        reason = f"{why}: {what}"
         record = Record("failed", "aborted", self.task.producer, 0, reason.encode())
         return [Output(out_journal(self._spec.id), record)]
 

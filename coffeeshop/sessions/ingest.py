@@ -62,9 +62,7 @@ def open_session(outbox: Outbox, spec: SessionSpec) -> None:
     for stage in plan.stages:
         transport.declare_queue(assign_queue(stage.name))
     for task in plan.tasks(spec):
-        _publish(
-            outbox, assign_queue(task.stage), Message(above, Assignment(spec, task).to_bytes())
-        )
+        publish(outbox, assign_queue(task.stage), Message(above, Assignment(spec, task).to_bytes()))
         crash_point("gateway.assignment_published")
     span.end()
 
@@ -165,7 +163,8 @@ def _name_of(error: BaseException | None) -> str:
     return "" if error is None else type(error).__name__
 
 
-def _publish(outbox: Outbox, queue: str, message: Message) -> None:
+def publish(outbox: Outbox, queue: str, message: Message) -> None:
+    """Put a message into a queue, and wait for that. Raises `Unreachable`, `BrokerRefuses`."""
     stored = outbox.publish(queue, message, NACKED_PATIENCE)
     try:
         stored.result(CONFIRM_TIMEOUT)

@@ -28,15 +28,27 @@ class LastCalls:
 
     def make(self, session: Session) -> None:
         """Tell them; blocks. Raises `Unreachable`. What is all there comes to no harm by it."""
+        self._tell(session, "")
+        self._made.add(session.spec.id)
+
+    def give_up(self, session: Session, reason: str) -> None:
+        """Tell them though a client is there: it does not answer. Blocks, and raises as `make`."""
+        self._tell(session, reason)
+
+    def _tell(self, session: Session, reason: str) -> None:
         spec, plan = session.spec, plan_named(session.spec.plan)
-        record = Record("left", "clients", self._chronicle.name, 0).message()
+        # The broker may have lost the ends, which are known here: then they alone are no reason.
+        ends = [Record("eof", *key, count) for key, count in session.tables.items()]
+        left = Record("left", "clients", self._chronicle.name, 0, reason.encode())
         journals = {each for table in TABLES for each in destinations(plan, spec, table, None)}
         log.info("session.client_left", session=spec.id, journals=len(journals))
         try:
-            self._chronicle.stored(self._outbox.append_to_all(sorted(journals), record))
+            for record in (*ends, left):
+                to = journals if record is left else destinations(plan, spec, record.stream, None)
+                sent = self._outbox.append_to_all(sorted(to), record.message())
+                self._chronicle.stored(sent)
         except JournalGone:
             log.info("session.over_meanwhile", session=spec.id)
-        self._made.add(spec.id)
 
     def forget(self, session: str) -> None:
         """The session has ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from coffeeshop.pipeline.repair import STALLED_AFTER
 from coffeeshop.sessions.registry import Session
 
 DAY = 86_400.0
@@ -23,6 +24,9 @@ class Lifetimes:
     """After its end: the results are deleted, unless somebody asked to keep them longer."""
     session_ttl: float = 86_400.0
     """After its beginning: aborted, whatever it waits for."""
+    stalled_after: float = STALLED_AFTER
+    """Without any word of an uploaded session's tasks: those that owe results are assigned again.
+    """
     longest_keep: float = 90 * DAY
     """For which somebody may ask to keep results, from then on."""
 

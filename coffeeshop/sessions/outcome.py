@@ -275,7 +275,7 @@ class SessionOutcome:
         with self._changed:
             self._is_heard = True
             self._found = self._translator.found
-            if update.events:
+            if update.events or update.said is not None:
                 self._updates.append(update)
             self._changed.notify_all()
         self._tell()

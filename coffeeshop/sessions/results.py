@@ -17,11 +17,12 @@ import pyarrow as pa
 from cachetools import LRUCache
 
 from coffeeshop.codec import decode, digest
-from coffeeshop.errors import Cancelled, CoffeeshopError, SessionFailed
+from coffeeshop.errors import Cancelled, CodecError, CoffeeshopError, SessionFailed
 from coffeeshop.formats import warnings_of
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.progress import Ledger
+from coffeeshop.pipeline.repair import Missing
 from coffeeshop.transport import Delivery, dropped_before, loss
 
 
@@ -44,6 +45,8 @@ class Failed:
 Terminal = Completed | Failed
 Event = tuple[str, dict[str, Any]]
 """Name and data."""
+NOT_RESULTS = ("probe", "claim", "missing", "done")
+"""Kinds of records of an out journal that say nothing of the session's end."""
 ENDED_BY_GATEWAY = ("cancelled", "aborted")
 """Streams of ``failed`` records that a gateway writes; the nodes' have the stream ``session``."""
 
@@ -72,7 +75,7 @@ class ResultFold:
 
     def feed(self, record: Record) -> Terminal | None:
         """Take the next record; the terminal event when this record brought it."""
-        if self.terminal is not None or record.kind in ("probe", "claim"):
+        if self.terminal is not None or record.kind in NOT_RESULTS:
             return None
         if record.kind == "failed":
             state = record.stream if record.stream in ENDED_BY_GATEWAY else "failed"
@@ -140,6 +143,10 @@ class Update:
     offset: int | None
     events: tuple[Event, ...]
     is_last: bool = False
+    said: Record | None = None
+    """The record, when it is a task's word of what is missing, or that it is done."""
+    complete: tuple[str, ...] = ()
+    """The results that were complete then."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +204,9 @@ class EventTranslator:
             self.offsets.setdefault(record.stream, {}).setdefault(record.number, delivery.offset)
             self._pieces.keep(self._session, record.stream, record.number, record.body)
         events = [*self._results(record, now)]
+        if record.kind in ("missing", "done"):
+            complete = tuple(self._fold.complete)
+            return Update(delivery.offset, _asked(record), said=record, complete=complete)
         if terminal is not None:
             events.append(event_of(terminal))
         return Update(delivery.offset, tuple(events), terminal is not None)
@@ -210,6 +220,15 @@ class EventTranslator:
     def _fail(self, reason: str) -> Event:
         self._fold.terminal = failed = Failed(reason)
         return event_of(failed)
+
+
+def _asked(record: Record) -> tuple[Event, ...]:
+    """What is asked of clients."""
+    if record.kind == "missing":
+        with suppress(CodecError):  # of another release
+            missing = Missing.of(record)
+            return (("missing", missing.event()),) if missing.is_of_a_client else ()
+    return ()
 
 
 def event_of(terminal: Terminal) -> Event:

@@ -39,7 +39,8 @@ from coffeeshop.sessions.mending import Mending
 from coffeeshop.sessions.outcome import Outcomes, SessionOutcome
 from coffeeshop.sessions.reconciling import Reconciler, Step
 from coffeeshop.sessions.registry import Session
-from coffeeshop.sessions.results import ENDED_BY_GATEWAY, Failed, Found, Terminal
+from coffeeshop.sessions.repairs import SessionRepairs
+from coffeeshop.sessions.results import ENDED_BY_GATEWAY, Failed, Found, Terminal, Update
 from coffeeshop.sessions.retention import Retention
 from coffeeshop.sessions.steady_clock import SteadyClock
 from coffeeshop.transport import Transport
@@ -83,6 +84,13 @@ class Sessions:
         self._endings = Endings(transport, self.chronicle)
         self._mending = Mending(self._endings, self.chronicle, now)
         self._last_calls = LastCalls(self._outbox, self.chronicle)
+        self.repairs = SessionRepairs(
+            self._outbox,
+            self.lifetimes.client_timeout,
+            self._last_calls.give_up,
+            now,
+            self.lifetimes.stalled_after,
+        )
         self._transport = transport
         self._now = now
         self._lock = threading.RLock()
@@ -237,6 +245,7 @@ class Sessions:
                 self._ingests.pop(fact.session, None)
                 self._asked.pop(fact.session, None)
             self._last_calls.forget(fact.session)
+            self.repairs.forget(fact.session)
             if fact.kind == "expired":
                 self.outcomes.forget(fact.session)
 
@@ -250,13 +259,20 @@ class Sessions:
         with self._lock:
             if session.state == "open" and name not in self._terminals.keys() | self._watched:
                 self._watched.add(name)
-                self.outcomes.of(session.spec).on_end(self._over)
+                outcome = self.outcomes.of(session.spec)
+                outcome.on_end(self._over)
+                outcome.subscribe(partial(self._updated, session))
 
     def _over(self, outcome: SessionOutcome) -> None:
         if outcome.terminal is None:
             self._out_journal_gone(outcome.spec.id)
         else:
             self._ended(outcome.spec.id, outcome.terminal, outcome.found)
+
+    def _updated(self, session: Session, update: Update) -> None:
+        """What tasks say of what is missing; from the transport's thread."""
+        if session.state == "open":
+            self.repairs.heard(session, update, eager=session.gateway == self.name)
 
     def _out_journal_gone(self, session: str) -> None:
         with self._lock:
@@ -328,6 +344,8 @@ class Sessions:
             if session.declared:
                 self._watch(session)
             self._end_what_nobody_wants(session)
+            if session.declared and self.repairs.look(session, self.complete(session)):
+                self._errands.begin(name, lambda: self.repairs.act(session))
         elif not session.released and (mine or wall - session.ended > OTHERS_PATIENCE):
             self._errands.begin(name, lambda: self._endings.release(session))
         elif wall > (self.lifetimes.expires_at(session) or wall):

@@ -20,7 +20,15 @@ from coffeeshop.testing.passing import Passing, Send, refuse
 from coffeeshop.testing.reordering import Reordering
 from coffeeshop.transport.base import Message, OnOutcome, Outcome, Transport
 
-__all__ = ["FAULTS", "Cut", "Duplicating", "LostConfirms", "RefusingAppends", "Reordering"]
+__all__ = [
+    "FAULTS",
+    "Cut",
+    "Duplicating",
+    "LostConfirms",
+    "RefusingAppends",
+    "Reordering",
+    "Vanishing",
+]
 
 MOST_IN_A_ROW = 2
 """Faults a thread meets one after the other at one journal or queue: a third try gets through,
@@ -75,6 +83,22 @@ class RefusingAppends(AtRandom):
 
     def spoilt(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
         refuse(send, on_outcome, Outcome.NACKED)
+
+
+class Vanishing(AtRandom):
+    """Confirms some appends to sessions' journals and stores them nowhere.
+
+    As a broker does that loses a node. Control journals and queues are spared.
+    """
+
+    def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        if name.startswith(("in.", "out.")) and self._strikes(name):
+            refuse(self.inner.append, on_outcome, Outcome.CONFIRMED)
+        else:
+            self.inner.append(name, message, on_outcome)
+
+    def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        self.inner.publish(name, message, on_outcome)
 
 
 class Duplicating(AtRandom):

@@ -65,7 +65,9 @@ def test_a_task_that_misses_a_batch_ends_the_session_with_its_name() -> None:
     (output,) = core.abort_if_incomplete()
     assert (output.journal, output.record.kind) == (out_journal("s"), "failed")
     assert (output.record.stream, output.record.producer) == ("aborted", QUERY3.producer)
-    assert output.record.body.decode().endswith("2 of stores from producer 0 missing")
+    assert output.record.body.decode().endswith(
+        "2 of stores from producer 0 missing (batches 0, 2)"
+    )
 
 
 def test_a_task_that_waits_for_other_tasks_only_goes_on() -> None:

@@ -138,6 +138,7 @@ async def put_file(
             repeat = gateway.check_repeat((name, table, producer, number), made.digest)
             waiting.append(ingest.batch(table, str(producer), number, made.body, made.digest))
             crash_point("gateway.batch_appended")
+            gateway.sessions.repairs.take(name, table, producer, number)
             number, rows = number + 1, rows + made.rows
             warnings.extend(told)
             if len(waiting) > UNCONFIRMED:

@@ -94,6 +94,7 @@ async def put_batch(
         await stored(gateway.sessions, known, appended)
         crash_point("gateway.batch_confirmed")
     gateway.chronicle.seen(name, len(batch.body))
+    gateway.sessions.repairs.take(name, table, producer, number)
     if not repeat:
         gateway.flow.took(name, table, batch.rows, len(batch.body))
 

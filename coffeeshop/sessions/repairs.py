@@ -1,0 +1,184 @@
+"""What a gateway does about records that the broker confirmed and lost: see
+`coffeeshop.pipeline.repair`, which decides."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+
+from coffeeshop.errors import CodecError, JournalGone, Unreachable
+from coffeeshop.observability.logs import get_logger
+from coffeeshop.pipeline.messages import Assignment, Record, SessionSpec, assign_queue
+from coffeeshop.pipeline.repair import (
+    REPAIR,
+    STALLED_AFTER,
+    Action,
+    CountAsGone,
+    Missing,
+    Recompute,
+    Repairs,
+    RepeatEnd,
+)
+from coffeeshop.sessions.ingest import CONFIRM_TIMEOUT, Ingest, publish
+from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.results import Update
+from coffeeshop.transport import Message
+from coffeeshop.transport.outbox import Outbox
+
+log = get_logger()
+
+
+@dataclass
+class _Known:
+    repairs: Repairs
+    due: deque[Action] = field(default_factory=deque)
+    asked: dict[tuple[str, str, str], Missing] = field(default_factory=dict)
+    """What tasks ask clients for, by task, table and producer."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of this replica, since it began."""
+
+    asked: int = 0
+    """Requests of tasks that it heard."""
+    sent_again: int = 0
+    """Batches that clients sent because a task asked for them."""
+    ends_repeated: int = 0
+    recomputed: int = 0
+    """Tasks whose assignment was published again."""
+    counted_as_gone: int = 0
+    """Sessions whose clients did not answer."""
+
+
+class SessionRepairs:
+    """Thread-safe. `heard` and `look` find what is due, `act` does it."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        patience: float,
+        count_as_gone: Callable[[Session, str], None],
+        now: Callable[[], float],
+        stalled_after: float = STALLED_AFTER,
+    ) -> None:
+        """``patience``: seconds that a client has to answer. ``count_as_gone`` tells the tasks of a
+        session that its clients are gone, and why; it may block."""
+        self._outbox = outbox
+        self._patience = patience
+        self._count_as_gone = count_as_gone
+        self._now = now
+        self._stalled_after = stalled_after
+        self._lock = threading.Lock()
+        self._sessions: dict[str, _Known] = {}
+        self._counts = dict.fromkeys(Counts.__dataclass_fields__, 0)
+
+    @property
+    def counts(self) -> Counts:
+        """So far."""
+        with self._lock:
+            return Counts(**self._counts)
+
+    def heard(self, session: Session, update: Update, *, eager: bool) -> None:
+        """Take the next update of an open session's out journal; see `Repairs.feed`."""
+        with self._lock:
+            known, tables, now = self._of(session.spec), session.tables.copy(), self._now()
+            if update.said is None or update.offset is None:
+                known.repairs.heard(now)
+                return
+            try:
+                found = known.repairs.feed(
+                    update.said, update.offset, now, tables, update.complete, eager=eager
+                )
+                self._note(known, update.said)
+            except CodecError as error:
+                log.warning("repair.unreadable", session=session.spec.id, reason=str(error))
+                return
+            known.due.extend(found)
+
+    def look(self, session: Session, complete: Collection[str]) -> bool:
+        """Whether something is to be done for an open session: `act` does it."""
+        with self._lock:
+            known = self._of(session.spec)
+            known.due.extend(known.repairs.stalled(self._now(), session.tables.copy(), complete))
+            return bool(known.due)
+
+    def act(self, session: Session) -> None:
+        """Do what is due, and return when the broker confirmed it. Raises `Unreachable`."""
+        while (action := self._next(session.spec)) is not None:
+            try:
+                self._do(session, action)
+            except JournalGone:
+                log.info("session.over_meanwhile", session=session.spec.id)
+
+    def take(self, session: str, table: str, producer: int, number: int) -> None:
+        """Note a batch that a client sent: it may be one that was asked for."""
+        with self._lock:
+            known = self._sessions.get(session)
+            for missing in () if known is None else known.asked.values():
+                gap = missing.gap
+                if (gap.stream, gap.producer) == (table, str(producer)) and any(
+                    first <= number <= last and (number - first) % gap.step == 0
+                    for first, last in gap.ranges
+                ):
+                    self._counts["sent_again"] += 1
+                    return
+
+    def forget(self, session: str) -> None:
+        """The session has ended."""
+        with self._lock:
+            self._sessions.pop(session, None)
+
+    def _of(self, spec: SessionSpec) -> _Known:
+        made = self._sessions.get(spec.id)
+        if made is None:
+            repairs = Repairs(spec, self._patience, self._stalled_after)
+            made = self._sessions[spec.id] = _Known(repairs)
+        return made
+
+    def _note(self, known: _Known, record: Record) -> None:
+        if record.kind != "missing":
+            return
+        self._counts["asked"] += 1
+        missing = Missing.of(record)
+        if missing.is_of_a_client:
+            known.asked[missing.task, missing.gap.stream, missing.gap.producer] = missing
+
+    def _next(self, spec: SessionSpec) -> Action | None:
+        with self._lock:
+            known = self._sessions.get(spec.id)
+            return known.due.popleft() if known is not None and known.due else None
+
+    def _do(self, session: Session, action: Action) -> None:
+        spec = session.spec
+        match action:
+            case RepeatEnd(table, producer, count):
+                about = {"table": table, "producer": producer, "batches": count}
+                log.warning("repair.end_repeated", session=spec.id, **about)
+                _stored(Ingest(self._outbox, spec).end(table, producer, count))
+                self._count("ends_repeated")
+            case Recompute(task, repair):
+                log.warning(
+                    "repair.recomputed", session=spec.id, stage=task.stage, partition=task.partition
+                )
+                message = Message({REPAIR: repair}, Assignment(spec, task).to_bytes())
+                publish(self._outbox, assign_queue(task.stage), message)
+                self._count("recomputed")
+            case CountAsGone(reason):
+                log.warning("repair.not_answered", session=spec.id)
+                self._count_as_gone(session, reason)
+                self._count("counted_as_gone")
+
+    def _count(self, what: str) -> None:
+        with self._lock:
+            self._counts[what] += 1
+
+
+def _stored(future: Future[None]) -> None:
+    wait((future,), CONFIRM_TIMEOUT)
+    if not future.done():
+        raise Unreachable("the broker does not confirm the end of a table")
+    future.result()
