@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_named
 from coffeeshop.pipeline.poison import PLAIN_ATTEMPTS, Claim
+from coffeeshop.pipeline.repair import Missing, numbers_of
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.facts import Fact
 
@@ -57,7 +58,7 @@ def refusals(trace: Trace) -> list[str]:
     strangers = list(_addressed(trace))
     if strangers:
         return strangers  # the other rules look up what these name
-    rules = (_counted, _repeated_alike, _enabled, _claimed, _kept_by_gateways)
+    rules = (_counted, _repeated_alike, _enabled, _claimed, _asked, _kept_by_gateways)
     return [complaint for rule in rules for complaint in rule(trace)]
 
 
@@ -94,7 +95,7 @@ def _addressed(trace: Trace) -> Iterator[str]:
         stage = trace.plan.stage(task.stage)
         partitions = stage.partitions(trace.spec)
         for record in records:
-            if record.kind == "left":
+            if record.kind in ("left", "marker"):
                 continue
             if record.kind not in ("batch", "eof") or record.stream not in stage.inputs:
                 yield f"{task.journal}: nobody sends {record.id} there"
@@ -211,6 +212,65 @@ def _claimed(trace: Trace) -> Iterator[str]:
             yield f"{record.producer} told {record.id} before it claimed the task"
 
 
+# Ask: a task asks for what its journal does not have, behind a marker of its own; it says that it
+# is done when it had everything.
+
+
+def _asked(trace: Trace) -> Iterator[str]:
+    tasks = {task.producer: (task, records) for task, records in trace.tasks()}
+    claimed: set[str] = set()
+    for record in trace.out:
+        if record.kind == "claim":
+            claimed.add(record.producer)
+        elif record.kind == "done":
+            yield from _done(trace, record, tasks, claimed)
+        elif record.kind == "missing":
+            missing = Missing.of(record)
+            if missing.task not in tasks:
+                yield f"{missing.task}, which does not exist, asks for {record.id}"
+            else:
+                yield from _misses(trace, missing, *tasks[missing.task])
+
+
+_Tasks = Mapping[str, tuple[TaskId, Sequence[Record]]]
+
+
+def _done(trace: Trace, record: Record, tasks: _Tasks, claimed: set[str]) -> Iterator[str]:
+    if record.producer not in tasks:
+        yield f"{record.producer}, which does not exist, says that it is done"
+        return
+    task, _ = tasks[record.producer]
+    if record.producer not in claimed:
+        yield f"{record.producer} is done before it claimed the task"
+    if task.journal not in trace.cut and not whole(trace, task):
+        yield f"{record.producer} is done without all of its input"
+
+
+def _misses(
+    trace: Trace, missing: Missing, task: TaskId, records: Sequence[Record]
+) -> Iterator[str]:
+    gap, stage = missing.gap, trace.plan.stage(task.stage)
+    what = f"{missing.task} asks for {gap.stream} of {gap.producer}"
+    if gap.stream not in stage.inputs or gap.producer not in trace.plan.producers(
+        gap.stream, trace.spec
+    ):
+        yield f"{what}, which nobody sends it"
+        return
+    partitions = stage.partitions(trace.spec)
+    numbers = set(numbers_of(gap.ranges, gap.step))
+    if any(number % partitions != task.partition for number in numbers):
+        yield f"{what}: batches of another partition"
+    if numbers and max(numbers) >= (gap.count or 0):
+        yield f"{what}: batches above its end"
+    if task.journal in trace.cut:
+        return
+    if not any(record.kind == "marker" for record in records):
+        yield f"{what} without having read its journal to a marker"
+    own = [r for r in records if (r.stream, r.producer) == (gap.stream, gap.producer)]
+    if gap.count is not None and gap.count not in {r.number for r in own if r.kind == "eof"}:
+        yield f"{what}, whose end it was not given"
+
+
 # End, Release: what gateways write of a session, against what its journals say.
 
 
@@ -268,6 +328,7 @@ def _kept_by_gateways(trace: Trace) -> Iterator[str]:
 
 
 def _tables_ended(trace: Trace, tables: Mapping[tuple[str, str], int]) -> Iterator[str]:
+    told = terminal(trace)
     announced = {(table, p) for table in TABLES for p in trace.spec.producer_names}
     for task, records in trace.tasks():
         stage = trace.plan.stage(task.stage)
@@ -275,7 +336,9 @@ def _tables_ended(trace: Trace, tables: Mapping[tuple[str, str], int]) -> Iterat
         for (table, producer), batches in tables.items():
             if table not in stage.inputs or (task.journal in trace.cut):
                 continue
-            if ends.get((table, producer)) != batches:
+            found = ends.get((table, producer))
+            # A broker may lose it; but without it no session completes.
+            if found != batches and (found is not None or told == "completed"):
                 yield f"{task.journal}: {producer} ended {table} at {batches}, not there"
         if trace.facts and any(r.kind == "left" for r in records) and tables.keys() != announced:
             yield f"{task.journal}: its clients are given up before they ended every table"

@@ -12,11 +12,14 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.pipeline.poison import Claim
+from coffeeshop.pipeline.progress import Gap
+from coffeeshop.pipeline.repair import Missing
 from coffeeshop.testing.recorder import Recorder
 from coffeeshop.testing.trace import Trace, refusals, terminal, whole
 from tests.running import PATIENCE
 from tests.unit.world import World, feed, reaches, spec_of
 
+CONFIG = NodeConfig(claims=True, repair_after=5.0)
 FILTERS = {"fused": "filters.0", "staged": "filter_year.0"}
 
 
@@ -31,7 +34,7 @@ def recorded() -> Iterator[dict[str, Trace]]:
         for spec in specs.values():
             sessions.open(spec)
             recorder.follow(spec)
-        world.node = HostedNode(world.transport, STAGES, print, NodeConfig(claims=True))
+        world.node = HostedNode(world.transport, STAGES, print, CONFIG)
         for spec in specs.values():
             feed(sessions, spec)
             reaches(sessions, spec, "completed")
@@ -90,11 +93,30 @@ def last_first(records: list[Record]) -> list[Record]:
     return records[::-1]
 
 
+def marked(trace: Trace) -> Trace:
+    """The filters read their journal to a marker."""
+    return of_filters(lambda records: [*records, Record("marker", "marker", "a", 1)])(trace)
+
+
+def asks(trace: Trace, **fields: object) -> Record:
+    """A request of the filters for all of the first producer's transactions."""
+    name = FILTERS[trace.spec.plan]
+    given = trace.journals[journal(trace, name)]
+    end = next(r for r in given if (r.kind, r.stream, r.producer) == ("eof", "transactions", "0"))
+    gap = Gap("transactions", "0", end.number, (), 2)
+    return Missing(name, replace(gap, **fields)).record()  # type: ignore[arg-type]
+
+
 HARMLESS: dict[str, Callable[[Trace], Trace]] = {
     "every record of a task's input twice": of_filters(lambda records: records * 2),
     "a task's input in the opposite order": of_filters(last_first),
     "a failure after the end": of_out(lambda r: [*r, Record("failed", "session", "x", 0, b"late")]),
     "an answer that is told again": of_out(lambda r: [*r, first(r, "batch"), first(r, "eof")]),
+    "requests of a task that read its journal to a marker": lambda trace: marked(
+        of_out(lambda r: [*r, asks(trace), asks(trace, ranges=((0, 0),))])(trace)
+    ),
+    "a marker of another attempt": lambda trace: marked(trace),
+    "a task that is done twice": of_out(lambda r: [*r, first(r, "done")]),
     "an attempt that came too late": of_out(
         lambda r: [*r, Claim("aggregator_query1.0", "late").record()]
     ),
@@ -166,6 +188,39 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
     ),
     "a session that nobody opened": (lambda t: facts(t, "ended", "opened"), "the first fact"),
     "a failure that nobody told": (lambda t: ended(t, "failed"), "says completed"),
+    "a request without a marker": (
+        lambda t: of_out(lambda r: [*r, asks(t)])(t),
+        "without having read its journal",
+    ),
+    "a request for another partition": (
+        lambda t: of_out(lambda r: [*r, asks(t, ranges=((1, 1),))])(marked(t)),
+        "another partition",
+    ),
+    "a request above the end": (
+        lambda t: of_out(lambda r: [*r, asks(t, ranges=((80, 80),))])(marked(t)),
+        "above its end",
+    ),
+    "a request with an end that was not given": (
+        lambda t: of_out(lambda r: [*r, asks(t, count=90)])(marked(t)),
+        "whose end",
+    ),
+    "a request for what nobody sends": (
+        lambda t: of_out(lambda r: [*r, asks(t, stream="stores")])(marked(t)),
+        "nobody sends",
+    ),
+    "a request of no task": (
+        lambda t: of_out(lambda r: [*r, Missing("x.0", Gap("stores", "0", 1)).record()])(t),
+        "does not exist",
+    ),
+    "a task that is done without its input": (of_filters(without("eof")), "is done without"),
+    "a task that is done before it is claimed": (
+        of_out(lambda r: [first(r, "done"), *r]),
+        "is done before",
+    ),
+    "word of a task that does not exist": (
+        of_out(lambda r: [*r, replace(first(r, "done"), producer="x.0")]),
+        "does not exist",
+    ),
     "clients given up before they ended": (
         lambda t: facts(
             of_filters(lambda r: [*r, Record("left", "clients", "g", 0)])(t), "opened", "declared"
