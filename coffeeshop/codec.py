@@ -110,10 +110,11 @@ def _narrow(column: pa.Array) -> pa.Array:
 
 def _wide(schema: pa.Schema) -> pa.Schema:
     """The schema of what `encode` was given."""
-    return pa.schema(map(_wide_field, schema), schema.metadata)
+    return pa.schema(map(wide_field, schema), schema.metadata)
 
 
-def _wide_field(field: pa.Field) -> pa.Field:
+def wide_field(field: pa.Field) -> pa.Field:
+    """The column that travels as ``field``, as it was before it was narrowed."""
     told = (field.metadata or {}).get(_WIDTH, b"")
     if told in _WIDE and field.type in _NARROW:
         return field.with_type(_WIDE[told]).remove_metadata()

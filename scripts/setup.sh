@@ -59,11 +59,13 @@ progress() {
         /^Installing collected/ { print "setup: unpacking (half of the time)"; fflush() }' kept="$1" >&2
 }
 
+# `editable_mode=compat` is a line that names this folder; the other way is a module that is imported at
+# each start and takes as long as a sixth of our own.
 install_with_pip() {
     log=$(mktemp)
     # Not compiled ahead: of a hundred modules that are never imported that takes as long as all else.
     { .venv/bin/python -m pip install --disable-pip-version-check --no-compile --progress-bar off \
-        --constraint constraints.txt --editable "$1" 2>&1 || touch "$log.failed"; } | progress "$log"
+        --config-settings editable_mode=compat --constraint constraints.txt --editable "$1" 2>&1 || touch "$log.failed"; } | progress "$log"
     if [ -e "$log.failed" ]; then
         cat "$log" >&2
         rm -f "$log" "$log.failed"
@@ -77,7 +79,8 @@ install_with_uv() {
     quiet=--quiet
     [ ! -t 2 ] || quiet=
     # shellcheck disable=SC2086 # empty, or one word
-    uv pip install $quiet --python .venv/bin/python --constraint constraints.txt --editable "$1"
+    uv pip install $quiet --python .venv/bin/python --config-settings editable_mode=compat \
+        --constraint constraints.txt --editable "$1"
 }
 
 set=${1:-all}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import json
 import re
 import sys
@@ -194,6 +195,7 @@ def _here(
 ) -> tuple[Uploaded, Completed]:
     from coffeeshop.local import LocalSystem  # a client of a gateway needs no actors
 
+    gc.freeze()  # what was imported stays: no collection looks through it again
     with LocalSystem() as system:
         return system.analyse(
             folder,

@@ -1,7 +1,8 @@
 """The pure operators of the four queries: values in, values out, no I/O, no threads, no clock.
 
-Two shapes. A *map* turns one batch into one batch. A *fold* takes batches one by one and, at the
-end of its input, gives its result; the result does not depend on the order of the batches.
+Two shapes. A *map* turns rows of one batch into rows of one batch. A *fold* takes batches one by
+one and, at the end of its input, gives its result, which does not depend on the order of the
+batches.
 """
 
 from coffeeshop.operators.base import Fold, Map
@@ -19,6 +20,7 @@ from coffeeshop.operators.partial import (
     partial_query3,
     partial_query4,
 )
+from coffeeshop.operators.rows import Rows
 
 __all__ = [
     "NOTHING_LATE",
@@ -31,6 +33,7 @@ __all__ = [
     "Late",
     "Map",
     "Range",
+    "Rows",
     "filter_amount",
     "filter_hour",
     "filter_year",

@@ -7,8 +7,10 @@ from typing import Protocol
 
 import pyarrow as pa
 
-Map = Callable[[pa.RecordBatch], pa.RecordBatch]
-"""One batch in, one batch out; no memory between calls."""
+from coffeeshop.operators.rows import Rows
+
+Map = Callable[[Rows], Rows]
+"""Rows of one batch in, rows of one batch out; no memory between calls."""
 
 
 class Fold(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from coffeeshop.operators.grouping import GroupedSums, Ints
+from coffeeshop.operators.grouping import GroupedSums, Ints, int64_array
 
 PLACES = 4096
 """Ids from 0 to below this have a place of their own in each period."""
@@ -38,7 +38,7 @@ class DenseSums:
             self._add(periods, ids, sums)
         else:
             columns = zip([periods, ids, *sums], self._schema.types, strict=True)
-            arrays = [pa.array(column).cast(kind) for column, kind in columns]
+            arrays = [int64_array(column).cast(kind) for column, kind in columns]
             self._others.add(pa.table(arrays, schema=self._schema))
             self._any_others = True
 
@@ -48,7 +48,7 @@ class DenseSums:
         columns = [places // self._width + self._periods.start, places % self._width]
         columns += [sums.reshape(-1)[places] for sums in self._arrays[1:]]
         arrays = [
-            pa.array(column).cast(kind)
+            int64_array(column).cast(kind)
             for column, kind in zip(columns, self._schema.types, strict=True)
         ]
         dense = pa.RecordBatch.from_arrays(arrays, schema=self._schema)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from coffeeshop.operators.calendar import CLOSING, END_DAY, FIRST_DAY, OPENING, SECONDS_PER_DAY
+from coffeeshop.operators.rows import Mask, Rows
 
 LEAST_AMOUNT = 75_000
 """Query 1's least final amount, in thousandths."""
@@ -27,24 +30,34 @@ class Range:
     largest: int = _LARGEST
     modulus: int = 0
 
-    def mask(self, batch: pa.RecordBatch) -> pa.BooleanArray:
-        """Which rows are in it; null where the value is null."""
-        values = batch[self.column]
-        values = values.view(pa.int64()) if pa.types.is_timestamp(values.type) else values
+    def mask(self, batch: pa.RecordBatch) -> Mask:
+        """Which rows are in it; a null is not. The column may be narrowed."""
+        column = batch[self.column]
+        values = _numbers(column)
         if self.modulus:
-            values = _remainder(values, self.modulus)
-        above = pc.greater_equal(values, self.least)
-        if self.largest == _LARGEST:
-            return above
-        return pc.and_(above, pc.less_equal(values, self.largest))
+            if self.modulus > np.iinfo(values.dtype).max:
+                values = values.astype(np.int64)
+            values = values - values // self.modulus * self.modulus
+        kind = np.iinfo(values.dtype)
+        mask: Mask = np.ones(len(values), np.bool_)
+        # Out of what the type holds there is nothing to compare with.
+        if self.least > kind.min:
+            mask = values >= self.least if self.least <= kind.max else ~mask
+        if self.largest < kind.max:
+            mask &= values <= self.largest if self.largest >= kind.min else np.False_
+        if column.null_count:
+            mask &= column.is_valid().to_numpy(zero_copy_only=False)
+        return mask
 
 
-def _remainder(values: pa.Array, modulus: int) -> pa.Array:
-    rest = pc.subtract(values, pc.multiply(pc.divide(values, modulus), modulus))
-    least = pc.min(rest).as_py()
-    if least is not None and least < 0:  # division cuts towards 0
-        rest = pc.if_else(pc.less(rest, 0), pc.add(rest, modulus), rest)
-    return rest
+def _numbers(column: pa.Array) -> npt.NDArray[Any]:
+    """The whole numbers of a column, instants as seconds; anything where it is null."""
+    if column.null_count:
+        column = column.fill_null(0)
+    if pa.types.is_timestamp(column.type):
+        column = column.view(pa.int64())
+    found: npt.NDArray[Any] = column.to_numpy(zero_copy_only=True)
+    return found
 
 
 @dataclass(frozen=True)
@@ -53,15 +66,14 @@ class Filter:
 
     ranges: tuple[Range, ...]
 
-    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        keep = meets(batch, self.ranges)
-        # Copying every row of a batch that loses none is the commonest waste.
-        return batch if keep.true_count == batch.num_rows else batch.filter(keep)
+    def __call__(self, rows: Rows) -> Rows:
+        """The selection that is left of one."""
+        return rows.only(meets(rows.source, self.ranges))
 
 
-def meets(batch: pa.RecordBatch, ranges: tuple[Range, ...]) -> pa.BooleanArray:
+def meets(batch: pa.RecordBatch, ranges: tuple[Range, ...]) -> Mask:
     """Which rows are in all of the ranges."""
-    return reduce(pc.and_, [each.mask(batch) for each in ranges])
+    return reduce(np.logical_and, [each.mask(batch) for each in ranges])
 
 
 filter_year = Filter(

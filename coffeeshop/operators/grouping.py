@@ -131,7 +131,7 @@ class PairCounts:
         first = keys >> _SECOND_BITS
         second = np.bitwise_and(keys, _MASK, out=keys)
         columns = [first, second, numbers.astype(np.int64, copy=False)]
-        return pa.record_batch([pa.array(column) for column in columns], schema=self._schema)
+        return pa.record_batch([int64_array(column) for column in columns], schema=self._schema)
 
     def by_first(self) -> Iterator[pa.RecordBatch]:
         """What `sorted` gives, a batch for each first id: the whole is never there at once.
@@ -198,6 +198,15 @@ class PairCounts:
     def _count_fresh(self, fresh: Ints, starts: Ints) -> None:
         self._keys.append(fresh[starts])
         self._numbers.append(_narrow(np.diff(starts, append=len(fresh))))
+
+
+def int64_array(numbers: Ints) -> pa.Array:
+    """The numbers as a column, sharing their memory.
+
+    `pa.array` would look for masked arrays, and import all that numpy knows of them to do so.
+    """
+    whole = np.ascontiguousarray(numbers, np.int64)
+    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
 
 
 def _places(keys: Ints, first: int) -> slice:

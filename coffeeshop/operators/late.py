@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from coffeeshop.operators.filters import Range, meets
+from coffeeshop.operators.rows import boolean_array
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Late:
         """
         if not self.columns:
             return batch
-        wanted = meets(batch, self.ranges)
+        wanted = boolean_array(meets(batch, self.ranges))
         for name in self.columns:
             place = batch.schema.get_field_index(name)
             # Two steps: under a null that is written in one the text would stay in the buffer.
@@ -48,7 +49,7 @@ class Late:
         nulls = [name for name in self.columns if batch[name].null_count]
         if not nulls:
             return None
-        wanted = meets(batch, self.ranges)
+        wanted = boolean_array(meets(batch, self.ranges))
         for name in nulls:
             if pc.any(pc.and_(wanted, batch[name].is_null())).as_py():
                 return name

@@ -10,11 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import pyarrow as pa
-
-from coffeeshop.codec import decode, encode, split
+from coffeeshop.codec import encode, opened, split
 from coffeeshop.errors import ProtocolError
-from coffeeshop.operators import Fold
+from coffeeshop.operators import Fold, Rows
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
 from coffeeshop.pipeline.progress import Gap, Ledger, Waiting
@@ -67,9 +65,9 @@ class TaskCore:
             if not new:
                 return []
             self.admitted += 1
-            batch = decode(record.body)
+            batch = opened(record.body)
             self.rows += batch.num_rows
-            outputs = list(self._run(record, record.stream, batch))
+            outputs = list(self._run(record, record.stream, Rows(batch)))
         elif record.kind == "eof":
             if not self._ledger.end(record.stream, record.producer, record.number):
                 return []
@@ -122,17 +120,18 @@ class TaskCore:
         record = Record("failed", "aborted", self.task.producer, 0, reason.encode())
         return [Output(out_journal(self._spec.id), record)]
 
-    def _run(self, record: Record, stream: str, batch: pa.RecordBatch) -> Iterator[Output]:
+    def _run(self, record: Record, stream: str, rows: Rows) -> Iterator[Output]:
         for operator, fold in self._folds:
             if stream in operator.sources:
-                fold.on_batch(stream, batch)
+                fold.on_batch(stream, rows.batch(operator.reads))
         for mapped in self._maps(stream):
-            result = mapped.function(batch)
-            for journal in self._destinations(mapped.emits, record.number):
+            result = mapped.function(rows)
+            journals = self._destinations(mapped.emits, record.number)
+            body = encode(result.batch()) if journals else b""
+            for journal in journals:
                 # One output per input id, also when it is empty: completion downstream counts ids.
                 yield Output(
-                    journal,
-                    Record("batch", mapped.emits, record.producer, record.number, encode(result)),
+                    journal, Record("batch", mapped.emits, record.producer, record.number, body)
                 )
             yield from self._run(record, mapped.emits, result)
 

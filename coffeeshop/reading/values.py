@@ -123,7 +123,22 @@ def spelled_out(table: Table, batch: pa.RecordBatch, file: Path) -> tuple[str, .
 
 
 _SPELLED = pa.array(
-    ["NaN", "nan", "NAN", "None", "none", "null", "Null", "<NA>", "NA", "N/A", "n/a", "#N/A", "NaT"]
+    [
+        "NaN",
+        "nan",
+        "NAN",
+        "None",
+        "none",
+        "null",
+        "Null",
+        "<NA>",
+        "NA",
+        "N/A",
+        "n/a",
+        "#N/A",
+        "NaT",
+    ],
+    pa.string(),  # to guess it, the library imports what it knows of calendars
 )
 
 

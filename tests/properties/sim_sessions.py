@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from coffeeshop import operators as ops
 from coffeeshop.codec import digest, encode
 from coffeeshop.pipeline.messages import Record, SessionSpec
 from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, Stage
@@ -57,19 +57,24 @@ def pairs(rows: Rows) -> pa.RecordBatch:
     return pa.record_batch([[k for k, _ in rows], [v for _, v in rows]], schema=PAIRS)
 
 
-def even(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _values(rows: ops.Rows) -> Any:
+    """The values of the whole batch, in their own width."""
+    return ops.Rows(rows.source).batch(("value",))["value"].to_numpy()
+
+
+def even(rows: ops.Rows) -> ops.Rows:
     """The rows with even values: often none."""
-    return batch.filter(pc.equal(pc.bit_wise_and(batch["value"], 1), 0))
+    return rows.only(_values(rows) % 2 == 0)
 
 
-def small(batch: pa.RecordBatch) -> pa.RecordBatch:
+def small(rows: ops.Rows) -> ops.Rows:
     """The rows with values below 50."""
-    return batch.filter(pc.less(batch["value"], 50))
+    return rows.only(_values(rows) < 50)
 
 
-def positive(batch: pa.RecordBatch) -> pa.RecordBatch:
+def positive(rows: ops.Rows) -> ops.Rows:
     """All rows."""
-    return batch.filter(pc.greater(batch["value"], 0))
+    return rows.only(_values(rows) > 0)
 
 
 _EVEN = MapOperator("sift", "transactions", "even", even)

@@ -8,10 +8,12 @@ from collections import Counter
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from coffeeshop import operators as ops
+from coffeeshop.codec import encode, opened
 from coffeeshop.operators import grouping
 from coffeeshop.operators.calendar import half_name, halves, month_name, months
 from coffeeshop.operators.dense import PLACES, DenseSums
@@ -20,6 +22,8 @@ from coffeeshop.operators.grouping import GroupedSums, PairCounts
 from coffeeshop.operators.partial import PARTIAL
 from tests.unit.helpers import instant, items, transactions, tuples
 
+T0 = "2024-01-01 07:00:00"
+
 
 def _at(*instants: str, amount: str = "1") -> pa.RecordBatch:
     return transactions(*((text, 1, 1, amount, text) for text in instants))
@@ -27,6 +31,13 @@ def _at(*instants: str, amount: str = "1") -> pa.RecordBatch:
 
 def _ids(batch: pa.RecordBatch) -> list[Any]:
     return batch["transaction_id"].to_pylist()
+
+
+def kept_by(keep: ops.Map, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """What a filter keeps of a batch, narrowed or not."""
+    kept = keep(ops.Rows(batch)).batch()
+    assert keep(ops.Rows(opened(encode(batch)))).batch().equals(kept)
+    return kept
 
 
 @pytest.mark.parametrize(
@@ -41,7 +52,7 @@ def _ids(batch: pa.RecordBatch) -> list[Any]:
     ],
 )
 def test_the_years_2024_and_2025_are_kept_to_the_second(moment: str, kept: bool) -> None:
-    assert _ids(ops.filter_year(_at(moment))) == ([moment] if kept else [])
+    assert _ids(kept_by(ops.filter_year, _at(moment))) == ([moment] if kept else [])
 
 
 @pytest.mark.parametrize("day", ["2024-01-01", "2024-02-29", "2025-12-31"])
@@ -62,7 +73,7 @@ def test_the_hours_from_six_to_eleven_are_kept_both_included(
     day: str, time: str, kept: bool
 ) -> None:
     moment = f"{day} {time}"
-    assert _ids(ops.filter_hour(_at(moment))) == ([moment] if kept else [])
+    assert _ids(kept_by(ops.filter_hour, _at(moment))) == ([moment] if kept else [])
 
 
 @pytest.mark.parametrize(
@@ -71,18 +82,20 @@ def test_the_hours_from_six_to_eleven_are_kept_both_included(
 )
 def test_amounts_from_75_are_kept(amount: str, kept: bool) -> None:
     batch = _at("2024-01-01 07:00:00", amount=amount)
-    assert ops.filter_amount(batch).num_rows == int(kept)
+    assert kept_by(ops.filter_amount, batch).num_rows == int(kept)
 
 
 @pytest.mark.parametrize("keep", [ops.filter_year, ops.filter_hour, ops.filter_amount])
 def test_a_filter_takes_an_empty_batch(keep: ops.Map) -> None:
-    assert keep(transactions()).num_rows == 0
+    assert kept_by(keep, transactions()).num_rows == 0
 
 
 def test_a_batch_that_loses_no_row_is_not_copied() -> None:
     batch = _at("2024-01-01 06:00:00", amount="75")
     for keep in (ops.filter_year, ops.filter_hour, ops.filter_amount):
-        assert keep(batch) is batch
+        kept = kept_by(keep, batch)
+        addresses = [column.buffers()[1].address for column in batch.columns]
+        assert [column.buffers()[1].address for column in kept.columns] == addresses
 
 
 def test_a_filter_keeps_the_order_and_the_other_columns() -> None:
@@ -91,9 +104,44 @@ def test_a_filter_keeps_the_order_and_the_other_columns() -> None:
         ("b", 1, None, "74", "2024-01-01 07:00:00"),
         ("c", 3, None, "76", "2024-01-01 07:00:00"),
     )
-    kept = ops.filter_amount(batch)
+    kept = kept_by(ops.filter_amount, batch)
     assert _ids(kept) == ["a", "c"]
     assert kept["user_id"].to_pylist() == [2, None]
+
+
+INT64 = -(1 << 63), (1 << 63) - 1
+
+
+@pytest.mark.parametrize("largest", [5, 127, 128, 40_000, 3_000_000_000])
+@pytest.mark.parametrize("least", [-3_000_000_000, -129, -128, 0, 7, 127, 128, 40_000])
+@pytest.mark.parametrize("modulus", [0, 7, 86_400])
+def test_a_range_means_the_same_of_a_column_of_any_width(
+    least: int, largest: int, modulus: int
+) -> None:
+    edges = [0, 1, 5, 6, 7, 8, 126, 127, 128, 129, 32_767, 40_000, 86_399, 86_400, 2**31, *INT64]
+    values = sorted({*edges, *(-edge for edge in edges if edge != INT64[0])})
+    asked = ops.Range("value", least, largest, modulus)
+    for bits in (8, 16, 32, 64):
+        fit = [v for v in values if -(1 << bits - 1) <= v < 1 << bits - 1]
+        column = pa.array([*fit, None], pa.int64()).cast(f"int{bits}")
+        found = asked.mask(pa.record_batch([column], ["value"])).tolist()
+        taken = [v % modulus if modulus else v for v in fit]
+        assert found == [*(least <= v <= largest for v in taken), False], bits
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_selection_of_selections_has_the_rows_that_all_of_them_have(seed: int) -> None:
+    rng = random.Random(seed)
+    rows = [(f"t{i}", rng.randrange(9), rng.choice([None, i]), str(i), T0) for i in range(50)]
+    batch = opened(encode(transactions(*rows)))
+    selected, expected = ops.Rows(batch), list(range(50))
+    for _ in range(3):
+        mask = np.array([rng.random() < 0.8 for _ in rows])
+        selected = selected.only(mask)
+        expected = [i for i in expected if mask[i]]
+    assert selected.batch().equals(transactions(*rows).take(pa.array(expected, pa.int64())))
+    names = ("user_id", "store_id")
+    assert selected.batch(names).schema.names == ["store_id", "user_id"]
 
 
 def test_months_and_halves_agree_with_the_calendar_on_every_day() -> None:
