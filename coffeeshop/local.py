@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from coffeeshop.actors import NodeConfig, NodeSupervisor, SystemClock
+from coffeeshop.actors.dispatcher import ThreadDispatcher
 from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
 from coffeeshop.errors import Cancelled, CoffeeshopError
 from coffeeshop.observability import tracing
@@ -54,8 +55,9 @@ class LocalSystem:
         self._lock = threading.Lock()
         self._opening = threading.Lock()  # no session is being opened while this is closed
         self._outcomes: weakref.WeakSet[SessionOutcome] = weakref.WeakSet()
+        self._dispatcher = ThreadDispatcher(self.clock)
         self.node = NodeSupervisor.start(
-            self.transport, STAGES, self.clock, config, self._root_failed
+            self.transport, STAGES, self.clock, config, self._root_failed, self._dispatcher
         )
 
     def __enter__(self) -> LocalSystem:
@@ -72,6 +74,7 @@ class LocalSystem:
         for outcome in outcomes:
             outcome.abandon(Cancelled(CLOSED))
         self.node.stop(timeout=30)
+        self._dispatcher.close()
         self.clock.close()
         self.transport.close()
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pykka
 
+from coffeeshop.actors.dispatcher import DispatcherStatus, ThreadDispatcher
+from coffeeshop.actors.mailbox import Mailbox
 from coffeeshop.actors.node import Drain, GetStatus, NodeConfig, NodeStatus, NodeSupervisor
 from coffeeshop.clock import SystemClock
 from coffeeshop.observability.logs import get_logger
@@ -38,7 +40,10 @@ class HostedNode:
         """``on_failure`` is called from the root actor's thread when the root itself fails."""
         self._clock = SystemClock()
         self._stages = tuple(stages)
-        self._root = NodeSupervisor.start(transport, stages, self._clock, config, on_failure)
+        self._dispatcher = ThreadDispatcher(self._clock)
+        self._root = NodeSupervisor.start(
+            transport, stages, self._clock, config, on_failure, self._dispatcher
+        )
 
     def hosted(self) -> NodeStatus:
         """What the node works on; nothing when it does not answer in time."""
@@ -64,6 +69,7 @@ class HostedNode:
                 "all": len(hosted.by_session) <= MOST_TOLD,
             },
             "actors": len(_actors()),
+            **_of_threads(self._dispatcher.status()),
             "restarts_total": hosted.restarts,
             "tasks_settled_total": hosted.settled,
         }
@@ -113,7 +119,16 @@ class HostedNode:
             log.info("node.ended_before")
         except pykka.Timeout:
             log.error("node.does_not_stop", seconds=STOP_TIMEOUT)
+        self._dispatcher.close()
         self._clock.close()
+
+
+def _of_threads(status: DispatcherStatus) -> dict[str, int]:
+    return {
+        "actor_threads": status.threads,
+        "actors_waiting_for_threads": status.waiting,
+        "threads_refused_total": status.refused,
+    }
 
 
 def _by_stage(tasks: Sequence[str]) -> dict[str, int]:
@@ -126,5 +141,5 @@ def _actors() -> list[pykka.ActorRef[Any]]:
 
 def _waiting(ref: pykka.ActorRef[Any]) -> int:
     inbox = ref.actor_inbox
-    assert isinstance(inbox, Queue)  # a threading actor's
+    assert isinstance(inbox, Queue | Mailbox)
     return inbox.qsize()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from coffeeshop.actors.dispatcher import Dispatcher
 from coffeeshop.actors.intake import Assigned, Intake
 from coffeeshop.actors.monitor import Hanging, Taken, TaskMonitor
 from coffeeshop.actors.restarts import NODE_INTENSITY, SESSION_INTENSITY, Intensity
@@ -114,11 +115,16 @@ class NodeSupervisor(Supervisor):
         clock: Clock,
         config: NodeConfig | None = None,
         on_failure: Callable[[str], None] | None = None,
+        dispatcher: Dispatcher | None = None,
+        own_thread: bool = True,
     ) -> None:
         """``on_failure`` is called, from the actor's thread, when the root itself fails, and when
-        a task hangs: the process is to be replaced."""
+        a task hangs: the process is to be replaced. ``dispatcher`` and ``own_thread``: see
+        `Supervisor`."""
         config = config or NodeConfig()
-        super().__init__(None, clock, config.node, config.backoff, on_failure)
+        super().__init__(
+            None, clock, config.node, config.backoff, on_failure, dispatcher, own_thread
+        )
         self._config = config
         self._monitor = TaskMonitor(config.claims, config.repair_after)
         self._on_failure = on_failure

@@ -6,11 +6,15 @@ import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass, field
+from queue import Queue
 from typing import Any
 
 import pykka
 
+from coffeeshop.actors.dispatcher import Dispatcher
+from coffeeshop.actors.mailbox import Mailbox, Paused
 from coffeeshop.observability.logs import about, get_logger
 
 log = get_logger()
@@ -37,6 +41,8 @@ class Parent:
     ended: threading.Event = field(default_factory=threading.Event, compare=False)
     """Set when the actor did all it does, `SupervisedActor.stopped` included."""
     restarts: int = field(default=0, compare=False)
+    dispatcher: Dispatcher | None = field(default=None, compare=False)
+    """Runs the actor; None: a thread of its own does."""
 
 
 def tell(ref: Ref, message: object) -> bool:
@@ -48,17 +54,35 @@ def tell(ref: Ref, message: object) -> bool:
     return True
 
 
+def wait_ended(ref: Ref, ended: threading.Event, timeout: float) -> bool:
+    """Wait that many seconds until an actor that was asked to stop has set ``ended``."""
+    inbox = ref.actor_inbox
+    if isinstance(inbox, Mailbox):
+        return inbox.run_until(ended, timeout)
+    return ended.wait(timeout)
+
+
 class SupervisedActor(pykka.ThreadingActor):
     """An actor whose every failure reaches its supervisor.
 
-    Subclasses write `started`, `handle` and `stopped`; all three run in the actor's thread.
+    Subclasses write `started`, `handle` and `stopped`; no two of them run at once. With a
+    dispatcher they run in any of its threads, else all of them in a thread of the actor's own.
     """
 
     use_daemon_thread = True
 
     def __init__(
-        self, parent: Parent | None, on_root_failure: Callable[[str], None] | None = None
+        self,
+        parent: Parent | None,
+        on_root_failure: Callable[[str], None] | None = None,
+        dispatcher: Dispatcher | None = None,
     ) -> None:
+        """``dispatcher``: runs it, if there is no parent that says so."""
+        if parent is not None:
+            dispatcher = parent.dispatcher
+        self._mailbox = None if dispatcher is None else Mailbox(dispatcher, self._turn)
+        self._variables = Context()  # of this actor, whichever thread it runs in
+        self._begun = False
         super().__init__()
         self.parent = parent
         self.culprit: str | None = None
@@ -75,6 +99,34 @@ class SupervisedActor(pykka.ThreadingActor):
 
     def stopped(self) -> None:
         """At the end, also after a failure: let go of what is held outside."""
+
+    def _create_actor_inbox(self) -> Any:  # type: ignore[override]  # pykka's needs no actor
+        return Queue() if self._mailbox is None else self._mailbox
+
+    def _start_actor_loop(self) -> None:
+        """pykka's hook: run the actor from now on."""
+        if self._mailbox is None:
+            super()._start_actor_loop()
+        else:
+            self._mailbox.start()
+
+    def _turn(self) -> bool:
+        """Handle some messages; false when the actor has ended."""
+        return self._variables.run(self._handle_some)
+
+    def _handle_some(self) -> bool:
+        # pykka's own loop, left when the mailbox pauses it and entered again at the next turn.
+        if not self._begun:
+            self._begun = True
+            self._actor_loop_setup()
+        try:
+            self._actor_loop_running()
+        except Paused:
+            return True
+        assert self._mailbox is not None
+        self._mailbox.lift_limit()
+        self._actor_loop_teardown()
+        return False
 
     def on_start(self) -> None:
         """pykka's hook; see `started`."""

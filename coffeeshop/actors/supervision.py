@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from coffeeshop.actors.dispatcher import Dispatcher
 from coffeeshop.actors.restarts import Failures, Intensity, Strategy, affected
 from coffeeshop.actors.supervised import (
     ChildFailed,
@@ -32,6 +33,7 @@ from coffeeshop.actors.supervised import (
     log_failure,
     reason_of,
     tell,
+    wait_ended,
 )
 from coffeeshop.clock import Backoff, Clock
 from coffeeshop.observability.logs import get_logger
@@ -77,8 +79,13 @@ class Supervisor(SupervisedActor):
         intensity: Intensity,
         backoff: Backoff | None = None,
         on_root_failure: Callable[[str], None] | None = None,
+        dispatcher: Dispatcher | None = None,
+        own_thread: bool = True,
     ) -> None:
-        super().__init__(parent, on_root_failure)
+        """``dispatcher`` runs the children and theirs; a parent says so to its children. Without
+        ``own_thread`` it runs a root, too."""
+        super().__init__(parent, on_root_failure, None if own_thread else dispatcher)
+        self._dispatcher = dispatcher if parent is None else parent.dispatcher
         self.clock = clock
         self._failures = Failures(intensity)
         self._backoff = backoff or Backoff()
@@ -147,7 +154,13 @@ class Supervisor(SupervisedActor):
     def _start(self, name: str, child: _Child) -> None:
         # Never the same number twice, not even for a name that was forgotten and came again.
         child.incarnation = next(self._incarnations)
-        parent = Parent(self.actor_ref, name, child.incarnation, restarts=child.failures)
+        parent = Parent(
+            self.actor_ref,
+            name,
+            child.incarnation,
+            restarts=child.failures,
+            dispatcher=self._dispatcher,
+        )
         child.ended = parent.ended
         try:
             child.ref = child.start(parent)
@@ -159,7 +172,7 @@ class Supervisor(SupervisedActor):
         ref, child.ref = child.ref, None
         if ref is not None:
             ref.stop(block=False)
-            if not child.ended.wait(STOP_TIMEOUT):
+            if not wait_ended(ref, child.ended, STOP_TIMEOUT):
                 log.error("actor.does_not_stop", actor=name, seconds=STOP_TIMEOUT)
 
     def _child_failed(self, failure: ChildFailed) -> None:

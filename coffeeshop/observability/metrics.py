@@ -113,6 +113,8 @@ UNLIMITED = 1 << 60
 HELP = {
     "actor_messages_waiting": "Messages in the inboxes of all actors of this process.",
     "actors": "Actors of this process.",
+    "actor_threads": "Threads that run actors.",
+    "actors_waiting_for_threads": "Actors that have messages and no thread yet.",
     "batch_bytes_stored_total": "Bytes of encoded batches stored by this gateway, by table.",
     "batches_stored_total": "Batches stored by this gateway, by table.",
     "blocked": "1 while the broker has an alarm and accepts no messages.",
@@ -147,6 +149,7 @@ HELP = {
     "sessions_unexpired": "Sessions whose results are due to be deleted.",
     "supervisor_answer_seconds": "Seconds that the root actor took to answer.",
     "tasks": "Tasks of this process.",
+    "threads_refused_total": "Threads that the system refused to start.",
     "tasks_by_stage": "Tasks of this process, by stage.",
     "tasks_settled_total": "Tasks that this process finished or handed back.",
     "unconfirmed": "Messages sent and not yet confirmed.",

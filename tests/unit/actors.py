@@ -8,6 +8,7 @@ from typing import Any
 import pykka
 
 from coffeeshop.actors import Clock, GetStatus, NodeConfig, NodeStatus, NodeSupervisor
+from coffeeshop.actors.dispatcher import ThreadDispatcher
 from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.session import SessionActor, StartTask, TaskRestarts
 from coffeeshop.actors.supervised import Parent, Ref
@@ -35,10 +36,16 @@ class Cluster:
         self.failures: SimpleQueue[str] = SimpleQueue()
         self.clock = clock
         self._actors = actors
+        self._dispatcher = ThreadDispatcher(clock)
 
     def node(self, config: NodeConfig | None = None, clock: Clock | None = None) -> Ref:
         ref: Ref = NodeSupervisor.start(
-            self.transport, STAGES, clock or self.clock, config or QUICK, self.failures.put
+            self.transport,
+            STAGES,
+            clock or self.clock,
+            config or QUICK,
+            self.failures.put,
+            self._dispatcher,
         )
         self._actors.append(ref)
         return ref

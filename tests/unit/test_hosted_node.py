@@ -52,6 +52,7 @@ def test_a_process_sees_what_its_node_works_on(node: HostedNode) -> None:
     assert node.hosted() == NodeStatus(("s",), ("filters.0",))
     figures = node.figures()
     assert figures.pop("actors") >= 3
+    assert figures.pop("actor_threads") >= 1
     assert figures == {
         "sessions": 1,
         "tasks": 1,
@@ -59,6 +60,8 @@ def test_a_process_sees_what_its_node_works_on(node: HostedNode) -> None:
         "hosted": {"all": True, "sessions": {"s": {"filters": 1}}},
         "restarts_total": 0,
         "tasks_settled_total": 0,
+        "actors_waiting_for_threads": 0,
+        "threads_refused_total": 0,
     }
 
 
