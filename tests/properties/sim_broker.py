@@ -95,6 +95,9 @@ class Broker:
                     (True, Outcome.CONFIRMED, LATE),
                 ]
             )
+        if self.weather.vanish and self.strikes(self.weather.vanish):
+            stored, again = False, 0.0
+            told = Outcome.CONFIRMED
         self.soon(lambda: arrive(stored, told), 10.0 if name in self.slow else 1.0)
         if again:
             self.soon(lambda: self._store(name, record), again)

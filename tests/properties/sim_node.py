@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.pipeline.messages import Assignment, TaskId
+from coffeeshop.pipeline.messages import Assignment, TaskId, out_journal
+from coffeeshop.pipeline.repair import done
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.transport import Outcome
 from tests.properties.sim_plot import Violation
+from tests.properties.sim_repair import Look, repair_of
 
 if TYPE_CHECKING:
     from tests.properties.simulation import World
@@ -33,6 +35,8 @@ class Attempt:
             self.known = old.known
         if not self.world.rules.only_gateways_declare:
             self.world.broker.declare(self.task.journal)
+        self.look_for_gaps = Look(self) if self.world.plot.repairs else None
+        self.said_done = False
         self.journal = self.world.broker.journals.get(self.task.journal, [])
         self.world.broker.read(self.task.journal, self)
 
@@ -52,15 +56,20 @@ class Attempt:
         self.known.add(offset)
         try:
             outputs = self.core.feed(self.journal[offset])
+            if self.look_for_gaps is not None:
+                outputs.extend(self.look_for_gaps.requests(offset, self.journal[offset]))
         except CoffeeshopError as error:
             raise Violation(f"refused: {self.task.producer}: {error}") from error
         for output in outputs:
             if self.node.dies(self):
                 return
-            self.sent += 1
-            self.pending[self.sent] = output
-            self.send(self.sent)
+            self.give(output)
         self.go_on()
+
+    def give(self, output: Output) -> None:
+        self.sent += 1
+        self.pending[self.sent] = output
+        self.send(self.sent)
 
     def send(self, number: int) -> None:
         if not self.alive:
@@ -82,7 +91,10 @@ class Attempt:
             self.world.clock.call_later(0.2, lambda: self.send(number))
 
     def go_on(self) -> None:
-        if self.core.finished and not self.pending:
+        if self.core.finished and not self.pending and self.look_for_gaps and not self.said_done:
+            self.said_done = True
+            self.give(Output(out_journal(self.task.session), done(self.task)))
+        elif self.core.finished and not self.pending:
             if not self.world.rules.only_clean_up_deletes:
                 self.world.broker.delete(self.task.journal)
             self.node.settled(self)
@@ -105,21 +117,23 @@ class Node:
     def forget(self) -> None:
         self.attempts: dict[TaskId, Attempt] = {}
         self.tags: dict[TaskId, list[int]] = {}
-        self.tombstones: set[TaskId] = set()
+        self.tombstones: dict[TaskId, int] = {}
+        self.repairs: dict[TaskId, int] = {}
         self.done: set[TaskId] = set()
         self.failures = 0
         self.failing = False
 
     def handed(self, tag: int, assignment: Assignment) -> None:
         task = assignment.task
-        if task in self.tombstones:
+        if repair_of(assignment) <= self.tombstones.get(task, -1):
             self.world.broker.ack(tag)
             return
         self.tags.setdefault(task, []).append(tag)
+        self.repairs[task] = max(self.repairs.get(task, 0), repair_of(assignment))
         if not self.world.rules.ack_after_outputs:
             self.world.broker.ack(tag)
         if task not in self.attempts and not self.failing:
-            self.world.revived += task in self.done
+            self.world.revived += task in self.done and not repair_of(assignment)
             self.attempts[task] = Attempt(self, assignment, None)
 
     def dies(self, attempt: Attempt) -> bool:
@@ -172,7 +186,7 @@ class Node:
         self.attempts.pop(task, None)
         self.done.add(task)
         if self.world.rules.tombstones:
-            self.tombstones.add(task)
+            self.tombstones[task] = self.repairs.get(task, 0)
         for tag in self.tags.pop(task, []):
             self.world.broker.ack(tag)
 

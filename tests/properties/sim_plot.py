@@ -14,6 +14,8 @@ class Weather:
     crashes: float = 0.0
     """The share of a task's steps at which it, or its node, dies."""
     until: float = 20.0
+    vanish: float = 0.0
+    """The share of appends to the session's journals that are confirmed and stored nowhere."""
 
 
 CALM = Weather()
@@ -38,6 +40,8 @@ class Rules:
     only_gateways_declare: bool = True
     only_clean_up_deletes: bool = True
     mandatory: bool = True
+    repair: bool = True
+    """Where records vanish: what is missing is asked for."""
 
 
 @dataclass(frozen=True)
@@ -52,3 +56,8 @@ class Plot:
     clients_return: bool = True
     """Whether clients send everything again now and then, and long after the end."""
     rules: Rules = Rules()
+
+    @property
+    def repairs(self) -> bool:
+        """Whether anybody asks for what is missing."""
+        return self.rules.repair and self.weather.vanish > 0

@@ -19,6 +19,7 @@ from coffeeshop.transport import Outcome
 from tests.properties.sim_broker import LATE, Broker
 from tests.properties.sim_node import Node
 from tests.properties.sim_plot import Plot, Violation
+from tests.properties.sim_repair import RepairingGateway
 from tests.properties.sim_sessions import Content
 
 RESULT_TTL = 60.0
@@ -73,8 +74,16 @@ class Client:
         for journal in destinations(plan, self.world.spec, record.stream, number):
             self.append(journal, record)
 
+    def send_again(self, table: str, numbers: set[int]) -> None:
+        """What a task asks for."""
+        for record in self.records:
+            if record.kind == "batch" and record.stream == table and record.number in numbers:
+                self.send(record)
+
     def append(self, journal: str, record: Record) -> None:
         def ended(outcome: Outcome) -> None:
+            if outcome is Outcome.CONFIRMED:
+                self.world.confirmed(journal, record)
             if outcome not in (Outcome.NACKED, Outcome.UNKNOWN):
                 return
             if not self.world.rules.clients_wait_for_confirms:
@@ -100,10 +109,14 @@ class World:
     """Attempts of tasks that their node knew to be settled."""
     lied: int = 0
     """Appends that went nowhere and were called confirmed."""
+    recomputed: int = 0
+    """Assignments that were published again."""
     followers: list[Follower] = field(default_factory=list)
     cleaning: bool = False
 
     def __post_init__(self) -> None:
+        self.gateway: RepairingGateway | None = None
+        self.ends: dict[tuple[str, str], set[str]] = {}
         self.chance = random.Random(self.seed)
         self.clock = VirtualClock()
         self.broker = Broker(self.clock, self.chance, self.plot.weather)
@@ -145,6 +158,8 @@ class World:
         """The clients begin; they, others, and the broker repeat themselves, also far too late."""
         self.declare()
         self.followers.append(Follower(self))
+        if self.plot.repairs:
+            self.gateway = RepairingGateway(self)
         for client in self.clients:
             client.upload(5.0)
             if self.plot.weather.faults and self.plot.clients_return:
@@ -166,6 +181,16 @@ class World:
             on_outcome(Outcome.CONFIRMED if lost else outcome)
 
         self.broker.append(journal, record, told)
+
+    def confirmed(self, journal: str, record: Record) -> None:
+        """A client's record is stored, for all that it knows: the gateway writes down ends."""
+        if record.kind != "eof" or self.gateway is None:
+            return
+        plan = plan_named(self.spec.plan)
+        ends = self.ends.setdefault((record.stream, record.producer), set())
+        ends.add(journal)
+        if ends == set(destinations(plan, self.spec, record.stream, None)):
+            self.gateway.tables[record.stream, record.producer] = record.number
 
     def say_failed(self, reason: str, on_confirmed: Any) -> None:
         """A failure on the out journal, sent until it is confirmed or the journal is gone."""

@@ -94,6 +94,14 @@ def test_without_a_rule_of_the_shells_some_seed_breaks_the_promise(
     needed(like, without=without)
 
 
+@pytest.mark.parametrize("vanish", [0.02, 0.1])
+def test_what_is_missing_must_be_asked_for_where_confirmed_records_vanish(vanish: float) -> None:
+    once = Plot(Weather(faults=0.1, crashes=0.02, vanish=vanish), clients_return=False)
+    needed(UNFINISHED, once, Rules(repair=False))
+    for seed in SEEDS[:60]:
+        assert breach(seed, once) == "", f"seed {seed} of {vanish}"
+
+
 def test_a_client_must_keep_its_unconfirmed_batches_and_send_them_again() -> None:
     once = replace(ROUGH, clients_return=False)
     needed(UNFINISHED, once, Rules(clients_wait_for_confirms=False))

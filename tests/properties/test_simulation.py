@@ -33,7 +33,11 @@ def plot(seed: int) -> Plot:
     """From calm to wild, by chance."""
     chance = random.Random(f"plot {seed}")
     return Plot(
-        Weather(chance.choice((0.0, 0.05, 0.2, 0.4)), chance.choice((0.0, 0.01, 0.03, 0.06))),
+        Weather(
+            chance.choice((0.0, 0.05, 0.2, 0.4)),
+            chance.choice((0.0, 0.01, 0.03, 0.06)),
+            vanish=random.Random(f"vanish {seed}").choice((0.0, 0.0, 0.02, 0.1)),
+        ),
         nodes=chance.randint(1, 3),
         intensity=chance.choice((None, None, None, 3)),
         cancel=chance.random() < 0.15,
@@ -85,8 +89,10 @@ def test_the_simulations_see_successes_failures_replays_and_second_followers() -
         event = world.followers[0].events[0]
         seen[event.reason if isinstance(event, Failed) else "completed"] += 1
         seen["replayed"] += world.attempts > len(world.tasks)
+        seen["recomputed"] += world.recomputed > 0
         seen["two followers"] += sum(len(f.events) for f in world.followers) == 2
     assert seen["completed"] > 150
     assert seen["replayed"] > 150
     assert seen["two followers"] > 100
+    assert seen["recomputed"] > 20
     assert min(seen["cancelled"], seen["failed too often"]) > 5
