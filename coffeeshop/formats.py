@@ -49,12 +49,17 @@ def _quoted(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """A result column as it is written: null is empty, exact amounts have no idle zeros."""
-    text = column.cast(pa.string())
     if pa.types.is_decimal(column.type) and column.type.scale == 3:
-        text = pc.utf8_rtrim(text, "0")
-        bare = pc.ends_with(text, ".")
-        text = pc.if_else(bare, pc.binary_join_element_wise(text, "0", ""), text)
-    return pc.fill_null(text, "")
+        return pa.chunked_array([_amounts(column.combine_chunks())])
+    return pc.fill_null(column.cast(pa.string()), "")
+
+
+def _amounts(amounts: pa.Decimal128Array) -> pa.StringArray:
+    found = amounts.dictionary_encode()  # of prices there are few, and each is written once
+    text = pc.utf8_rtrim(found.dictionary.cast(pa.string()), "0")
+    bare = pc.ends_with(text, ".")
+    text = pc.if_else(bare, pc.binary_join_element_wise(text, "0", ""), text)
+    return pc.fill_null(text.take(found.indices), "")
 
 
 _FORMULA = "^[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]"
