@@ -17,9 +17,10 @@ from coffeeshop.actors import NodeConfig, NodeSupervisor, SystemClock
 from coffeeshop.actors.dispatcher import ThreadDispatcher
 from coffeeshop.client.upload import OnProgress, Uploaded, upload, use_one_columnar_thread
 from coffeeshop.errors import Cancelled, CoffeeshopError
+from coffeeshop.names import STAGES
 from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import STAGES, plan_named
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.folder import DataFolder
 from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.sessions.outcome import SessionOutcome

@@ -27,11 +27,11 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.errors import CoffeeshopError, Unreachable, UsageError
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.security.access import Access
+from coffeeshop.names import NODE_TYPES, STAGES
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.observability.stacks import show_stacks_on
 from coffeeshop.pipeline.messages import assign_queue
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.pipeline.repair import REPAIR_AFTER
 from coffeeshop.presence import Presence
 from coffeeshop.sessions.lifetimes import Lifetimes
@@ -39,7 +39,6 @@ from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport
 
 log = get_logger()
-TYPES = ("gateway", *STAGES, "worker", "all")
 CONNECT_PATIENCE = 5.0
 SAID_AGAIN = 12
 """Waits for the broker of which one is worth a warning."""
@@ -77,8 +76,8 @@ class NodeOptions:
 def stages_of(types: Sequence[str]) -> tuple[str, ...]:
     """The stages that node types stand for."""
     for each in types:
-        if each not in TYPES:
-            raise UsageError(f"no node type {each!r}; the types are {', '.join(TYPES)}")
+        if each not in NODE_TYPES:
+            raise UsageError(f"no node type {each!r}; the types are {', '.join(NODE_TYPES)}")
     if "worker" in types or "all" in types:
         return STAGES
     return tuple(stage for stage in STAGES if stage in types)

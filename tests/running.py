@@ -18,7 +18,7 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.names import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.transport import Transport

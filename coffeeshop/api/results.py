@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from coffeeshop.client.results import as_text, write_results
+from coffeeshop.client.results import write_results
 from coffeeshop.client.upload import Uploaded
+from coffeeshop.formats import as_text
 from coffeeshop.headlines import headlines
 from coffeeshop.report.run import Run
 

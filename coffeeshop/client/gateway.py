@@ -17,13 +17,13 @@ from coffeeshop.client.connection import connection
 from coffeeshop.client.patience import SILENCE, Patience
 from coffeeshop.client.problems import RETRIED, by_proxy, error_of
 from coffeeshop.client.proxies import proxy_of
-from coffeeshop.client.sse import ENDS, Event, parse_events
+from coffeeshop.client.sse import Event, parse_events
 from coffeeshop.errors import CoffeeshopError, Misdirected, Unreachable, UsageError
 from coffeeshop.formats import MEDIA_TYPES
+from coffeeshop.names import ENDS
 from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
 
-__all__ = ["ENDS", "PATIENCE", "Event", "GatewayClient", "error_of", "parse_events"]
 TOO_MANY = 429
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
 PATIENCE = 60.0

@@ -7,7 +7,6 @@ import httpx2 as httpx
 from coffeeshop.client.proxies import Proxy
 from coffeeshop.errors import (
     BadData,
-    Cancelled,
     CoffeeshopError,
     Forbidden,
     Misdirected,
@@ -16,6 +15,7 @@ from coffeeshop.errors import (
     Unreachable,
     UsageError,
 )
+from coffeeshop.names import error_of as error_of_state
 
 PROXY_WANTS_LOGIN = 407
 RETRIED = (408, 429, 502, 503, 504)
@@ -37,10 +37,8 @@ def error_of(response: httpx.Response, proxy: Proxy | None = None) -> Coffeeshop
     match response.status_code:
         case 401 | 403:
             return Forbidden(detail)
-        case 410 if document.get("state") == "cancelled":
-            return Cancelled(detail)
         case 410:
-            return SessionFailed(detail)
+            return error_of_state(str(document.get("state")), detail) or SessionFailed(detail)
         case 422 if "errors" not in document:
             return BadData(
                 detail,

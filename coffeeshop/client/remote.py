@@ -15,8 +15,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from coffeeshop.client.gateway import Event, GatewayClient
+from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.resend import Resender
+from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
@@ -28,6 +29,7 @@ from coffeeshop.errors import (
     Unreachable,
 )
 from coffeeshop.formats import from_arrow, warnings_of
+from coffeeshop.names import error_of
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec
@@ -159,10 +161,8 @@ class RemoteFollower:
             end = self._end.result(timeout)
         except TimeoutError:
             raise late(self._session, timeout if given is None else given) from None
-        if end.name == "cancelled":
-            raise Cancelled(end.reason or "the session was cancelled")
-        if end.name != "completed":
-            raise SessionFailed(end.reason or f"the session is {end.name}")
+        if (error := error_of(end.name, end.reason)) is not None:
+            raise error
 
     def _follow(self) -> None:
         try:

@@ -13,11 +13,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from coffeeshop.errors import UsageError
-from coffeeshop.formats import WRITERS, as_text, no_formula, to_csv
+from coffeeshop.formats import WRITERS, no_formula
 from coffeeshop.reading.parse import Rejected
 
-__all__ = ["FORMATS", "as_text", "check_output", "to_csv", "write_results"]
-FORMATS = ("csv", "json", "parquet", "sheet.csv")
 REJECTED = "rejected.csv"
 
 

@@ -17,10 +17,6 @@ class Event:
     offset: int
 
 
-ENDS = ("completed", "failed", "cancelled", "aborted", "expired")
-"""Names of events after which there are none."""
-
-
 def parse_events(lines: Iterator[str]) -> Iterator[Event]:
     """Server-sent events from the lines of a response."""
     name, data, offset = "message", "", -1

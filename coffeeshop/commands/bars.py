@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # an analysis in this process needs no HTTP client, one off a
     from rich.console import Console
     from rich.progress import Progress, TaskID
 
-    from coffeeshop.client.gateway import Event
+    from coffeeshop.client.sse import Event
 
 RESULTS = 5
 

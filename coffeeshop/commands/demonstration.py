@@ -22,9 +22,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from coffeeshop.client.results import to_csv
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import CoffeeshopError
+from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import SessionSpec
@@ -35,7 +35,7 @@ from coffeeshop.terminal import console
 from coffeeshop.testing.crash import crash_tasks
 
 if TYPE_CHECKING:  # a demonstration in this process needs no HTTP client
-    from coffeeshop.client.gateway import Event
+    from coffeeshop.client.sse import Event
 
 CLIENTS = (
     ("north", 1, "kaggle", "dirs"),

@@ -12,16 +12,8 @@ import click
 
 from coffeeshop.commands.access import credentials, credentials_options
 from coffeeshop.commands.help import Command, Example
-from coffeeshop.commands.types import (
-    DEFAULT_GATEWAY,
-    FORMATS,
-    QUERIES,
-    STATES,
-    Choice,
-    Seconds,
-    SessionId,
-    report_option,
-)
+from coffeeshop.commands.types import DEFAULT_GATEWAY, Choice, Seconds, SessionId, report_option
+from coffeeshop.names import FORMATS, QUERIES, STATES
 from coffeeshop.settings import Settings, set_up_logging
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import click
 from coffeeshop.commands.access import access, access_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
-from coffeeshop.commands.types import NODE_TYPES, Choice, Seconds
+from coffeeshop.commands.types import Choice, Seconds
 from coffeeshop.errors import Unreachable
+from coffeeshop.names import NODE_TYPES
 from coffeeshop.settings import Settings, set_up_logging
 
 

@@ -13,16 +13,15 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from coffeeshop.client.gateway import ENDS, GatewayClient
+from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.results import files_of, write_results
 from coffeeshop.commands.connecting import short_length
-from coffeeshop.errors import Cancelled, SessionFailed, UsageError
+from coffeeshop.errors import UsageError
 from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, warnings_of
-from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.names import ENDS, QUERIES, error_of
 from coffeeshop.report import check_place, run_of, write_report
 from coffeeshop.terminal import console, shown
 
-QUERIES = PLANS["fused"].results
 COLOURS = {"completed": "green", "open": "cyan", "failed": "red"}
 
 
@@ -227,12 +226,8 @@ def nodes(client: GatewayClient, mode: str) -> None:
 
 def raise_unless_completed(state: str, reason: str) -> None:
     """Raise what a session ended in, if it is not its completion."""
-    if state == "cancelled":
-        raise Cancelled(reason or "the session was cancelled")
-    if state == "expired":
-        raise UsageError("the session's results have expired; submit the folder again")
-    if state != "completed":
-        raise SessionFailed(f"the session is {state}: {reason}")
+    if (error := error_of(state, reason)) is not None:
+        raise error
 
 
 def _print_plainly(found: list[dict[str, Any]], mode: str) -> bool:

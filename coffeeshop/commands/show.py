@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from coffeeshop.client.results import as_text
+from coffeeshop.formats import as_text
 from coffeeshop.terminal import shown
 
 SHOWN_ROWS = 10

@@ -10,16 +10,9 @@ from coffeeshop.commands.access import credentials, credentials_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.surroundings import check_address_space
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
-from coffeeshop.commands.types import (
-    FORMATS,
-    PLANS,
-    Choice,
-    DataFolder,
-    Seconds,
-    SessionId,
-    report_option,
-)
+from coffeeshop.commands.types import Choice, DataFolder, Seconds, SessionId, report_option
 from coffeeshop.errors import UsageError
+from coffeeshop.names import FORMATS, PLANS
 from coffeeshop.settings import Settings, set_up_logging
 
 

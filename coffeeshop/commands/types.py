@@ -15,24 +15,6 @@ from coffeeshop.settings import Settings
 from coffeeshop.suggestions import did_you_mean
 
 DEFAULT_GATEWAY = "http://127.0.0.1:9000"
-# Written out, since their places import the columnar library; a test compares them.
-NODE_TYPES = (
-    "gateway",
-    "filters",
-    "filter_year",
-    "filter_hour",
-    "filter_amount",
-    "aggregator_query1",
-    "aggregator_query2",
-    "aggregator_query3",
-    "aggregator_query4",
-    "worker",
-    "all",
-)
-QUERIES = ("query1", "query2_best_selling", "query2_most_profitable", "query3", "query4")
-STATES = ("open", "completed", "failed", "cancelled", "aborted")
-FORMATS = ("csv", "json", "parquet", "sheet.csv")
-PLANS = ("fused", "staged")
 report_option = click.option(
     "--report",
     type=click.Path(path_type=Path, dir_okay=False),

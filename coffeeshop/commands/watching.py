@@ -13,13 +13,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from coffeeshop.client.gateway import ENDS, Event, GatewayClient
+from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.sse import Event
 from coffeeshop.commands.remote import (
     COLOURS,
-    QUERIES,
     print_bad_rows,
     raise_unless_completed,
 )
+from coffeeshop.names import ENDS, QUERIES
 from coffeeshop.terminal import console, hint, is_redrawn, shown
 
 SHOWN_EVENTS = 5

@@ -9,10 +9,10 @@ from typing import Annotated, Literal
 
 from fastapi import Query
 
+from coffeeshop.names import STATES
 from coffeeshop.sessions.registry import Session
 
-State = Literal["open", "completed", "failed", "cancelled", "aborted"]
-STATES: tuple[State, ...] = ("open", "completed", "failed", "cancelled", "aborted")
+State = Literal[*STATES]  # type: ignore[valid-type]
 SearchText = Annotated[
     str,
     Query(max_length=200, description="Words that name, id, owner, plan or reason must contain."),
@@ -32,7 +32,7 @@ class Listing:
         """Those of that state (None: of all) in which every word of ``text`` occurs."""
         words = text.casefold().split()
         found = [each for each in sessions if _has(each, words)] if words else list(sessions)
-        counts = Counter(each.state for each in found)
+        counts = Counter[str](each.state for each in found)
         shown = [each for each in found if state is None or each.state == state]
         shown.sort(key=_place, reverse=True)
         return cls(shown, {each: counts[each] for each in STATES})

@@ -6,14 +6,13 @@ import asyncio
 import time
 from typing import Any
 
-from coffeeshop.gateway.state import QUERIES, Gateway
+from coffeeshop.gateway.state import Gateway
+from coffeeshop.names import QUERIES, STATES
 from coffeeshop.observability.metrics import By
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.sessions.reconciling import STEPS
 from coffeeshop.sessions.registry import Session
-
-STATES = ("open", "completed", "failed", "cancelled", "aborted")
 
 
 async def measures(gateway: Gateway) -> dict[str, Any]:

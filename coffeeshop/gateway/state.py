@@ -19,9 +19,10 @@ from coffeeshop.gateway.changes import Changes
 from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
+from coffeeshop.names import QUERIES, STAGES
 from coffeeshop.observability.logs import about
 from coffeeshop.observability.metrics import Figures
-from coffeeshop.pipeline.plan import PLANS, STAGES, plan_named
+from coffeeshop.pipeline.plan import PLANS, plan_named
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.chronicle import LOST, Chronicle
@@ -39,7 +40,6 @@ BROKER_PATIENCE = 10.0
 AWAY_RETRY_SECONDS = 5
 REMEMBERED = 65_536
 """Digests of recent batches, by which this replica tells a changed repeat at once."""
-QUERIES = PLANS["fused"].results
 
 
 @dataclass

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
+from coffeeshop import names
 from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
 from coffeeshop.operators import Filter, Fold, Late, Map, Range
@@ -184,6 +185,18 @@ class Plan:
         read = {source for operator in self.operators for source in operator.sources}
         return tuple(op.emits for op in self.operators if op.emits not in read)
 
+    def results_of(self, stage: Stage) -> list[str]:
+        """The session's results that a stage makes."""
+        return [op.emits for op in stage.operators if op.emits in self.results]
+
+    def upstream(self, stage: Stage) -> list[str]:
+        """The stages whose output a stage reads."""
+        return [
+            each.name
+            for each in self.stages
+            if any(op.emits in stage.inputs for op in each.operators)
+        ]
+
     @cached_property
     def operators(self) -> tuple[Operator, ...]:
         """Every operator of every stage."""
@@ -227,40 +240,20 @@ class Plan:
         )
 
 
-def _stage(name: str, *parts: str, parallel: bool = False) -> Stage:
+def _stage(name: str, parts: tuple[str, ...], *, parallel: bool) -> Stage:
     return Stage(name, tuple(op for part in parts for op in FLOW[part]), parallel)
 
 
-_AGGREGATORS = tuple(_stage(f"aggregator_query{n}", f"query{n}") for n in (1, 2, 3, 4))
 PLANS: dict[str, Plan] = {
-    "fused": Plan(
-        "fused",
-        (
-            _stage(
-                "filters",
-                "filter_year",
-                "filter_hour",
-                "filter_amount",
-                *(f"partial_query{n}" for n in (1, 2, 3, 4)),
-                parallel=True,
-            ),
-            *_AGGREGATORS,
+    plan: Plan(
+        plan,
+        tuple(
+            _stage(name, parts, parallel=name in names.PARALLEL[plan])
+            for name, parts in stages.items()
         ),
-    ),
-    "staged": Plan(
-        "staged",
-        (
-            _stage("filter_year", "filter_year", "partial_query2", "partial_query4", parallel=True),
-            _stage("filter_hour", "filter_hour", "partial_query3", parallel=True),
-            _stage("filter_amount", "filter_amount", "partial_query1", parallel=True),
-            *_AGGREGATORS,
-        ),
-    ),
+    )
+    for plan, stages in names.PLANS.items()
 }
-
-
-STAGES = tuple(dict.fromkeys(stage.name for plan in PLANS.values() for stage in plan.stages))
-"""The names of all stages of all plans, each once."""
 
 
 def plan_named(name: str) -> Plan:

@@ -19,6 +19,7 @@ from coffeeshop.clock import Clock
 from coffeeshop.codec import decode
 from coffeeshop.errors import CoffeeshopError, JournalGone, SessionTimeout
 from coffeeshop.formats import warnings_of
+from coffeeshop.names import error_of
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
@@ -32,7 +33,6 @@ from coffeeshop.sessions.results import (
     Terminal,
     Update,
     event_of,
-    failure,
 )
 from coffeeshop.transport import Delivery, Following, Transport
 
@@ -246,7 +246,7 @@ class SessionOutcome:
                 )
             terminal = self._end.result()
             assert isinstance(terminal, Failed), "a session completes with its results"
-            raise failure(terminal)
+            raise _error_of(terminal)
         offsets = self._translator.offsets[query]
         kept = {number: self._pieces.get(self.spec.id, query, number) for number in offsets}
         bodies = {number: body for number, body in kept.items() if body is not None}
@@ -264,7 +264,7 @@ class SessionOutcome:
         """
         terminal = self.end(timeout, given)
         if isinstance(terminal, Failed):
-            raise failure(terminal)
+            raise _error_of(terminal)
         tables = {
             query: self.table(query, REREAD_TIMEOUT) for query in plan_named(self.spec.plan).results
         }
@@ -354,3 +354,9 @@ class Outcomes:
         with self._lock:
             if self._open.pop(outcome.spec.id, None) is not None:
                 self._ended[outcome.spec.id] = outcome
+
+
+def _error_of(failed: Failed) -> CoffeeshopError:
+    error = error_of(failed.state, failed.reason)
+    assert error is not None, "a session that failed did not complete"
+    return error

@@ -17,7 +17,7 @@ import pyarrow as pa
 from cachetools import LRUCache
 
 from coffeeshop.codec import decode, digest
-from coffeeshop.errors import Cancelled, CodecError, CoffeeshopError, SessionFailed
+from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.formats import warnings_of
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
@@ -105,11 +105,6 @@ class ResultFold:
     def _completed(self) -> Completed:
         tables = {stream: self.table(stream) for stream in self._pieces if stream in self._keep}
         return Completed(tables, warnings_of(tables))
-
-
-def failure(failed: Failed) -> CoffeeshopError:
-    """The exception that says it: `Cancelled` or `SessionFailed`."""
-    return Cancelled(failed.reason) if failed.state == "cancelled" else SessionFailed(failed.reason)
 
 
 class Pieces:

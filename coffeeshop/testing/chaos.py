@@ -20,11 +20,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from coffeeshop.client.gateway import ENDS, GatewayClient
+from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse, open_somehow
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
+from coffeeshop.names import ENDS
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing import stumps

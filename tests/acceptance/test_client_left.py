@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
-from coffeeshop.pipeline.plan import PLANS, STAGES
+from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE, Lifetimes
 from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.registry import Session

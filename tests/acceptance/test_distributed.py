@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from coffeeshop.client.gateway import ENDS, GatewayClient
+from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.commands.doctor import examine
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
+from coffeeshop.names import ENDS
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.reading.folder import open_folder

@@ -13,8 +13,8 @@ from random import Random
 import pytest
 
 from coffeeshop.actors import GetStatus, NodeStatus
-from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Unreachable
+from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.local import LocalSystem
 from coffeeshop.reading.folder import DataFolder, open_folder

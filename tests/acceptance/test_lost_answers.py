@@ -12,8 +12,8 @@ import pytest
 from coffeeshop.client.connection import connection
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
-from coffeeshop.client.results import to_csv
 from coffeeshop.errors import Cancelled
+from coffeeshop.formats import to_csv
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
 from tests.oracle import answers

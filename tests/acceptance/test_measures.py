@@ -12,9 +12,9 @@ from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
+from coffeeshop.names import STAGES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.running import PATIENCE, Running, eventually, http, new_id, running

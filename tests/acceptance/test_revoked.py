@@ -12,7 +12,7 @@ import httpx2 as httpx
 import pytest
 from starlette.requests import Request
 
-from coffeeshop.client.gateway import Event, parse_events
+from coffeeshop.client.sse import Event, parse_events
 from coffeeshop.errors import Forbidden
 from coffeeshop.gateway import changes as module
 from coffeeshop.gateway.security.access import Access, StillAllowed

@@ -12,8 +12,8 @@ from playwright.sync_api import Route, expect
 
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.gateway.server import GatewayServer
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import STAGES
 from tests.browser.conftest import Open
 from tests.browser.test_session import downloaded
 from tests.oracle import answers

@@ -12,7 +12,7 @@ from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.names import STAGES
 from coffeeshop.presence import Presence
 from coffeeshop.transport.memory import MemoryTransport
 from tests.browser.conftest import Open

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import httpx2 as httpx
 
-from coffeeshop.client.gateway import ENDS, GatewayClient, parse_events
+from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import fetch
+from coffeeshop.client.sse import parse_events
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
+from coffeeshop.names import ENDS
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.sessions.results import Failed, ResultFold

@@ -14,8 +14,8 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.formats import to_csv
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import SessionSpec, assign_queue
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.cluster import PrivateCluster
 from coffeeshop.testing.processes import Cluster

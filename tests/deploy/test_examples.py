@@ -14,7 +14,7 @@ import pytest
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.commands.demonstration import NAMES
 from coffeeshop.gateway.server import GatewayServer
-from coffeeshop.pipeline.plan import STAGES
+from coffeeshop.names import STAGES
 from coffeeshop.transport.memory import MemoryTransport
 from tests.deploy.stack import ROOT
 

@@ -16,9 +16,9 @@ import pytest
 from coffeeshop.actors.intake import STEP
 from coffeeshop.gateway.security.tokens import Client, Tokens
 from coffeeshop.gateway.server import GatewayServer
+from coffeeshop.names import STAGES
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.pipeline.messages import assign_queue
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.service import HARD_DEADLINE, stages_of
 from coffeeshop.settings import Settings
 from coffeeshop.transport.memory import MemoryTransport

@@ -22,9 +22,9 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
+from coffeeshop.names import STAGES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.service import broker_measures, transport_figures
 from coffeeshop.transport.memory import MemoryTransport

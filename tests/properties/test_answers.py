@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from coffeeshop.actors import NodeConfig
 from coffeeshop.actors.node import GetStatus, NodeStatus
-from coffeeshop.client.results import to_csv
 from coffeeshop.clock import Backoff
 from coffeeshop.codec import encode
+from coffeeshop.formats import to_csv
 from coffeeshop.local import LocalSystem
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import PLANS, destinations, plan_named

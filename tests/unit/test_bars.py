@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from coffeeshop.client.gateway import Event
+from coffeeshop.client.sse import Event
 from coffeeshop.commands.bars import DrawnBars, NoBars, bars_of
 from coffeeshop.reading.folder import DataFolder
 from coffeeshop.schema import TABLES

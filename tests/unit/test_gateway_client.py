@@ -9,8 +9,9 @@ import httpx2 as httpx
 import pytest
 
 from coffeeshop import errors
-from coffeeshop.client.gateway import GatewayClient, error_of
+from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.patience import LONGEST_PAUSE, Patience
+from coffeeshop.client.problems import error_of
 from coffeeshop.pipeline.messages import SessionSpec
 from tests.unit.scripted_gateway import DOWN, Answer, Gateway, Time, ok, problem
 

@@ -88,7 +88,7 @@ def test_a_completed_session_is_no_error(gateway: Gateway) -> None:
         ("cancelled", {}, Cancelled, "the session was cancelled"),
         ("failed", {"reason": "why"}, SessionFailed, "why"),
         ("aborted", {"reason": "why"}, SessionFailed, "why"),
-        ("expired", {}, SessionFailed, "the session is expired"),
+        ("expired", {}, SessionFailed, "the session's results have expired"),
     ],
 )
 def test_every_other_end_is_raised(

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coffeeshop.client.results import FORMATS, as_text, to_csv, write_results
+from coffeeshop.client.results import write_results
 from coffeeshop.errors import BadData, UsageError
-from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, to_arrow, to_json
+from coffeeshop.formats import MEDIA_TYPES, WRITERS, as_text, from_arrow, to_arrow, to_csv, to_json
+from coffeeshop.names import FORMATS
 from coffeeshop.operators.final import RESULTS
 from coffeeshop.reading.parse import Rejected
 

@@ -9,8 +9,8 @@ import pytest
 
 from coffeeshop.actors import NodeConfig
 from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.pipeline.poison import Claim
 from coffeeshop.pipeline.progress import Gap
 from coffeeshop.pipeline.repair import Missing

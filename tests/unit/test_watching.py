@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from coffeeshop.client.gateway import Event, GatewayClient
+from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.sse import Event
 from coffeeshop.commands.watching import SHOWN_EVENTS, Picture, watch, words_of
 from coffeeshop.errors import Cancelled, SessionFailed
 from tests.unit.test_terminal import Terminal

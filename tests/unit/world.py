@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.sessions.facts import SESSIONS, Fact
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.sessions.outcome import SessionOutcome

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
-from coffeeshop.gateway.measures import STATES, measures
+from coffeeshop.gateway.measures import measures
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem, problems
 from coffeeshop.gateway.security.access import caller, require_admin
 from coffeeshop.gateway.state import Gateway, The
+from coffeeshop.names import STATES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_named

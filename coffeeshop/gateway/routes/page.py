@@ -18,7 +18,6 @@ from coffeeshop.gateway.routes.operation import figures
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.gateway.state import (
-    QUERIES,
     Gateway,
     QueryName,
     SessionId,
@@ -26,7 +25,8 @@ from coffeeshop.gateway.state import (
     session_of,
     without_workers,
 )
-from coffeeshop.pipeline.plan import STAGES, plan_named
+from coffeeshop.names import QUERIES, STAGES
+from coffeeshop.pipeline.plan import PLANS, plan_named
 from coffeeshop.sessions.registry import Session
 
 CSP = "; ".join(
@@ -51,6 +51,14 @@ HEADERS = {
 }
 WARNING = tuple(query for query in QUERIES if query != "query1")
 """The queries that join something: only they can miss what they join."""
+TOPOLOGY = {
+    plan.name: [
+        {"stage": each.name, "reads": plan.upstream(each), "results": plan.results_of(each)}
+        for each in plan.stages
+    ]
+    for plan in PLANS.values()
+}
+"""The stages of each plan in flow order, what each of them reads, and the results that it makes."""
 router = APIRouter(include_in_schema=False)
 Known = Annotated[str | None, Header(alias="If-None-Match")]
 FileFormat = Literal[*MEDIA_TYPES]  # type: ignore[valid-type]
@@ -92,6 +100,7 @@ async def overview(
         "sessions": [_shown(gateway, session) for session in listing.sessions[:limit]],
         "open": [_flowing(gateway, session) for session in is_open],
         "trouble": _trouble(gateway, is_open),
+        "plans": TOPOLOGY,
         "nodes": gateway.visible_nodes(),
         "example": gateway.example is not None,
     }

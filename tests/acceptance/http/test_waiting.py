@@ -10,8 +10,8 @@ import pytest
 
 from coffeeshop import presence
 from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import STAGES
 from coffeeshop.presence import Presence
 from tests.acceptance.http.requests import opened, problem
 from tests.running import PATIENCE, eventually, http, new_id, running

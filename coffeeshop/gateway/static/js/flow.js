@@ -6,35 +6,24 @@ import { bytes, counted } from "./format.js";
 import { live } from "./live.js";
 import { words } from "./names.js";
 
-const RESULTS = {
-  aggregator_query1: ["query1"],
-  aggregator_query2: ["query2_best_selling", "query2_most_profitable"],
-  aggregator_query3: ["query3"],
-  aggregator_query4: ["query4"],
-};
-const AGGREGATORS = Object.keys(RESULTS);
-/** The stages before the aggregators, in flow order, by plan; and what each aggregator reads. */
-const FILTERS = { fused: ["filters"], staged: ["filter_year", "filter_hour", "filter_amount"] };
-const READS = {
-  fused: Object.fromEntries(AGGREGATORS.map((name) => [name, "filters"])),
-  staged: {
-    aggregator_query1: "filter_amount",
-    aggregator_query2: "filter_year",
-    aggregator_query3: "filter_hour",
-    aggregator_query4: "filter_year",
-  },
-};
-const ALL = 5; // results
+/** The stages of a plan as the gateway tells them: what each reads, and which results it makes. */
+const stagesOf = (plan) => live.latest?.plans[plan] ?? [];
+const lastOf = (plan) => stagesOf(plan).filter((each) => each.results.length > 0);
+const firstOf = (plan) => stagesOf(plan).filter((each) => each.results.length === 0);
+const resultsOf = (plan) => lastOf(plan).flatMap((each) => each.results);
 
 /** A stage as its box says it: there is little room. */
 const shortOf = (stage) => words(stage).replace("aggregator query", "query ");
 
 /** Whether a stage of a session has done all it had to. */
 function isDone(session, stage) {
-  const needed = RESULTS[stage];
-  if (needed) return needed.every((query) => session.results.includes(query));
-  const readers = AGGREGATORS.filter((name) => READS[session.plan][name] === stage);
-  return readers.some((name) => isDone(session, name)) || session.results.length === ALL;
+  const { results } = stagesOf(session.plan).find((each) => each.stage === stage);
+  if (results.length > 0) return results.every((query) => session.results.includes(query));
+  const readers = lastOf(session.plan).filter((each) => each.reads.includes(stage));
+  return (
+    readers.some((each) => isDone(session, each.stage)) ||
+    session.results.length === resultsOf(session.plan).length
+  );
 }
 
 /** The drawings of the plans that open sessions have. */
@@ -50,7 +39,9 @@ export function overviewPipelines(signal) {
     },
   );
   const update = ({ open }) => {
-    const plans = [...new Set(open.map((each) => each.plan))].filter((plan) => plan in FILTERS);
+    const plans = [...new Set(open.map((each) => each.plan))].filter(
+      (plan) => stagesOf(plan).length > 0,
+    );
     keyed.show(plans.length ? plans.sort() : ["fused"]);
   };
   return { node: list, update };
@@ -88,7 +79,7 @@ function overviewModel(plan, { open: all, nodes, you }) {
     gateway: { detail: `${bytes(kept)} kept`, state: open.length ? "working" : "idle" },
     stageBox,
     results: {
-      detail: open.length ? `${ready} of ${open.length * ALL} ready` : "idle",
+      detail: open.length ? `${ready} of ${open.length * resultsOf(plan).length} ready` : "idle",
       state: ready ? "working" : "idle",
     },
     rate,
@@ -132,6 +123,7 @@ function sessionModel(session) {
     return { id: stage, title: shortOf(stage), detail, state };
   };
   const ready = session.results.length;
+  const all = resultsOf(session.plan).length;
   return shape(session.plan, {
     clients: {
       detail: session.uploaded ? "all sent" : counted(session.producers, "producer"),
@@ -143,16 +135,17 @@ function sessionModel(session) {
     },
     stageBox,
     results: {
-      detail: `${ready} of ${ALL} ready`,
-      state: ready === ALL ? "done" : open ? "idle" : "stopped",
+      detail: `${ready} of ${all} ready`,
+      state: ready === all ? "done" : open ? "idle" : "stopped",
     },
     rate,
   });
 }
 
 function shape(plan, { clients, gateway, stageBox, results, rate }) {
-  const chain = FILTERS[plan].map(stageBox);
-  const last = AGGREGATORS.map(stageBox);
+  const first = firstOf(plan).map((each) => each.stage);
+  const chain = first.map(stageBox);
+  const last = lastOf(plan).map((each) => ({ ...stageBox(each.stage), reads: each.reads }));
   const columns = [
     [{ id: "clients", title: "clients", ...clients }],
     [{ id: "gateway", title: "gateway", ...gateway }],
@@ -160,7 +153,7 @@ function shape(plan, { clients, gateway, stageBox, results, rate }) {
     last,
     [{ id: "results", title: "results", ...results }],
   ];
-  const ids = ["clients", "gateway", ...FILTERS[plan]];
+  const ids = ["clients", "gateway", ...first];
   const weight = rate > 0 ? Math.min(5, Math.log10(1 + rate / 10_000)) : 0;
   const flowing = rate > 0;
   const lines = ids.slice(1).map((to, i) => ({
@@ -171,11 +164,9 @@ function shape(plan, { clients, gateway, stageBox, results, rate }) {
     label: i === 0 && flowing ? `${bytes(rate)}/s` : "",
   }));
   for (const box of last) {
-    lines.push({
-      from: READS[plan][box.id],
-      to: box.id,
-      flowing: flowing && box.state === "working",
-    });
+    for (const from of box.reads) {
+      lines.push({ from, to: box.id, flowing: flowing && box.state === "working" });
+    }
     lines.push({ from: box.id, to: "results", flowing: false });
   }
   const summary = `The pipeline. ${columns
