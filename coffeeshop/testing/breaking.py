@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from coffeeshop.testing import ledger
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, NodeProcess, url_of
 
@@ -25,16 +26,20 @@ class Faults:
     def __init__(
         self,
         chance: random.Random,
-        broker: PrivateBroker,
+        broker: PrivateBroker | None,
         cluster: Cluster,
         say: Callable[[str], None],
         result_ttl: float,
         logs: Path,
+        ledgers: Path,
     ) -> None:
-        """``result_ttl``: seconds, for the gateways; ``logs``: a folder for what the dead said."""
+        """``broker``: None leaves it to others to break it. ``result_ttl``: seconds, for the
+        gateways; ``logs``: a folder for what the dead said; ``ledgers``: one for what was
+        confirmed, see `coffeeshop.testing.ledger`."""
         self._result_ttl = result_ttl
         self._logs = logs
         self._logs.mkdir(parents=True)
+        self._ledgers = ledgers
         self._chance = chance
         self._broker = broker
         self._cluster = cluster
@@ -58,10 +63,13 @@ class Faults:
             (4, self.kill_gateway),
             (2, self.restart_gateway),
             (2, self.freeze_gateway),
-            (1, self.kill_broker),
-            (1, self.restart_broker),
-            (1, self.freeze_broker),
         ]
+        if self._broker is not None:
+            acts += [
+                (1, self.kill_broker),
+                (1, self.restart_broker),
+                (1, self.freeze_broker),
+            ]
         act = self._chance.choices([act for _, act in acts], [weight for weight, _ in acts])[0]
         name = act.__name__.replace("_", " ")
         self._say(name)
@@ -99,13 +107,16 @@ class Faults:
         self._freeze(self._chance.choice(self.gateways))
 
     def kill_broker(self) -> None:
+        assert self._broker is not None
         self._broker.kill()
         self._broker.start()
 
     def restart_broker(self) -> None:
+        assert self._broker is not None
         self._broker.restart()
 
     def freeze_broker(self) -> None:
+        assert self._broker is not None
         self._broker.freeze()
         time.sleep(self._chance.uniform(0.5, 10.0))
         self._broker.thaw()
@@ -135,11 +146,17 @@ class Faults:
         self._keep(process)
 
     def _worker(self) -> NodeProcess:
-        return self._cluster.start("worker", ready=False)
+        return self._start("worker")
 
     def _gateway(self, port: str) -> NodeProcess:
         options = ("--port", port, "--result-ttl", f"{self._result_ttl:g}")
-        return self._cluster.start("gateway", options=options, ready=False)
+        return self._start("gateway", *options)
+
+    def _start(self, kind: str, *options: str) -> NodeProcess:
+        environment = {ledger.FOLDER: str(self._ledgers)}
+        return self._cluster.start(
+            kind, options=options, ready=False, environment=environment, module=ledger.__name__
+        )
 
 
 def _evidence(log: Path, sessions: set[str]) -> list[dict[str, Any]]:

@@ -18,7 +18,9 @@ from pathlib import Path
 from uuid import uuid4
 
 from coffeeshop.errors import Unreachable
+from coffeeshop.testing.epmd import PortMapper
 from coffeeshop.testing.guarded import Guarded
+from coffeeshop.testing.partition import Network
 
 _PLACES = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/rabbitmq/sbin")
 _LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
@@ -54,10 +56,13 @@ def node_name() -> str:
 class Domain:
     """What the nodes of one cluster share: the daemon that knows their ports, and a secret."""
 
-    def __init__(self, patience: float = 90.0) -> None:
-        """``patience``: seconds that its start may take."""
+    def __init__(self, patience: float = 90.0, network: Network | None = None) -> None:
+        """``patience``: seconds that its start may take. ``network``: between its nodes, to be cut;
+        the port mapper is one of this process then, which puts the network's gates before them."""
         (self._port,) = _free_ports(1)
         self.cookie = uuid4().hex
+        self._network = network
+        self._mapper: PortMapper | None = None
         self._patience = patience
         self.home = Path(tempfile.mkdtemp(prefix="coffeeshop-broker-"))
         """All of its files and its nodes' are in here."""
@@ -74,7 +79,10 @@ class Domain:
 
     def start(self) -> None:
         """Start epmd; harmless when it runs. Raises `Unreachable` when it does not answer."""
-        if self._epmd is not None:
+        if self._epmd is not None or self._mapper is not None:
+            return
+        if self._network is not None:
+            self._mapper = PortMapper(self._port, self._network.gate)
             return
         # Ours, in the foreground: a node would start a daemon that outlives it.
         command = ["epmd", "-port", str(self._port), "-address", "127.0.0.1"]
@@ -90,6 +98,9 @@ class Domain:
         if self._epmd is not None:
             self._epmd.end(signal.SIGKILL, self._patience)
             self._epmd = None
+        if self._mapper is not None:
+            self._mapper.close()
+            self._mapper = None
         shutil.rmtree(self.home, ignore_errors=True)
 
 
@@ -120,7 +131,8 @@ class PrivateBroker:
         self._patience = patience
         self._home = Path(tempfile.mkdtemp(prefix="node-", dir=self._domain.home))
         self._server: Guarded | None = None
-        self._write_files(config)
+        self._config = config
+        self._write_files()
         atexit.register(self.close)
 
     @property
@@ -173,6 +185,16 @@ class PrivateBroker:
         """Let a frozen process go on."""
         os.kill(self.pid, signal.SIGCONT)
 
+    def listen_at(self, port: int) -> None:
+        """Take AMQP connections at another port as well, which `url` then names.
+
+        Until it is stopped: it starts again with that port only.
+        """
+        at = f'{{"127.0.0.1", {port}, inet}}'
+        self.rabbitmqctl("eval", f"rabbit_networking:start_tcp_listener({at}, 10).")
+        self.port = port
+        self._write_config()
+
     def restart(self) -> None:
         """Stop in good order, then start."""
         self.stop()
@@ -224,18 +246,21 @@ class PrivateBroker:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write_files(self, config: str) -> None:
+    def _write_files(self) -> None:
         for name in ("mnesia", "log", "config", "conf.d"):
             (self._home / name).mkdir()
         (self._home / "enabled_plugins").write_text("[].\n")
         (self._home / "env.conf").write_text("")
-        (self._home / "rabbitmq.conf").write_text(
-            f"listeners.tcp.1 = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 64MB\n"
-            f"frame_max = 1048576\n{config}\n"
-        )
+        self._write_config()
         cookie = self._home / ".erlang.cookie"
         cookie.write_text(self._domain.cookie)
         cookie.chmod(0o400)
+
+    def _write_config(self) -> None:
+        (self._home / "rabbitmq.conf").write_text(
+            f"listeners.tcp.1 = 127.0.0.1:{self.port}\ndisk_free_limit.absolute = 64MB\n"
+            f"frame_max = 1048576\n{self._config}\n"
+        )
 
     def _environment(self) -> dict[str, str]:
         """Nothing of the machine's own RabbitMQ configuration reaches the node."""

@@ -1,9 +1,10 @@
 """A seeded campaign: random sessions under random faults, every answer checked by an oracle.
 
-``run`` starts a private broker, two gateways and two workers, keeps some clients busy, and kills,
-freezes and restarts whatever there is for as long as told. In the end it lets the system rest and
-compares what is left with what was there before. The plan of faults and sessions is a function of
-the seed; what coincides with what is not, since the processes are real.
+``run`` starts a private broker, or a cluster of three, two gateways and two workers, keeps some
+clients busy, and kills, freezes, cuts off, replaces and restarts whatever there is for as long as
+told. In the end it lets the system rest and compares what is left with what was there before. The
+plan of faults and sessions is a function of the seed; what coincides with what is not, since the
+processes are real.
 """
 
 from __future__ import annotations
@@ -30,8 +31,11 @@ from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing import stumps
 from coffeeshop.testing.breaking import Faults
+from coffeeshop.testing.breaking_nodes import NodeFaults
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.cluster import PrivateCluster
 from coffeeshop.testing.footprint import figures, sway
+from coffeeshop.testing.ledger import Balance, balance, read_ledgers
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.testing.recorder import Recorder
 from coffeeshop.testing.trace import refusals
@@ -45,6 +49,12 @@ REST = RESULT_TTL + 120.0
 """Seconds the system gets to come to rest."""
 TRACES_PATIENCE = 30.0
 """Seconds until the last sessions' input must be deleted."""
+CLIENT_PATIENCE = 180.0
+"""Seconds a client asks again where no gateway answers."""
+WHOLE_PATIENCE = 150.0
+"""Seconds until a cluster must be whole again."""
+NODE_PAUSE = 4.0
+"""Seconds between a cluster that is whole and the next fault of one of its nodes, on average."""
 Oracle = Callable[[Path], dict[str, str]]
 
 
@@ -60,6 +70,10 @@ class Campaign:
     """Seconds between two faults, on average."""
     growth: bool = True
     """Whether to look for leaks in the end; without, results are deleted and not expired."""
+    brokers: int = 1
+    """Nodes of the broker. With three, one at a time is broken while other processes are."""
+    patience: float = 1.0
+    """By what all deadlines are multiplied, for a machine that does other things as well."""
 
 
 @dataclass
@@ -69,6 +83,8 @@ class Report:
     campaign: Campaign
     faults: Counter[str] = field(default_factory=Counter)
     sessions: int = 0
+    slowest: float = 0.0
+    """Seconds that the slowest session took, whatever was broken meanwhile."""
     rows: int = 0
     wrong: list[str] = field(default_factory=list)
     """Sessions without exactly one right answer: there must be none."""
@@ -78,6 +94,10 @@ class Report:
     """Those of them whose input was in part deleted before it was recorded."""
     refused: list[str] = field(default_factory=list)
     """Those whose journals are no behaviour of the protocol: there must be none."""
+    ledger: Balance = field(default_factory=Balance)
+    """What publishers saw confirmed. The broker may lose some of it; no answer may change."""
+    remained: list[str] = field(default_factory=list)
+    """What a broker's cluster did not mend by itself until its nodes were restarted."""
     opened_anew: int = 0
     """Sessions that the broker, killed while it made their journals, could only have under another
     id; the client is told and takes one."""
@@ -125,7 +145,10 @@ def data_sets(root: Path, seed: int, oracle: Oracle) -> list[DataSet]:
     return found
 
 
-def left_on(broker: PrivateBroker) -> list[str]:
+Broker = PrivateBroker | PrivateCluster
+
+
+def left_on(broker: Broker) -> list[str]:
     """The objects of sessions that the broker holds, and the assignments that wait."""
     told = broker.rabbitmqctl("list_queues", "name", "type", "messages", "--no-table-headers")
     rows = [line.split("\t") for line in told.splitlines()]
@@ -157,7 +180,8 @@ class Clients:
     def run(self, number: int) -> None:
         """One client, until told to stop."""
         chance = random.Random(f"{self._report.campaign.seed}/client/{number}")
-        client = GatewayClient(self._urls[number % len(self._urls)], patience=180.0)
+        patience = CLIENT_PATIENCE * self._report.campaign.patience
+        client = GatewayClient(self._urls[number % len(self._urls)], patience=patience)
         while not self.stop.is_set():
             data = chance.choices(self._sets, weights=(1, 4, 4, 2, 1))[0]
             producers = chance.choice((1, 1, 2, 3))
@@ -165,9 +189,12 @@ class Clients:
             # Seeded as well: a replay shows the same ids in its logs.
             name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
             spec = SessionSpec(name, plan, producers, chance.randint(1, 3))
+            began = time.monotonic()
             complaint = self._session(client, spec, data)
+            took = time.monotonic() - began
             with self._lock:
                 self._report.sessions += 1
+                self._report.slowest = max(self._report.slowest, took)
                 self._report.rows += 3 * data.transactions
                 if complaint:
                     self._report.wrong.append(f"{spec}: {complaint}")
@@ -185,7 +212,7 @@ class Clients:
                 analyse(client, folder, spec, producer=producer, wait=False)
             _, tables, _ = analyse(client, folder, spec)
             ends = [event.name for event in client.events(spec.id) if event.name in ENDS]
-            state = _written_end(client, spec.id)
+            state = _written_end(client, spec.id, self._report.campaign.patience)
         except CoffeeshopError as error:
             return f"{type(error).__name__}: {error}"
         if ends != ["completed"] or state != "completed":
@@ -195,9 +222,9 @@ class Clients:
         return f"wrong answers: {', '.join(differing)}" if differing else ""
 
 
-def _written_end(client: GatewayClient, session: str) -> str:
+def _written_end(client: GatewayClient, session: str, patience: float) -> str:
     """What the list of sessions says, which every gateway reads; events come from elsewhere."""
-    deadline = time.monotonic() + RESULT_TTL / 2
+    deadline = time.monotonic() + patience * RESULT_TTL / 2
     while (state := str(client.session(session)["state"])) == "open":
         if time.monotonic() > deadline:
             break
@@ -211,19 +238,27 @@ def run(
     """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers."""
     report = Report(campaign)
     sets = data_sets(root, campaign.seed, oracle)
-    with PrivateBroker() as broker, Cluster(broker.url + HEARTBEAT) as cluster:
+    with _broker(campaign) as broker, Cluster(broker.url + HEARTBEAT) as cluster:
         chance = random.Random(f"{campaign.seed}/faults")
-        faults = Faults(chance, broker, cluster, say, RESULT_TTL, root / "logs")
+        alone = broker if isinstance(broker, PrivateBroker) else None
+        ttl = RESULT_TTL * campaign.patience
+        ledgers = root / "ledgers"
+        faults = Faults(chance, alone, cluster, say, ttl, root / "logs", ledgers)
         faults.start(campaign.workers)
         for each in (*faults.workers, *faults.gateways):
             each.wait_for("node.ready")
         urls = [f"http://127.0.0.1:{port}" for port in faults.ports]
-        with recording(broker.url + HEARTBEAT, report) as opened:
+        with recording(broker.url + HEARTBEAT, report, ledgers) as opened:
             clients = Clients(report, urls, sets, opened)
-            with ThreadPoolExecutor(campaign.clients) as pool:
+            with ThreadPoolExecutor(campaign.clients + 1) as pool:
                 busy = [pool.submit(clients.run, number) for number in range(campaign.clients)]
                 try:
-                    _break_things(campaign, chance, faults, report)
+                    if isinstance(broker, PrivateCluster):
+                        breaking = pool.submit(_break_nodes, campaign, broker, report, say)
+                        _break_things(campaign, chance, faults, report)
+                        breaking.result()
+                    else:
+                        _break_things(campaign, chance, faults, report)
                 finally:
                     clients.stop.set()
                 for client in busy:
@@ -239,21 +274,44 @@ def run(
     return report
 
 
+def _broker(campaign: Campaign) -> Broker:
+    if campaign.brokers == 1:
+        return PrivateBroker()
+    patience = WHOLE_PATIENCE * campaign.patience
+    return PrivateCluster(campaign.brokers, patience=patience, cuts=True)
+
+
 @contextmanager
-def recording(url: str, report: Report) -> Iterator[Callable[[SessionSpec], None]]:
-    """Record the journals of the sessions that one is told of, and judge them in the end."""
+def recording(url: str, report: Report, ledgers: Path) -> Iterator[Callable[[SessionSpec], None]]:
+    """Record the journals of the sessions that one is told of, and judge them in the end.
+
+    ``ledgers``: the folder of what was confirmed.
+    """
     transport = connect(url, name="recorder")
     recorder = Recorder(transport)
+    patience = TRACES_PATIENCE * report.campaign.patience
     try:
         yield recorder.follow
-        for trace in recorder.traces(TRACES_PATIENCE):
+        for trace in recorder.traces(patience):
             report.traces += 1
             report.traces_cut += bool(trace.cut)
             if complaints := refusals(trace):
                 report.refused.append(f"{trace.spec}: {'; '.join(complaints)}")
+        report.ledger = _looked_for(recorder, ledgers, patience)
     finally:
         recorder.close()
         transport.close()
+
+
+def _looked_for(recorder: Recorder, ledgers: Path, timeout: float) -> Balance:
+    """What became of all that was confirmed; journals that are still there may be read late."""
+    deadline = time.monotonic() + timeout
+    confirmed = read_ledgers(ledgers)
+    while True:
+        found = balance(confirmed, recorder.appends(), recorder.deleted())
+        if not found.lost or time.monotonic() > deadline:
+            return found
+        time.sleep(0.5)
 
 
 def _break_things(
@@ -265,8 +323,26 @@ def _break_things(
         report.faults[faults.one()] += 1
 
 
+def _break_nodes(
+    campaign: Campaign, cluster: PrivateCluster, report: Report, say: Callable[[str], None]
+) -> None:
+    deadline = time.monotonic() + campaign.seconds
+    chance = random.Random(f"{campaign.seed}/nodes")
+    faults = NodeFaults(chance, cluster, say, WHOLE_PATIENCE * campaign.patience)
+    report.remained = faults.remained
+    while time.monotonic() < deadline:
+        time.sleep(chance.expovariate(1 / NODE_PAUSE))
+        report.faults[faults.one()] += 1
+
+
+def _pids(broker: Broker) -> dict[str, int]:
+    if isinstance(broker, PrivateBroker):
+        return {"broker": broker.pid}
+    return {f"broker {number}": node.pid for number, node in enumerate(broker.nodes)}
+
+
 def _watch_growth(
-    broker: PrivateBroker,
+    broker: Broker,
     faults: Faults,
     urls: list[str],
     sets: list[DataSet],
@@ -276,7 +352,7 @@ def _watch_growth(
     """The processes that survived: warmed up by some sessions, then some more; growth is a leak."""
     processes = {f"worker {n}": each for n, each in enumerate(faults.workers)}
     processes |= {f"gateway {n}": each for n, each in enumerate(faults.gateways)}
-    pids = {name: each.pid for name, each in processes.items()} | {"broker": broker.pid}
+    pids = {name: each.pid for name, each in processes.items()} | _pids(broker)
     taken: list[dict[str, dict[str, int]]] = []
     for numbers in ((100, 101), (102, 103)):
         clients = Clients(report, urls, sets)
@@ -301,9 +377,9 @@ def _delete_all(url: str) -> None:
 
 
 def _come_to_rest(
-    broker: PrivateBroker, urls: list[str], report: Report, say: Callable[[str], None]
+    broker: Broker, urls: list[str], report: Report, say: Callable[[str], None]
 ) -> None:
-    deadline = time.monotonic() + REST
+    deadline = time.monotonic() + REST * report.campaign.patience
     while (left := left_on(broker)) and time.monotonic() < deadline:
         for name in sorted(set(left) & set(_known_as_broken(urls[0]))):
             say(f"a name without a stream: {name}")

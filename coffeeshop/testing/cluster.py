@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 import atexit
+import json
+import subprocess
 import time
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from coffeeshop.errors import Unreachable
 from coffeeshop.testing.broker import Domain, PrivateBroker, node_name
+from coffeeshop.testing.partition import Network
 
+START_ATTEMPTS = 5
 _CONFIG = """
 cluster_partition_handling = pause_minority
 queue_leader_locator = balanced
+net_ticktime = 15
 
 cluster_formation.peer_discovery_backend = classic_config
 cluster_formation.randomized_startup_delay_range.min = 0
 cluster_formation.randomized_startup_delay_range.max = 1
 """
+_COORDINATED = "[atom_to_list(N) || {_, N} <- element(2, ra:members({C, node()}))]"
+_STREAMS = """
+Streams = [{{element(4, amqqueue:get_name(Q)), amqqueue:get_type_state(Q)}}
+           || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) =:= rabbit_stream_queue],
+"""
+_DROP = (
+    _STREAMS
+    + """
+[rabbit_stream_coordinator:delete_replica(Stream, '{node}')
+ || {{_, #{{name := Stream, nodes := Nodes}}}} <- Streams, lists:member('{node}', Nodes)].
+"""
+)
+"""Forget the copies on a lost node: `rabbitmq-streams delete_replica` of 3.10 refuses to."""
+_ADD = (
+    _STREAMS
+    + """
+[rabbit_stream_queue:add_replica(<<"/">>, Name, '{node}')
+ || {{Name, #{{nodes := Nodes}}}} <- Streams, not lists:member('{node}', Nodes)].
+"""
+)
+"""What `rabbitmq-streams add_replica NAME NODE` does, for all streams in one call."""
+
+
+@dataclass(frozen=True)
+class Replicated:
+    """A stream or quorum queue: which nodes have a copy, and which copies are up."""
+
+    name: str
+    kind: str
+    leader: str
+    members: frozenset[str]
+    online: frozenset[str]
 
 
 class PrivateCluster:
     """Broker nodes that found each other; takes 20 to 60 s to start on two cores.
 
     `nodes` are `PrivateBroker`s: kill, freeze and start them one by one. A node that is killed and
-    not started again is one whose machine is lost for good. Not for use by two threads at once.
+    not started again is one whose machine is lost for good; `replace` puts an empty one in its
+    place. Not for use by two threads at once.
     """
 
-    def __init__(self, size: int = 3, *, config: str = "", patience: float = 110.0) -> None:
-        """``config``: more lines for each rabbitmq.conf. ``patience``: seconds a start may take."""
+    def __init__(
+        self, size: int = 3, *, config: str = "", patience: float = 110.0, cuts: bool = False
+    ) -> None:
+        """``config``: more lines for each rabbitmq.conf. ``patience``: seconds a start may take.
+
+        ``cuts``: whether nodes can be cut off from the others.
+        """
         self._patience = patience
-        self._domain = Domain(patience)
+        self._config = config
+        self._network = Network()
+        self._domain = Domain(patience, self._network if cuts else None)
         names = [node_name() for _ in range(size)]
-        peers = "".join(
-            f"cluster_formation.classic_config.nodes.{number} = {name}\n"
-            for number, name in enumerate(names, 1)
-        )
-        self.nodes = [
-            PrivateBroker(
-                config=_CONFIG + peers + config, patience=patience, domain=self._domain, name=name
-            )
-            for name in names
-        ]
+        self.nodes = [self._node(name, names) for name in names]
+        self.ports = [node.port for node in self.nodes]
+        """Where clients find the nodes; a node that replaces another takes its port."""
         atexit.register(self.close)
 
     @property
     def url(self) -> str:
         """All of its AMQP listeners in one URL, with the default user."""
-        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports)
         return f"amqp://guest:guest@{hosts}/"
 
     def start(self) -> None:
@@ -57,16 +97,30 @@ class PrivateCluster:
         self._domain.start()
         with ThreadPoolExecutor(len(self.nodes)) as starting:
             list(starting.map(PrivateBroker.start, self.nodes))
-        deadline = time.monotonic() + self._patience
-        while self.members() != len(self.nodes):
-            if time.monotonic() > deadline:
-                raise Unreachable("the nodes did not find each other")
+        self._wait(lambda: self.members() == len(self.nodes), "the nodes did not find each other")
+
+    def start_node(self, node: PrivateBroker) -> None:
+        """Start one node, again if it ends at once.
+
+        RabbitMQ 3.10.8 does so where a stream is being declared while it starts: its name has no
+        leader yet, which the node trips over. Raises `Unreachable` when it does not come up.
+        """
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                node.start()
+            except Unreachable:
+                if attempt == START_ATTEMPTS or node.running:
+                    raise
+            else:
+                return
+
+    def rabbitmqctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
+        """Run a command of RabbitMQ's against the first node that runs."""
+        return self._running().rabbitmqctl(*args, tool=tool)
 
     def members(self) -> int:
         """How many nodes run in the cluster, as the first running one sees it."""
-        running = next(node for node in self.nodes if node.running)
-        listed = running.rabbitmqctl("eval", "length(rabbit_nodes:all_running()).")
-        return int(listed)
+        return int(self.rabbitmqctl("eval", "length(rabbit_nodes:all_running())."))
 
     def node_of(self, name: str) -> PrivateBroker:
         """The node of that Erlang name."""
@@ -74,11 +128,75 @@ class PrivateCluster:
 
     def leaders(self) -> dict[str, PrivateBroker]:
         """Which node leads each queue and stream, by its name; takes a second or two."""
-        running = next(node for node in self.nodes if node.running)
-        table = running.rabbitmqctl("list_queues", "--no-table-headers", "name", "leader", "pid")
+        table = self.rabbitmqctl("list_queues", "--no-table-headers", "name", "leader", "pid")
         rows = [line.split("\t") for line in table.splitlines()]
         # Of a classic queue there is no leader but a process, whose name begins with its node's.
         return {name: self.node_of(leader or pid[1:].split(".")[0]) for name, leader, pid in rows}
+
+    def replicated(self) -> list[Replicated]:
+        """The streams and quorum queues; takes a second or two.
+
+        Raises `subprocess.CalledProcessError` while the broker is changing what it is asked.
+        """
+        columns = ("name", "type", "leader", "members", "online")
+        told = json.loads(self.rabbitmqctl("list_queues", "--formatter", "json", *columns))
+        return [
+            Replicated(
+                row["name"],
+                row["type"],
+                row["leader"],
+                frozenset(row["members"]),
+                frozenset(row["online"]),
+            )
+            for row in told
+            if row["type"] in ("stream", "quorum")
+        ]
+
+    def wait_whole(self, timeout: float = 120.0) -> None:
+        """Wait until all nodes run, and each copy on them is up: one more may be lost then.
+
+        Raises `Unreachable` with what is missing.
+        """
+        missing: list[str] = ["the nodes"]
+
+        def whole() -> bool:
+            if not all(node.running for node in self.nodes) or self.members() < len(self.nodes):
+                return False
+            missing[:] = self._missing()
+            return not missing
+
+        self._wait(whole, "the cluster is not whole", timeout, missing)
+
+    def cut(self, node: PrivateBroker, *, silent: bool = False) -> None:
+        """Cut a node off from the others (clients reach it as before); see `Network.cut`."""
+        self._network.cut(node.name, silent=silent)
+
+    def heal(self, node: PrivateBroker) -> None:
+        """End a cut."""
+        self._network.heal(node.name)
+
+    def replace(self, lost: PrivateBroker) -> PrivateBroker:
+        """An empty node in place of one that was killed, as docs/operations.md says; its clients'
+        port is the old one's, and they reach it when it has its copies. Takes up to a minute.
+
+        Raises `Unreachable` when it does not join in time.
+        """
+        place = self.nodes.index(lost)
+        others = [node for node in self.nodes if node is not lost]
+        self.rabbitmqctl("forget_cluster_node", lost.name)
+        new = self._node(node_name(), [node.name for node in others])
+        self.nodes[place] = new
+        lost.close()
+        self.start_node(new)
+        self._wait(lambda: self.members() == len(self.nodes), "the new node did not join")
+        self._wait(
+            lambda: self._coordinators() == {node.name for node in self.nodes},
+            "the coordinator of streams did not take the new node in",
+        )
+        self.rabbitmqctl("grow", new.name, "all", tool="rabbitmq-queues")
+        self._wait(self._grow_streams, "streams got no copy on the new node")
+        new.listen_at(self.ports[place])
+        return new
 
     def close(self) -> None:
         """End all nodes and remove their files; harmless twice."""
@@ -97,3 +215,54 @@ class PrivateCluster:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _node(self, name: str, peers: Iterable[str]) -> PrivateBroker:
+        listed = "".join(
+            f"cluster_formation.classic_config.nodes.{number} = {peer}\n"
+            for number, peer in enumerate(peers, 1)
+        )
+        config = _CONFIG + listed + self._config
+        return PrivateBroker(config=config, patience=self._patience, domain=self._domain, name=name)
+
+    def _running(self) -> PrivateBroker:
+        return next(node for node in self.nodes if node.running)
+
+    def _missing(self) -> list[str]:
+        """What has a copy on a node of ours that is not up."""
+        ours = {node.name for node in self.nodes}
+        return [each.name for each in self.replicated() if not each.members & ours <= each.online]
+
+    def _coordinators(self) -> set[str]:
+        told = self.rabbitmqctl("eval", f"C = rabbit_stream_coordinator, {_COORDINATED}.")
+        return {name.strip(' "\n[]') for name in told.split(",")}
+
+    def _grow_streams(self) -> bool:
+        """Give each stream its copies on our nodes and no others; whether all have them.
+
+        Streams come and go meanwhile, and may not be changed while a copy is behind.
+        """
+        ours = {node.name for node in self.nodes}
+        streams = [each for each in self.replicated() if each.kind == "stream"]
+        for node in {node for each in streams for node in each.members - ours}:
+            self.rabbitmqctl("eval", _DROP.format(node=node))
+        for node in {node for each in streams for node in ours - each.members}:
+            self.rabbitmqctl("eval", _ADD.format(node=node))
+        return all(each.members == ours for each in streams)
+
+    def _wait(
+        self,
+        done: Callable[[], bool],
+        complaint: str,
+        timeout: float | None = None,
+        about: object = "",
+    ) -> None:
+        deadline = time.monotonic() + (self._patience if timeout is None else timeout)
+        while True:
+            try:
+                if done():
+                    return
+            except (subprocess.SubprocessError, ValueError) as error:
+                about = error  # it is changing
+            if time.monotonic() > deadline:
+                raise Unreachable(f"{complaint}: {about}")
+            time.sleep(0.5)

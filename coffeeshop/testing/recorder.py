@@ -11,6 +11,7 @@ from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.sessions.chronicle import SESSIONS_BYTES
 from coffeeshop.sessions.facts import SESSIONS, Fact
+from coffeeshop.testing.ledger import HEADER
 from coffeeshop.testing.trace import Trace, terminal, whole
 from coffeeshop.transport import Delivery, Reader, Transport
 
@@ -46,6 +47,7 @@ class Recorder:
         self._sessions: dict[str, _Session] = {}
         self._facts: dict[str, list[Fact]] = defaultdict(list)
         self._fact_offset = 0
+        self._appends: dict[str, set[str]] = defaultdict(set)
         transport.declare_journal(SESSIONS, max_bytes=SESSIONS_BYTES)
         self._reading = transport.read(SESSIONS, 0, CREDIT, self._heard, lambda: None)
 
@@ -78,6 +80,17 @@ class Recorder:
             self._changed.wait_for(all_ended, timeout)
             return [each.trace(self._facts[each.spec.id]) for each in self._sessions.values()]
 
+    def appends(self) -> dict[str, set[str]]:
+        """The numbers of `coffeeshop.testing.ledger` in what was read so far, by journal."""
+        with self._lock:
+            read = {name for session in self._sessions.values() for name in session.journals}
+            return {name: set(self._appends[name]) for name in (*read, SESSIONS)}
+
+    def deleted(self) -> set[str]:
+        """The journals that were deleted, perhaps before they were read to their end."""
+        with self._lock:
+            return {name for session in self._sessions.values() for name in session.gone}
+
     def close(self) -> None:
         """Stop reading."""
         self._reading.close()
@@ -99,6 +112,7 @@ class Recorder:
                 return  # read again after a connection was lost
             session.next_offset[name] = delivery.offset + 1
             session.journals[name].append(record)
+            self._note(name, delivery)
             self._changed.notify_all()
 
     def _gone(self, session: _Session, name: str) -> None:
@@ -112,6 +126,11 @@ class Recorder:
             if delivery.offset < self._fact_offset:
                 return
             self._fact_offset = delivery.offset + 1
+            self._note(SESSIONS, delivery)
             if fact.session:
                 self._facts[fact.session].append(fact)
             self._changed.notify_all()
+
+    def _note(self, name: str, delivery: Delivery) -> None:
+        if (append := delivery.message.headers.get(HEADER)) is not None:
+            self._appends[name].add(str(append))

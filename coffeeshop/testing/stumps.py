@@ -8,6 +8,7 @@ purpose, told from streams, and removed as docs/operations.md says.
 from __future__ import annotations
 
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.cluster import PrivateCluster
 
 REMOVE = (
     'rabbit_amqqueue:internal_delete(rabbit_misc:r(<<"/">>, queue, <<"{name}">>), <<"admin">>).'
@@ -47,6 +48,6 @@ def begin_stream(broker: PrivateBroker, name: str, like: str) -> None:
     broker.rabbitmqctl("eval", _BEGIN.format(name=name, like=like))
 
 
-def remove(broker: PrivateBroker, name: str) -> None:
+def remove(broker: PrivateBroker | PrivateCluster, name: str) -> None:
     """What an operator does."""
     broker.rabbitmqctl("eval", REMOVE.format(name=name))

@@ -41,7 +41,12 @@ def test_a_report_of_one_wrong_session_or_one_object_left_or_no_session_is_no_su
 
 
 def test_a_report_replaces_the_one_between_the_marks_of_a_document(tmp_path: Path) -> None:
+    begin, end = BEGIN.format(""), END.format("")
+    others = f"{BEGIN.format(' on a cluster')}\nother\n{END.format(' on a cluster')}"
     document = tmp_path / "reliability.md"
-    document.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    document.write_text(f"before\n{begin}\nold\n{end}\nafter\n{others}\n")
     write_into(document, "new")
-    assert document.read_text() == f"before\n{BEGIN}\nnew\n{END}\nafter\n"
+    assert document.read_text() == f"before\n{begin}\nnew\n{end}\nafter\n{others}\n"
+    write_into(document, "newer", brokers=3)
+    assert "\nnewer\n" in document.read_text()
+    assert "\nother\n" not in document.read_text()

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
 from coffeeshop.errors import JournalBroken
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.stumps import begin_stream, lose_stream, remove
+from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.rabbitmq import control as rabbitmq_control
+from coffeeshop.transport.rabbitmq import subscription as rabbitmq_subscription
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 
 NAMES = ("begun", "begun too", "lost", "lost too")
@@ -78,6 +81,31 @@ def test_a_declaration_that_the_broker_repeats_without_a_stream_is_not_believed(
     remove(stumps, "repeated")
     transport.declare_journal("repeated")
     transport.delete_journal("repeated")
+
+
+def test_a_reader_of_such_a_name_is_told_it_is_gone_and_other_readers_read_on(
+    stumps: PrivateBroker, transport: RabbitTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker closes the connection that such a reader attaches on, without a word of which."""
+    monkeypatch.setattr(rabbitmq_subscription, "BROKEN_PATIENCE", 2.0)
+    for name in ("read", "lost lately"):
+        transport.declare_journal(name)
+    lose_stream(stumps, "lost lately")
+    arrived: SimpleQueue[Delivery] = SimpleQueue()
+    gone: SimpleQueue[str] = SimpleQueue()
+    transport.read("read", 0, 100, arrived.put, lambda: gone.put("read"))
+    transport.read("lost lately", 0, 100, arrived.put, lambda: gone.put("lost lately"))
+    for _ in range(3):
+        transport.append("read", Message(), lambda _: None)
+        arrived.get(timeout=PATIENCE)
+    assert gone.get(timeout=PATIENCE) == "lost lately"
+    before = transport.counts().reconnects
+    transport.append("read", Message(), lambda _: None)
+    assert arrived.get(timeout=PATIENCE).offset == 3
+    assert transport.counts().reconnects == before
+    assert gone.empty()
+    remove(stumps, "lost lately")
+    transport.delete_journal("read")
 
 
 @pytest.mark.long

@@ -6,13 +6,14 @@ from itertools import count
 from typing import Any
 
 from coffeeshop.transport.base import Handed, OnGone, OnHanded
+from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.link import LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.subscription import WIDEST, Subscription, message
 
 
 class RabbitConsumer(Subscription):
-    """`transport.base.Consumer` of a classic queue.
+    """`transport.base.Consumer` of a queue.
 
     Tags are the consumer's own and never used twice. Those handed out before a reconnect mean
     nothing to the new channel, where the broker's tags begin at 1 again: they are forgotten.
@@ -22,12 +23,13 @@ class RabbitConsumer(Subscription):
         self,
         loop: Loop,
         pool: LinkPool,
+        isolation: Isolation,
         queue: str,
         prefetch: int,
         on_handed: OnHanded,
         on_gone: OnGone,
     ) -> None:
-        super().__init__(loop, pool, queue, on_gone)
+        super().__init__(loop, pool, isolation, queue, on_gone)
         self._on_handed = on_handed
         self._count = min(max(1, prefetch), WIDEST)
         self._tags = count(1)
@@ -52,8 +54,10 @@ class RabbitConsumer(Subscription):
             self._channel.basic_cancel(self._brokers_name)
 
     def _attach(self) -> None:
-        if self._taking:  # after a reconnect nothing is held any more, and nothing wanted
+        if self._taking:
             super()._attach()
+        else:  # after a reconnect nothing is held any more, and nothing wanted
+            self._isolation.leave(self)
 
     def _settle(self, tag: int, *, requeue: bool) -> None:
         brokers = self._unsettled.pop(tag, None)

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any
 
 from coffeeshop.transport.base import Delivery, OnDelivery, OnGone
+from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.link import LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.subscription import OFFSET, WIDEST, Subscription, message
@@ -23,13 +24,14 @@ class RabbitReader(Subscription):
         self,
         loop: Loop,
         pool: LinkPool,
+        isolation: Isolation,
         journal: str,
         offset: int,
         credit: int,
         on_delivery: OnDelivery,
         on_gone: OnGone,
     ) -> None:
-        super().__init__(loop, pool, journal, on_gone)
+        super().__init__(loop, pool, isolation, journal, on_gone)
         self._on_delivery = on_delivery
         self._credit = credit
         self._next = offset

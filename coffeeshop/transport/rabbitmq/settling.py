@@ -20,6 +20,8 @@ MARKS = ("ctl.settled", "ctl.settled.1", "ctl.settled.2")
 """Queues that may hold the mark. On a cluster each is on one node: while that is down, or when it
 is lost for good, the next name is used."""
 SECONDS = 5.0
+ATTEMPTS = 8
+"""Names for the stream without a purpose, where the broker stumbles over one."""
 
 
 class Settling:
@@ -54,6 +56,7 @@ class Settling:
         self._open_publishing = open_publishing
         self._settled = False
         self._stream = STREAM
+        self._attempts = 0
         self._connection = 0
         self._waiting: list[Callable[[], None]] = []
 
@@ -80,7 +83,8 @@ class Settling:
 
         def answered(answer: Future[Any]) -> None:
             if isinstance(answer.exception(), JournalBroken):
-                self._stream += "+"  # any stream will do
+                self._attempts += 1
+                self._stream = STREAM + "+" * (self._attempts % ATTEMPTS)  # any stream will do
             if connection == self._connection:
                 go_on(answer)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnGone
+from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.link import Backoff, Link, LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.wire import (
@@ -14,6 +16,7 @@ from coffeeshop.transport.rabbitmq.wire import (
     ChannelClosedByBroker,
     NoFreeChannels,
     Wire,
+    is_breakdown,
     is_missing,
 )
 
@@ -22,6 +25,9 @@ _log = get_logger()
 OFFSET = "x-stream-offset"
 WIDEST = 65_535
 """The largest prefetch there is."""
+BROKEN_PATIENCE = 20.0
+"""Seconds for which a subscription may break each connection that it attaches on. A broker that is
+starting or changing its leaders may not have a stream that it knows; after that it is gone."""
 
 
 def message(properties: Any, body: bytes) -> Message:
@@ -40,16 +46,23 @@ class Subscription:
     `closed` is set from any thread; the rest belongs to the loop's thread.
     """
 
-    def __init__(self, loop: Loop, pool: LinkPool, queue: str, on_gone: OnGone) -> None:
+    def __init__(
+        self, loop: Loop, pool: LinkPool, isolation: Isolation, queue: str, on_gone: OnGone
+    ) -> None:
         self.closed = False
         self._loop = loop
         self._pool = pool
+        self._isolation = isolation
         self._queue = queue
         self._on_gone = on_gone
         self._link: Link | None = None
         self._channel: Channel | None = None
         self._brokers_name = ""
         self._backoff = Backoff()
+        self._attaching = False
+        """Whether the broker was asked and has not answered."""
+        self._broken_since: float | None = None
+        """Since when (monotonic seconds) it breaks each connection that it attaches on."""
 
     def start(self) -> None:
         """Attach as soon as there is a connection."""
@@ -67,8 +80,35 @@ class Subscription:
         self._attach()
 
     def link_down(self) -> None:
+        attaching, self._attaching = self._attaching, False
         self._channel = None
         self._reset()
+        loss = self._link.loss if self._link is not None else None
+        if is_breakdown(loss) and (attaching or f"'{self._queue}'" in str(loss)):
+            self._isolate()
+
+    def attach_to(self, link: Link) -> None:
+        """Attach on a link that is this subscription's alone; for `Isolation`."""
+        self._link = link
+        self._attach()
+
+    def _isolate(self) -> None:
+        """The broker closed a connection, perhaps over this subscription: it attaches alone.
+
+        One that broke a connection alone is what breaks them.
+        """
+        if not self._isolation.holds(self):
+            self._vacate()
+            self._isolation.enter(self)
+            return
+        self._vacate()
+        now = time.monotonic()
+        self._broken_since = now if self._broken_since is None else self._broken_since
+        _log.warning("transport.subscription_breaks_connections", queue=self._queue)
+        if now - self._broken_since > BROKEN_PATIENCE:
+            self._vanish()
+        else:
+            self._loop.later(self._backoff.next(), lambda: self._isolation.enter(self))
 
     def _prefetch(self) -> int:
         """How many unacknowledged deliveries the new channel allows; >= 1."""
@@ -106,12 +146,23 @@ class Subscription:
 
     def _opened(self, channel: Channel) -> None:
         channel.basic_qos(prefetch_count=self._prefetch())
+        self._attaching = True
         self._brokers_name = channel.basic_consume(
             self._queue,
             self._on_message,
             arguments=self._arguments(),
-            callback=lambda _frame: self._backoff.reset(),
+            callback=lambda _frame: self._attached(channel),
         )
+
+    def _attached(self, channel: Channel) -> None:
+        if channel is not self._channel:
+            return
+        self._attaching = False
+        self._broken_since = None
+        self._backoff.reset()
+        if self._isolation.holds(self):
+            self._detach()
+            self._move()  # to where the others are
 
     def _on_message(self, channel: Channel, method: Any, properties: Any, body: bytes) -> None:
         if channel is self._channel and not self.closed:
@@ -126,6 +177,7 @@ class Subscription:
         if channel is not self._channel:
             return
         self._channel = None
+        self._attaching = self._attaching and not isinstance(reason, ChannelClosedByBroker)
         self._reset()
         if is_missing(reason):
             self._vanish()
@@ -136,6 +188,9 @@ class Subscription:
     def _retry(self, reason: str) -> None:
         delay = self._backoff.next()
         _log.info("transport.subscription_lost", queue=self._queue, reason=reason)
+        if self._isolation.holds(self):  # it broke no connection
+            self._vacate()
+            self._link = self._pool.lease(self)
         self._loop.later(delay, self._attach)
 
     def _vanish(self) -> None:
@@ -150,6 +205,7 @@ class Subscription:
 
     def _detach(self) -> None:
         channel, self._channel = self._channel, None
+        self._attaching = False
         self._reset()
         if channel is not None and not channel.is_closing and not channel.is_closed:
             try:
@@ -161,3 +217,4 @@ class Subscription:
         if self._link is not None:
             self._link.tenants.discard(self)
             self._link = None
+        self._isolation.leave(self)

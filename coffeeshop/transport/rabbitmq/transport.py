@@ -40,6 +40,7 @@ from coffeeshop.transport.rabbitmq.acts import (
 )
 from coffeeshop.transport.rabbitmq.consumer import RabbitConsumer
 from coffeeshop.transport.rabbitmq.control import Control
+from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.link import Link, LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.publisher import Publisher, check
@@ -108,6 +109,7 @@ class RabbitTransport:
         # Apart: reading a stream while it is deleted may cost the connection on RabbitMQ 3.10.
         self._read_links = LinkPool(lambda n: self._link(f"read-{n}"))
         self._consume_links = LinkPool(lambda n: self._link(f"consume-{n}"))
+        self._isolation = Isolation(lambda: self._link("isolated"))
         warmup = _stream_arguments(None)
         self._publisher = Publisher(self._loop, self._publish_link, warmup, confirm_timeout)
         self._control = Control(self._loop, self._control_link)
@@ -166,7 +168,14 @@ class RabbitTransport:
     ) -> RabbitReader:
         """Read a stream."""
         reader = RabbitReader(
-            self._loop, self._read_links, name, offset, credit, on_delivery, on_gone
+            self._loop,
+            self._read_links,
+            self._isolation,
+            name,
+            offset,
+            credit,
+            on_delivery,
+            on_gone,
         )
         self._loop.post(lambda: self._start(reader))
         return reader
@@ -217,7 +226,7 @@ class RabbitTransport:
     ) -> RabbitConsumer:
         """Consume a queue."""
         consumer = RabbitConsumer(
-            self._loop, self._consume_links, name, prefetch, on_handed, on_gone
+            self._loop, self._consume_links, self._isolation, name, prefetch, on_handed, on_gone
         )
         self._loop.post(lambda: self._start(consumer))
         return consumer
@@ -253,7 +262,8 @@ class RabbitTransport:
 
     def _links(self) -> list[Link]:
         pooled = [*self._read_links.links, *self._consume_links.links]
-        return [self._publish_link, self._control_link, *pooled]
+        isolated = [] if self._isolation.link is None else [self._isolation.link]
+        return [self._publish_link, self._control_link, *pooled, *isolated]
 
     def _start(self, subscription: Subscription) -> None:
         if not self._closing:

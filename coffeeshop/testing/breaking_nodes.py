@@ -1,0 +1,102 @@
+"""The nodes of a broker cluster, broken one at a time and whole again before the next."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+
+from coffeeshop.errors import Unreachable
+from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.cluster import PrivateCluster
+
+LONGEST_FREEZE = 25.0
+LONGEST_CUT = 40.0
+"""Seconds. Others give a silent node up after 11 to 19 (`net_ticktime` is 15): some are shorter."""
+LONGEST_ABSENCE = 20.0
+
+
+class NodeFaults:
+    """Breaks one node at a time, and repairs it. Two at once are more than three nodes bear."""
+
+    def __init__(
+        self,
+        chance: random.Random,
+        cluster: PrivateCluster,
+        say: Callable[[str], None],
+        patience: float,
+    ) -> None:
+        """``patience``: seconds until the cluster must be whole again after a repair."""
+        self._chance = chance
+        self._cluster = cluster
+        self._say = say
+        self._patience = patience
+        self.remained: list[str] = []
+        """What was not whole again in time, until its node was started once more."""
+
+    def one(self) -> str:
+        """Do something bad to a node and wait until all are whole; returns what it was."""
+        acts: list[tuple[int, Callable[[PrivateBroker], None]]] = [
+            (3, self.kill_broker_node),
+            (1, self.restart_broker_node),
+            (3, self.freeze_broker_node),
+            (2, self.cut_broker_node_off),
+            (2, self.silence_broker_node),
+            (2, self.replace_broker_node),
+        ]
+        act = self._chance.choices([act for _, act in acts], [weight for weight, _ in acts])[0]
+        name = act.__name__.replace("_", " ")
+        node = self._chance.choice(self._cluster.nodes)
+        self._say(f"{name} {node.name}")
+        began = time.monotonic()
+        act(node)
+        self._become_whole(name)
+        self._say(f"the cluster is whole after {time.monotonic() - began:.0f} s")
+        return name
+
+    def kill_broker_node(self, node: PrivateBroker) -> None:
+        node.kill()
+        self._wait(LONGEST_ABSENCE)
+        self._cluster.start_node(node)
+
+    def restart_broker_node(self, node: PrivateBroker) -> None:
+        node.stop()
+        self._cluster.start_node(node)
+
+    def freeze_broker_node(self, node: PrivateBroker) -> None:
+        node.freeze()
+        self._wait(LONGEST_FREEZE)
+        node.thaw()
+
+    def cut_broker_node_off(self, node: PrivateBroker) -> None:
+        """Its connections to the others are reset and refused."""
+        self._cluster.cut(node)
+        self._wait(LONGEST_CUT)
+        self._cluster.heal(node)
+
+    def silence_broker_node(self, node: PrivateBroker) -> None:
+        """What it and the others send each other does not arrive."""
+        self._cluster.cut(node, silent=True)
+        self._wait(LONGEST_CUT)
+        self._cluster.heal(node)
+
+    def replace_broker_node(self, node: PrivateBroker) -> None:
+        """It is lost for good, with its disk; another takes its place."""
+        node.kill()
+        self._wait(LONGEST_ABSENCE)
+        self._cluster.replace(node)
+
+    def _wait(self, longest: float) -> None:
+        time.sleep(self._chance.uniform(1.0, longest))
+
+    def _become_whole(self, after: str) -> None:
+        try:
+            self._cluster.wait_whole(self._patience)
+        except Unreachable as error:
+            # As an operator would; what the broker does not mend by itself is to be reported.
+            self._say(f"not whole: {error}")
+            self.remained.append(f"after {after}: {error}")
+            for node in self._cluster.nodes:
+                node.stop()
+                self._cluster.start_node(node)
+            self._cluster.wait_whole(self._patience)
