@@ -29,13 +29,13 @@ from coffeeshop.generate import generate
 from coffeeshop.names import ENDS
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.testing import stumps
-from coffeeshop.testing.breaking import Faults
-from coffeeshop.testing.breaking_nodes import NodeFaults
+from coffeeshop.testing import ghost_streams
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.cluster import PrivateCluster
-from coffeeshop.testing.footprint import figures, sway
+from coffeeshop.testing.fault_injector import FaultInjector
+from coffeeshop.testing.footprint import figures, leak_tolerance
 from coffeeshop.testing.ledger import Balance, balance, read_ledgers
+from coffeeshop.testing.node_fault_injector import NodeFaultInjector
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.testing.recorder import Recorder
 from coffeeshop.testing.trace import refusals
@@ -101,7 +101,7 @@ class Report:
     opened_anew: int = 0
     """Sessions that the broker, killed while it made their journals, could only have under another
     id; the client is told and takes one."""
-    stumps: list[str] = field(default_factory=list)
+    ghost_streams: list[str] = field(default_factory=list)
     """Names without a stream that a killed broker kept, that `coffeeshop doctor` names, and that
     were removed as an operator does."""
     left: list[str] = field(default_factory=list)
@@ -117,7 +117,7 @@ class Report:
         return [
             f"{what}: {before} -> {after}"
             for what, (before, after) in self.growth.items()
-            if after > before + sway(what, before)
+            if after > before + leak_tolerance(what, before)
         ]
 
     @property
@@ -243,7 +243,7 @@ def run(
         alone = broker if isinstance(broker, PrivateBroker) else None
         ttl = RESULT_TTL * campaign.patience
         ledgers = root / "ledgers"
-        faults = Faults(chance, alone, cluster, say, ttl, root / "logs", ledgers)
+        faults = FaultInjector(chance, alone, cluster, say, ttl, root / "logs", ledgers)
         faults.start(campaign.workers)
         for each in (*faults.workers, *faults.gateways):
             each.wait_for("node.ready")
@@ -315,7 +315,7 @@ def _looked_for(recorder: Recorder, ledgers: Path, timeout: float) -> Balance:
 
 
 def _break_things(
-    campaign: Campaign, chance: random.Random, faults: Faults, report: Report
+    campaign: Campaign, chance: random.Random, faults: FaultInjector, report: Report
 ) -> None:
     deadline = time.monotonic() + campaign.seconds
     while time.monotonic() < deadline:
@@ -328,7 +328,7 @@ def _break_nodes(
 ) -> None:
     deadline = time.monotonic() + campaign.seconds
     chance = random.Random(f"{campaign.seed}/nodes")
-    faults = NodeFaults(chance, cluster, say, WHOLE_PATIENCE * campaign.patience)
+    faults = NodeFaultInjector(chance, cluster, say, WHOLE_PATIENCE * campaign.patience)
     report.remained = faults.remained
     while time.monotonic() < deadline:
         time.sleep(chance.expovariate(1 / NODE_PAUSE))
@@ -343,7 +343,7 @@ def _pids(broker: Broker) -> dict[str, int]:
 
 def _watch_growth(
     broker: Broker,
-    faults: Faults,
+    faults: FaultInjector,
     urls: list[str],
     sets: list[DataSet],
     report: Report,
@@ -383,8 +383,8 @@ def _come_to_rest(
     while (left := left_on(broker)) and time.monotonic() < deadline:
         for name in sorted(set(left) & set(_known_as_broken(urls[0]))):
             say(f"a name without a stream: {name}")
-            stumps.remove(broker, name)
-            report.stumps.append(name)
+            ghost_streams.remove(broker, name)
+            report.ghost_streams.append(name)
         time.sleep(2.0)
     report.left = left
     say(f"at rest, {len(left)} objects left")

@@ -7,7 +7,7 @@ import random
 import threading
 from collections.abc import Callable
 
-from coffeeshop.testing.passing import Lane, Passing, Send, refuse
+from coffeeshop.testing.forwarding import Forwarding, Send, SerialQueue, refuse
 from coffeeshop.transport.base import (
     Consumer,
     Message,
@@ -21,7 +21,7 @@ from coffeeshop.transport.base import (
 )
 
 
-class Cut(Passing):
+class Cut(Forwarding):
     """Is cut at the n-th append, publish or delivery, until somebody calls `heal`.
 
     While it is cut, every outcome is UNKNOWN (also of what was stored before), nothing is stored,
@@ -36,7 +36,7 @@ class Cut(Passing):
         super().__init__(inner, rng)
         self._after = after
         self._left: float = rng.randint(*after)
-        self._lanes: list[Lane] = []
+        self._queues: list[SerialQueue] = []
         self.down = threading.Event()
         """Whether it is cut: a test may wait for this."""
 
@@ -45,9 +45,9 @@ class Cut(Passing):
         with self.lock:
             self._left = math.inf if for_good else self.rng.randint(*self._after)
             self.down.clear()
-            lanes = list(self._lanes)
-        for lane in lanes:
-            lane.run()
+            queues = list(self._queues)
+        for queue in queues:
+            queue.run()
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         self._send(self.inner.append, name, message, on_outcome)
@@ -58,39 +58,39 @@ class Cut(Passing):
     def read(
         self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
     ) -> Reader:
-        lane = self._lane()
+        queue = self._queue()
         return _HeldReader(
             self.inner.read(
                 name,
                 offset,
                 credit,
-                lambda delivery: self._pass(lane, lambda: on_delivery(delivery)),
-                lambda: lane.put(on_gone),
+                lambda delivery: self._pass(queue, lambda: on_delivery(delivery)),
+                lambda: queue.put(on_gone),
             ),
-            lane,
+            queue,
         )
 
     def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
-        lane = self._lane()
+        queue = self._queue()
         return _HeldConsumer(
             self.inner.consume(
                 name,
                 prefetch,
-                lambda handed: self._pass(lane, lambda: on_handed(handed)),
-                lambda: lane.put(on_gone),
+                lambda handed: self._pass(queue, lambda: on_handed(handed)),
+                lambda: queue.put(on_gone),
             ),
-            lane,
+            queue,
         )
 
-    def _lane(self) -> Lane:
-        lane = Lane(held=self.down.is_set)
+    def _queue(self) -> SerialQueue:
+        queue = SerialQueue(held=self.down.is_set)
         with self.lock:
-            self._lanes.append(lane)
-        return lane
+            self._queues.append(queue)
+        return queue
 
-    def _pass(self, lane: Lane, call: Callable[[], None]) -> None:
+    def _pass(self, queue: SerialQueue, call: Callable[[], None]) -> None:
         self._met_cut()
-        lane.put(call)
+        queue.put(call)
 
     def _send(self, send: Send, name: str, message: Message, on_outcome: OnOutcome) -> None:
         if self._met_cut():
@@ -116,22 +116,22 @@ class Cut(Passing):
 
 
 class _HeldReader:
-    def __init__(self, inner: Reader, lane: Lane) -> None:
+    def __init__(self, inner: Reader, queue: SerialQueue) -> None:
         self._inner = inner
-        self._lane = lane
+        self._queue = queue
 
     def credit(self, deliveries: int) -> None:
         self._inner.credit(deliveries)
 
     def close(self) -> None:
         self._inner.close()
-        self._lane.drop()
+        self._queue.drop()
 
 
 class _HeldConsumer:
-    def __init__(self, inner: Consumer, lane: Lane) -> None:
+    def __init__(self, inner: Consumer, queue: SerialQueue) -> None:
         self._inner = inner
-        self._lane = lane
+        self._queue = queue
 
     def ack(self, tag: int) -> None:
         self._inner.ack(tag)
@@ -144,4 +144,4 @@ class _HeldConsumer:
 
     def close(self) -> None:
         self._inner.close()
-        self._lane.drop()
+        self._queue.drop()

@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 
 from coffeeshop.testing.cut import Cut
-from coffeeshop.testing.passing import Passing, Send, refuse
+from coffeeshop.testing.forwarding import Forwarding, Send, refuse
 from coffeeshop.testing.reordering import Reordering
 from coffeeshop.transport.base import Message, OnOutcome, Outcome, Transport
 
@@ -37,7 +37,7 @@ MEMORY = 8
 """Messages that `Duplicating` remembers."""
 
 
-class AtRandom(Passing):
+class AtRandom(Forwarding):
     """Spoils a share of the appends and publishes: subclasses say how in `spoilt`."""
 
     def __init__(self, inner: Transport, rng: random.Random, share: float = 0.3) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-SWAY = 4
+LEAK_TOLERANCE = 4
 """Threads or files more than before that are no leak: connections and pools come and go."""
 
 
@@ -20,12 +20,12 @@ def figures(pid: int) -> dict[str, int]:
     }
 
 
-def sway(what: str, before: int) -> int:
+def leak_tolerance(what: str, before: int) -> int:
     """How much may come on top; ``what`` is as a report names it.
 
     Of memory it is a fifth: an allocator does not give everything back. Of the broker's it is a
     half: some minutes after its last restart it still fills caches of its own.
     """
     if not what.endswith("MiB"):
-        return SWAY
+        return LEAK_TOLERANCE
     return before // (2 if what.startswith("broker") else 5)

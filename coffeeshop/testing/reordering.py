@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 
-from coffeeshop.testing.passing import NOWHERE, Lane, Passing
+from coffeeshop.testing.forwarding import NOWHERE, Forwarding, SerialQueue
 from coffeeshop.transport.base import (
     Delivery,
     Message,
@@ -18,7 +18,7 @@ from coffeeshop.transport.base import (
 WINDOW = 8
 
 
-class Reordering(Passing):
+class Reordering(Forwarding):
     """Delivers the messages of a journal in another order, each with its own offset.
 
     Every reading reads up to ``window`` messages ahead and picks among those. None is lost, none
@@ -52,7 +52,7 @@ class _Reading:
         self._allowed = credit
         self._ahead: list[Delivery] = []
         self._lock = threading.Lock()
-        self._lane = Lane()
+        self._queue = SerialQueue()
         self._open = True
 
     def credit(self, deliveries: int) -> None:
@@ -73,11 +73,11 @@ class _Reading:
     def gone(self) -> None:
         with self._lock:
             self._ahead.clear()
-        self._lane.put(self._on_gone)
+        self._queue.put(self._on_gone)
 
     def _go_on_soon(self) -> None:
         # What is under way to this reader now arrives before this comes back, or thereabouts.
-        self._transport.inner.append(NOWHERE, Message(), lambda _: self._lane.put(self._go_on))
+        self._transport.inner.append(NOWHERE, Message(), lambda _: self._queue.put(self._go_on))
 
     def _go_on(self) -> None:
         while (picked := self._pick()) is not None:

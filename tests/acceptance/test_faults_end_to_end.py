@@ -28,7 +28,7 @@ from coffeeshop.testing.faults import (
     RefusingAppends,
     Reordering,
 )
-from coffeeshop.testing.passing import Passing
+from coffeeshop.testing.forwarding import Forwarding
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 
@@ -128,7 +128,7 @@ def test_a_session_over_a_faulty_transport_gives_the_undisturbed_answers(
 ) -> None:
     memory = MemoryTransport()
     faulty = FAULTS[fault](memory, Random(seed))
-    assert isinstance(faulty, Passing)
+    assert isinstance(faulty, Forwarding)
     with healed(faulty), LocalSystem(faulty) as system:
         for _ in range(2):  # the second time over a node that has seen it all
             assert sooner_or_later(system, data.folder) == data.answers

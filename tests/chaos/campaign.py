@@ -51,7 +51,7 @@ def described(report: Report) -> str:
             f"{ledger.stored:,}, **{len(ledger.lost):,}**, {ledger.unread:,}",
         ),
         ("sessions opened again under another id", str(report.opened_anew)),
-        ("names without a stream, removed as an operator does", str(len(report.stumps))),
+        ("names without a stream, removed as an operator does", str(len(report.ghost_streams))),
         *(
             [("times that the cluster needed all its nodes restarted", str(len(report.remained)))]
             if campaign.brokers > 1

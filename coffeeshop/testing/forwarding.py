@@ -26,7 +26,7 @@ Send = Callable[[str, Message, OnOutcome], None]
 """`Transport.append` or `Transport.publish`."""
 
 
-class Passing:
+class Forwarding:
     """Passes every call on: what the faults have in common. Thread-safe."""
 
     def __init__(self, inner: Transport, rng: random.Random) -> None:
@@ -84,7 +84,7 @@ def refuse(send: Send, on_outcome: OnOutcome, outcome: Outcome) -> None:
     send(NOWHERE, Message(), lambda _: on_outcome(outcome))
 
 
-class Lane:
+class SerialQueue:
     """Makes calls one at a time and in order, in the thread of whoever puts or releases them."""
 
     def __init__(self, held: Callable[[], bool] = lambda: False) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from coffeeshop.errors import JournalBroken
 from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.stumps import begin_stream, lose_stream, remove
+from coffeeshop.testing.ghost_streams import begin_stream, lose_stream, remove
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.rabbitmq import control as rabbitmq_control
 from coffeeshop.transport.rabbitmq import subscription as rabbitmq_subscription
@@ -21,7 +21,7 @@ PATIENCE = 120.0
 
 
 @pytest.fixture(scope="module")
-def stumps(broker: PrivateBroker) -> Iterator[PrivateBroker]:
+def ghosts(broker: PrivateBroker) -> Iterator[PrivateBroker]:
     """A broker with a good stream and four names; it has restarted since they broke."""
     with PrivateBroker() as private:
         transport = RabbitTransport(private.url)
@@ -38,10 +38,10 @@ def stumps(broker: PrivateBroker) -> Iterator[PrivateBroker]:
 
 
 @pytest.fixture
-def transport(stumps: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[RabbitTransport]:
+def transport(ghosts: PrivateBroker, monkeypatch: pytest.MonkeyPatch) -> Iterator[RabbitTransport]:
     """A transport with less patience: it is for brokers with many streams."""
     monkeypatch.setattr(rabbitmq_control, "ABSENT_PATIENCE", 2.0)
-    made = RabbitTransport(stumps.url)
+    made = RabbitTransport(ghosts.url)
     try:
         yield made
     finally:
@@ -71,26 +71,26 @@ def test_a_name_without_a_stream_exists(transport: RabbitTransport) -> None:
 
 
 def test_a_declaration_that_the_broker_repeats_without_a_stream_is_not_believed(
-    stumps: PrivateBroker, transport: RabbitTransport
+    ghosts: PrivateBroker, transport: RabbitTransport
 ) -> None:
     """RabbitMQ itself answers it with success."""
     transport.declare_journal("repeated")
-    lose_stream(stumps, "repeated")
+    lose_stream(ghosts, "repeated")
     with pytest.raises(JournalBroken, match="holds repeated without"):
         transport.declare_journal("repeated")
-    remove(stumps, "repeated")
+    remove(ghosts, "repeated")
     transport.declare_journal("repeated")
     transport.delete_journal("repeated")
 
 
 def test_a_reader_of_such_a_name_is_told_it_is_gone_and_other_readers_read_on(
-    stumps: PrivateBroker, transport: RabbitTransport, monkeypatch: pytest.MonkeyPatch
+    ghosts: PrivateBroker, transport: RabbitTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The broker closes the connection that such a reader attaches on, without a word of which."""
     monkeypatch.setattr(rabbitmq_subscription, "BROKEN_PATIENCE", 2.0)
     for name in ("read", "lost lately"):
         transport.declare_journal(name)
-    lose_stream(stumps, "lost lately")
+    lose_stream(ghosts, "lost lately")
     arrived: SimpleQueue[Delivery] = SimpleQueue()
     gone: SimpleQueue[str] = SimpleQueue()
     transport.read("read", 0, 100, arrived.put, lambda: gone.put("read"))
@@ -104,30 +104,30 @@ def test_a_reader_of_such_a_name_is_told_it_is_gone_and_other_readers_read_on(
     assert arrived.get(timeout=PATIENCE).offset == 3
     assert transport.counts().reconnects == before
     assert gone.empty()
-    remove(stumps, "lost lately")
+    remove(ghosts, "lost lately")
     transport.delete_journal("read")
 
 
 @pytest.mark.long
 def test_a_broker_that_loses_a_stream_and_runs_on_is_asked_until_it_says_so(
-    stumps: PrivateBroker, transport: RabbitTransport
+    ghosts: PrivateBroker, transport: RabbitTransport
 ) -> None:
     transport.declare_journal("lost lately")
-    lose_stream(stumps, "lost lately")
+    lose_stream(ghosts, "lost lately")
     with ThreadPoolExecutor(2) as pool:
         deletion = pool.submit(transport.delete_journal, "lost lately")
         transport.declare_journal("meanwhile")
         assert not deletion.done()
         assert isinstance(deletion.exception(PATIENCE), JournalBroken)
     transport.delete_journal("meanwhile")
-    remove(stumps, "lost lately")
+    remove(ghosts, "lost lately")
 
 
 def test_after_the_operators_command_the_name_is_free(
-    stumps: PrivateBroker, transport: RabbitTransport
+    ghosts: PrivateBroker, transport: RabbitTransport
 ) -> None:
     for name in NAMES:
-        remove(stumps, name)
+        remove(ghosts, name)
         assert not transport.exists(name)
         transport.declare_journal(name)
         transport.delete_journal(name)

@@ -20,7 +20,7 @@ LINES = 300
 """Last log lines of a process that are evidence whatever they are about."""
 
 
-class Faults:
+class FaultInjector:
     """Breaks one thing at a time, and repairs it."""
 
     def __init__(

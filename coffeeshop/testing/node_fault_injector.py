@@ -16,7 +16,7 @@ LONGEST_CUT = 40.0
 LONGEST_ABSENCE = 20.0
 
 
-class NodeFaults:
+class NodeFaultInjector:
     """Breaks one node at a time, and repairs it. Two at once are more than three nodes bear."""
 
     def __init__(
