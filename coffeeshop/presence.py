@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.transport import Delivery, Following, Message, Outcome, Transport
+from coffeeshop.transport import Delivery, JournalSubscription, Message, Outcome, Transport
 
 log = get_logger()
 NODES = "ctl.nodes"
@@ -130,7 +130,7 @@ class NodeDirectory:
     _spoke: dict[str, float] = field(default_factory=dict)
     """When each node was heard of last, be it history."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _following: Following | None = None
+    _following: JournalSubscription | None = None
     _began: float = float("inf")
     _view: _View = field(default_factory=lambda: _View(float("-inf")))
 
@@ -138,7 +138,9 @@ class NodeDirectory:
         """Begin to listen. Blocks until the journal is there."""
         self._began = self.now()
         self.transport.declare_journal(NODES, max_bytes=NODES_BYTES)
-        self._following = Following(self.transport, NODES, self._deliver, lambda: None, window=64)
+        self._following = JournalSubscription(
+            self.transport, NODES, self._deliver, lambda: None, window=64
+        )
 
     def close(self) -> None:
         """Stop listening."""

@@ -13,7 +13,7 @@ from coffeeshop.errors import CodecError
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record, TaskId, out_journal
 from coffeeshop.pipeline.poison import Claim, RetryDecision, decide
-from coffeeshop.transport import Delivery, Following, Outcome, Transport
+from coffeeshop.transport import Delivery, JournalSubscription, Outcome, Transport
 from coffeeshop.transport.outbox import Outbox, error_of
 
 log = get_logger()
@@ -63,14 +63,14 @@ class AttemptJournal:
         self._claims: list[Claim] = []
         self._say_again = say_again
         self._is_decided = False
-        self._reading: Following | None = None
+        self._reading: JournalSubscription | None = None
         self._open_turns: set[object] = set()
 
     def begin(self) -> None:
         """Claim the task; `RetryDecided` follows once the claim is stored and all were read."""
         self._claim_again()
         gone = JournalGone(self._journal)
-        self._reading = Following(
+        self._reading = JournalSubscription(
             self._transport, self._journal, self._on_record, lambda: self._tell(gone)
         )
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from coffeeshop.pipeline.messages import assign_queue
-from coffeeshop.transport import Consumer, Handed, Transport
+from coffeeshop.transport import Consumer, QueueDelivery, Transport
 
 STEP = 16
 MOST = 256
@@ -29,7 +29,7 @@ class Assigned:
 
     stage: str
     taker: int
-    handed: Handed
+    handed: QueueDelivery
 
 
 @dataclass
@@ -115,7 +115,7 @@ class Intake:
     def _take_more(self) -> None:
         number = next(_NUMBERS)
 
-        def handed_over(handed: Handed) -> None:
+        def handed_over(handed: QueueDelivery) -> None:
             self._on_assigned(Assigned(self._stage, number, handed))
 
         consumer = self._transport.consume(

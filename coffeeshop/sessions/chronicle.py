@@ -18,7 +18,7 @@ from coffeeshop.sessions.hearing import Hearing
 from coffeeshop.sessions.registry import Registry, Session
 from coffeeshop.sessions.restating import Restating
 from coffeeshop.sessions.steady_clock import LARGEST
-from coffeeshop.transport import Delivery, Following, Message
+from coffeeshop.transport import Delivery, JournalSubscription, Message
 from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
@@ -72,14 +72,14 @@ class Chronicle:
         self._closing: Future[None] = Future()
         self.ended: Counter[str] = Counter()
         """The sessions whose end this replica wrote before any other, by state."""
-        self._following: Following | None = None
+        self._following: JournalSubscription | None = None
         self.gone = False
         """Whether the broker lost the journal: nothing is known of any session from then on."""
 
     def start(self) -> None:
         """Read all that happened so far, then follow what happens. Raises `Unreachable`."""
         self._transport.declare_journal(SESSIONS, max_bytes=SESSIONS_BYTES)
-        self._following = Following(
+        self._following = JournalSubscription(
             self._transport, SESSIONS, self._deliver, self._gone, window=CREDIT
         )
         self.tell("started", "", HISTORY_TIMEOUT)

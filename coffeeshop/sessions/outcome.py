@@ -34,7 +34,7 @@ from coffeeshop.sessions.results import (
     Update,
     event_of,
 )
-from coffeeshop.transport import Delivery, Following, Transport
+from coffeeshop.transport import Delivery, JournalSubscription, Transport
 
 log = get_logger()
 CREDIT = 16
@@ -130,7 +130,7 @@ class SessionOutcome:
         self._is_expected = False
         self._subscriptions: tuple[Subscription, ...] = ()
         self._end: Future[Terminal] = Future()
-        self._following = Following(
+        self._following = JournalSubscription(
             transport, self._journal, self._deliver, self._deleted, window=CREDIT
         )
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from coffeeshop.clock import Clock
 from coffeeshop.errors import CoffeeshopError, JournalGone, SessionFailed, SessionTimeout
 from coffeeshop.pipeline.messages import Record
-from coffeeshop.transport import Delivery, Following, Transport, loss
+from coffeeshop.transport import Delivery, JournalSubscription, Transport, loss
 
 CREDIT = 16
 PROBE_AFTER = 2.0
@@ -23,7 +23,7 @@ class Reread:
         self._found: dict[int, bytes] = {}
         self._journal = journal
         self._done: Future[None] = Future()
-        self._following = Following(
+        self._following = JournalSubscription(
             transport, journal, self._deliver, self._gone, offset=min(offsets), window=CREDIT
         )
         clock.call_later(PROBE_AFTER, lambda: self._probe(transport))

@@ -13,8 +13,8 @@ from coffeeshop.transport.base import (
     Message,
     OnDelivery,
     OnGone,
-    OnHanded,
     OnOutcome,
+    OnQueueDelivery,
     Outcome,
     Reader,
     Transport,
@@ -70,13 +70,15 @@ class Cut(Forwarding):
             queue,
         )
 
-    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
+    def consume(
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
+    ) -> Consumer:
         queue = self._queue()
         return _HeldConsumer(
             self.inner.consume(
                 name,
                 prefetch,
-                lambda handed: self._pass(queue, lambda: on_handed(handed)),
+                lambda handed: self._pass(queue, lambda: on_delivery(handed)),
                 lambda: queue.put(on_gone),
             ),
             queue,

@@ -12,8 +12,8 @@ from coffeeshop.transport.base import (
     Message,
     OnDelivery,
     OnGone,
-    OnHanded,
     OnOutcome,
+    OnQueueDelivery,
     Outcome,
     Reader,
     Transport,
@@ -72,8 +72,10 @@ class Forwarding:
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         self.inner.publish(name, message, on_outcome)
 
-    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
-        return self.inner.consume(name, prefetch, on_handed, on_gone)
+    def consume(
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
+    ) -> Consumer:
+        return self.inner.consume(name, prefetch, on_delivery, on_gone)
 
     def close(self) -> None:
         self.inner.close()

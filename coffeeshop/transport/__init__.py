@@ -5,25 +5,25 @@ from coffeeshop.transport.base import (
     REFUSED,
     Consumer,
     Delivery,
-    Handed,
     Message,
     Outcome,
+    QueueDelivery,
     Reader,
     Transport,
     dropped_before,
     loss,
     refusal,
 )
-from coffeeshop.transport.follow import Following
+from coffeeshop.transport.subscription import JournalSubscription
 
 __all__ = [
     "REFUSED",
     "Consumer",
     "Delivery",
-    "Following",
-    "Handed",
+    "JournalSubscription",
     "Message",
     "Outcome",
+    "QueueDelivery",
     "Reader",
     "Transport",
     "connect",

@@ -101,7 +101,7 @@ def loss(journal: str, messages: int) -> str:
 
 
 @dataclass(frozen=True)
-class Handed:
+class QueueDelivery:
     """A message of a queue, and the tag that settles it with the consumer that was handed it."""
 
     tag: int
@@ -110,7 +110,7 @@ class Handed:
 
 OnOutcome = Callable[[Outcome], None]
 OnDelivery = Callable[[Delivery], None]
-OnHanded = Callable[[Handed], None]
+OnQueueDelivery = Callable[[QueueDelivery], None]
 OnGone = Callable[[], None]
 
 
@@ -191,7 +191,9 @@ class Transport(Protocol):
         """Put the message into the queue."""
         ...
 
-    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
+    def consume(
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
+    ) -> Consumer:
         """Hand messages over, at most ``prefetch`` of them unsettled. At least once: a message may
         come again, to anyone, whether or not it was acked shortly before a crash. ``on_gone`` is
         called once when the queue is missing or gets deleted."""

@@ -16,11 +16,11 @@ from coffeeshop.transport.base import (
     Message,
     OnDelivery,
     OnGone,
-    OnHanded,
     OnOutcome,
+    OnQueueDelivery,
     Outcome,
 )
-from coffeeshop.transport.calls import TURN, Calls
+from coffeeshop.transport.callbacks import TURN, CallbackThread
 from coffeeshop.transport.memory_queues import Consumer, Queues
 from coffeeshop.transport.stored import Entry, StoredJournal
 
@@ -73,7 +73,7 @@ class MemoryTransport:
         self._ram_limit = ram_limit
         self._resident = 0
         self._oldest: deque[tuple[str, Entry]] = deque()
-        self._calls = Calls("memory-transport")
+        self._calls = CallbackThread("memory-transport")
         self.queues = Queues(self.lock, self._calls)
 
     def names(self) -> list[str]:
@@ -99,13 +99,13 @@ class MemoryTransport:
             self._resident -= journal.resident()
             journal.close()
         for reader in journal.readers:
-            self._calls.put(reader.on_gone)
+            self._calls.submit(reader.on_gone)
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         with self.lock:
             journal = self.journals.get(name)
             if journal is None:
-                self._calls.put(lambda: on_outcome(Outcome.RETURNED))
+                self._calls.submit(lambda: on_outcome(Outcome.RETURNED))
                 return
             entry = Entry(dict(message.headers), len(message.body), message.body)
             journal.entries.append(entry)
@@ -113,7 +113,7 @@ class MemoryTransport:
             self._resident += entry.size
             self._spill()
             # Inside the lock: what is stored gets its outcome, also if somebody closes just now.
-            self._calls.put(lambda: on_outcome(Outcome.CONFIRMED))
+            self._calls.submit(lambda: on_outcome(Outcome.CONFIRMED))
             self.wake(name)
 
     def read(
@@ -125,7 +125,7 @@ class MemoryTransport:
             if journal is not None:
                 journal.readers.append(reader)
         if journal is None:
-            self._calls.put(on_gone)
+            self._calls.submit(on_gone)
         self.wake(name)
         return reader
 
@@ -142,8 +142,10 @@ class MemoryTransport:
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         self.queues.publish(name, message, on_outcome)
 
-    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
-        return self.queues.consume(name, prefetch, on_handed, on_gone)
+    def consume(
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
+    ) -> Consumer:
+        return self.queues.consume(name, prefetch, on_delivery, on_gone)
 
     def close(self) -> None:
         with self.lock:
@@ -158,7 +160,7 @@ class MemoryTransport:
 
     def wake(self, journal: str) -> None:
         """Let the transport's thread look after the readers of a journal."""
-        self._calls.soon(self._deliver, journal)
+        self._calls.wake(self._deliver, journal)
 
     def _spill(self) -> None:
         while self._resident > self._ram_limit and self._oldest:

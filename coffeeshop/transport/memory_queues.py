@@ -8,8 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 
-from coffeeshop.transport.base import Handed, Message, OnGone, OnHanded, OnOutcome, Outcome
-from coffeeshop.transport.calls import TURN, Calls
+from coffeeshop.transport.base import (
+    Message,
+    OnGone,
+    OnOutcome,
+    OnQueueDelivery,
+    Outcome,
+    QueueDelivery,
+)
+from coffeeshop.transport.callbacks import TURN, CallbackThread
 
 
 @dataclass
@@ -26,13 +33,13 @@ class Consumer:
         queues: Queues,
         queue: str,
         prefetch: int,
-        on_handed: OnHanded,
+        on_delivery: OnQueueDelivery,
         on_gone: OnGone,
     ) -> None:
         self._queues = queues
         self.queue = queue
         self.prefetch = prefetch
-        self.on_handed = on_handed
+        self.on_delivery = on_delivery
         self.on_gone = on_gone
         self.unsettled: dict[int, Message] = {}
         self.tags = count(1)
@@ -70,7 +77,7 @@ class Consumer:
 class Queues:
     """Thread-safe, under the transport's lock; its thread makes the callbacks."""
 
-    def __init__(self, lock: threading.RLock, calls: Calls) -> None:
+    def __init__(self, lock: threading.RLock, calls: CallbackThread) -> None:
         self.lock = lock
         self._calls = calls
         self._by_name: dict[str, _Queue] = {}
@@ -97,26 +104,28 @@ class Queues:
         with self.lock:
             queue = self._by_name.pop(name, None)
         for consumer in queue.consumers if queue is not None else ():
-            self._calls.put(consumer.on_gone)
+            self._calls.submit(consumer.on_gone)
 
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         with self.lock:
             queue = self._by_name.get(name)
             if queue is None:
-                self._calls.put(lambda: on_outcome(Outcome.RETURNED))
+                self._calls.submit(lambda: on_outcome(Outcome.RETURNED))
                 return
             queue.waiting.append(message)
-            self._calls.put(lambda: on_outcome(Outcome.CONFIRMED))
+            self._calls.submit(lambda: on_outcome(Outcome.CONFIRMED))
             self.wake(name)
 
-    def consume(self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone) -> Consumer:
-        consumer = Consumer(self, name, prefetch, on_handed, on_gone)
+    def consume(
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
+    ) -> Consumer:
+        consumer = Consumer(self, name, prefetch, on_delivery, on_gone)
         with self.lock:
             queue = self._by_name.get(name)
             if queue is not None:
                 queue.consumers.append(consumer)
         if queue is None:
-            self._calls.put(on_gone)
+            self._calls.submit(on_gone)
         self.wake(name)
         return consumer
 
@@ -127,7 +136,7 @@ class Queues:
 
     def wake(self, queue: str) -> None:
         """Let the transport's thread look after the consumers of a queue."""
-        self._calls.soon(self._hand_over, queue)
+        self._calls.wake(self._hand_over, queue)
 
     def _hand_over(self, name: str) -> None:
         for _ in range(TURN):
@@ -135,10 +144,10 @@ class Queues:
             if due is None:
                 return
             consumer, handed = due
-            consumer.on_handed(handed)
+            consumer.on_delivery(handed)
         self.wake(name)
 
-    def _due(self, name: str) -> tuple[Consumer, Handed] | None:
+    def _due(self, name: str) -> tuple[Consumer, QueueDelivery] | None:
         with self.lock:
             queue = self._by_name.get(name)
             if queue is None or not queue.waiting:
@@ -150,6 +159,6 @@ class Queues:
             # Round robin: whoever was handed a message goes to the back.
             queue.consumers.remove(consumer)
             queue.consumers.append(consumer)
-            handed = Handed(next(consumer.tags), queue.waiting.popleft())
+            handed = QueueDelivery(next(consumer.tags), queue.waiting.popleft())
             consumer.unsettled[handed.tag] = handed.message
             return consumer, handed

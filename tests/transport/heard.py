@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import uuid4
 
-from coffeeshop.transport import Consumer, Delivery, Handed, Message, Outcome, Reader, Transport
+from coffeeshop.transport import (
+    Consumer,
+    Delivery,
+    Message,
+    Outcome,
+    QueueDelivery,
+    Reader,
+    Transport,
+)
 
 PATIENCE = 30.0
 """Seconds a test waits for something that must happen."""
@@ -63,7 +71,7 @@ class Consuming:
     """A consumer and what it was told."""
 
     consumer: Consumer
-    handed: Heard[Handed]
+    handed: Heard[QueueDelivery]
     gone: Heard[None]
 
     def bodies(self, number: int) -> list[bytes]:
@@ -141,7 +149,7 @@ class Bench:
         self,
         queue: str,
         prefetch: int = 100,
-        then: Callable[[Handed], None] = lambda handed: None,
+        then: Callable[[QueueDelivery], None] = lambda handed: None,
     ) -> Consuming:
         """Consume from a queue."""
         handed, gone = Heard(then), Heard[None]()

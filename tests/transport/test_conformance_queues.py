@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from coffeeshop.transport import Handed, Message, Outcome
+from coffeeshop.transport import Message, Outcome, QueueDelivery
 from tests.transport.conftest import Harness
 from tests.transport.heard import CONFIRMED, PATIENCE, RETURNED, Bench, Consuming, Heard, numbered
 
@@ -79,7 +79,7 @@ def test_a_requeued_message_reaches_the_consumer_that_acks_it(bench: Bench) -> N
     queue, refusals = bench.queue(), Heard[int]()
     ready = threading.Event()
 
-    def refuse(handed: Handed) -> None:
+    def refuse(handed: QueueDelivery) -> None:
         assert ready.wait(PATIENCE)
         refuser.consumer.requeue(handed.tag)
         refusals(handed.tag)
@@ -146,7 +146,7 @@ def test_every_message_is_handed_to_one_of_several_consumers_that_ack(bench: Ben
     ready = threading.Event()
     consumers: dict[int, Consuming] = {}
 
-    def ack(number: int, handed: Handed) -> None:
+    def ack(number: int, handed: QueueDelivery) -> None:
         assert ready.wait(PATIENCE)
         consumers[number].consumer.ack(handed.tag)
         bodies(handed.message.body)

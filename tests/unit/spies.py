@@ -19,8 +19,8 @@ from coffeeshop.pipeline.messages import (
     out_journal,
 )
 from coffeeshop.pipeline.plan import plan_named
-from coffeeshop.transport import Consumer, Delivery, Handed, Message, Outcome, Reader
-from coffeeshop.transport.base import OnDelivery, OnGone, OnHanded, OnOutcome
+from coffeeshop.transport import Consumer, Delivery, Message, Outcome, QueueDelivery, Reader
+from coffeeshop.transport.base import OnDelivery, OnGone, OnOutcome, OnQueueDelivery
 from coffeeshop.transport.memory import MemoryTransport
 from tests.unit.helpers import PATIENCE
 
@@ -127,11 +127,11 @@ class SpyTransport:
         self.inner.publish(name, message, on_outcome)
 
     def consume(
-        self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
     ) -> SpyConsumer:
-        def hand_over(handed: Handed) -> None:
+        def hand_over(handed: QueueDelivery) -> None:
             self.handed += 1
-            on_handed(handed)
+            on_delivery(handed)
 
         return SpyConsumer(self.inner.consume(name, prefetch, hand_over, on_gone), name, self.acks)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
-from coffeeshop.transport.base import Handed, OnGone, OnHanded
+from coffeeshop.transport.base import OnGone, OnQueueDelivery, QueueDelivery
 from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.link import LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
@@ -26,11 +26,11 @@ class RabbitConsumer(Subscription):
         isolation: Isolation,
         queue: str,
         prefetch: int,
-        on_handed: OnHanded,
+        on_delivery: OnQueueDelivery,
         on_gone: OnGone,
     ) -> None:
         super().__init__(loop, pool, isolation, queue, on_gone)
-        self._on_handed = on_handed
+        self._on_delivery = on_delivery
         self._count = min(max(1, prefetch), WIDEST)
         self._tags = count(1)
         self._unsettled: dict[int, int] = {}
@@ -80,4 +80,4 @@ class RabbitConsumer(Subscription):
     def _deliver(self, tag: int, properties: Any, body: bytes) -> None:
         own = next(self._tags)
         self._unsettled[own] = tag
-        guarded(self._on_handed, Handed(own, message(properties, body)))
+        guarded(self._on_delivery, QueueDelivery(own, message(properties, body)))

@@ -24,8 +24,8 @@ from coffeeshop.transport.base import (
     Message,
     OnDelivery,
     OnGone,
-    OnHanded,
     OnOutcome,
+    OnQueueDelivery,
 )
 from coffeeshop.transport.rabbitmq.acts import (
     Act,
@@ -222,11 +222,11 @@ class RabbitTransport:
         self.append(name, message, on_outcome)
 
     def consume(
-        self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone
+        self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
     ) -> RabbitConsumer:
         """Consume a queue."""
         consumer = RabbitConsumer(
-            self._loop, self._consume_links, self._isolation, name, prefetch, on_handed, on_gone
+            self._loop, self._consume_links, self._isolation, name, prefetch, on_delivery, on_gone
         )
         self._loop.post(lambda: self._start(consumer))
         return consumer

@@ -10,7 +10,7 @@ TURN = 16
 """Calls about one journal's reader or about one queue before it is the others' turn."""
 
 
-class Calls:
+class CallbackThread:
     """Every method may be called from any thread, also with locks held: none of them waits for a
     call, save `join`."""
 
@@ -21,11 +21,11 @@ class Calls:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def put(self, call: Callable[[], None]) -> None:
+    def submit(self, call: Callable[[], None]) -> None:
         """Make this call; it must not raise. After `end` it is dropped."""
         self._calls.put(call)
 
-    def soon(self, look_after: Callable[[str], None], name: str) -> None:
+    def wake(self, look_after: Callable[[str], None], name: str) -> None:
         """Make the call ``look_after(name)``. One call serves everybody who asked before it."""
         with self._lock:
             if (look_after, name) not in self._awaited:

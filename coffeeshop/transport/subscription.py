@@ -8,7 +8,7 @@ from collections.abc import Callable
 from coffeeshop.transport.base import Delivery, OnGone, Transport
 
 
-class Following:
+class JournalSubscription:
     """Reads and calls ``on_delivery`` for every delivery, until it says False (or `close`).
 
     With the credit of a window, so that the next deliveries are under way meanwhile. The callback
