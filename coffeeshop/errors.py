@@ -4,7 +4,8 @@
 
     CoffeeshopError             exit 1
     ├── UsageError              exit 2   a wrong option, a folder that is not there
-    │   └── OutputFailed        exit 2   standard output cannot be written
+    │   ├── OutputFailed        exit 2   standard output cannot be written
+    │   └── QuestionRefused     exit 2   a question in SQL that is not understood
     ├── Unreachable             exit 3   no gateway or broker answers
     │   ├── BrokerFull          exit 3   the broker makes no streams: it lacks descriptors
     │   └── Misdirected         exit 3   a proxy or a certificate is in the way
@@ -39,6 +40,24 @@ class UsageError(CoffeeshopError):
 
 class OutputFailed(UsageError):
     """Standard output cannot be written: a full disk, say."""
+
+
+class QuestionRefused(UsageError):
+    """A question that is not understood: what of it, where in its text, and what would work."""
+
+    def __init__(
+        self,
+        question: str,
+        what: str,
+        instead: str = "",
+        line: int | None = None,
+        column: int | None = None,
+    ) -> None:
+        self.line = line
+        self.column = column
+        where = "" if line is None else f", line {line}, column {column}"
+        super().__init__(f"{question}{where}: not understood: {what}")
+        self.hint = instead and f"what works: {instead}"
 
 
 class Unreachable(CoffeeshopError):

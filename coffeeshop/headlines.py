@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 
 
 def headlines(tables: Mapping[str, pa.Table]) -> list[str]:
-    """Four sentences, of the four questions in their order; ``tables`` are the five results.
+    """A sentence a question: of the four, where ``tables`` are their results, else of each table.
 
     Names are as they are in the data, but for characters that are not printable.
     """
+    if "query1" not in tables:
+        return [f"{name}: {table.num_rows:,} rows" for name, table in tables.items()]
     return [
         _large_purchases(tables["query1"]),
         _best_items(tables["query2_best_selling"], tables["query2_most_profitable"]),

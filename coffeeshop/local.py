@@ -20,7 +20,7 @@ from coffeeshop.errors import Cancelled, CoffeeshopError
 from coffeeshop.names import STAGES
 from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.reading.folder import DataFolder
 from coffeeshop.sessions.ingest import Ingest, open_session, release_session
 from coffeeshop.sessions.outcome import SessionOutcome
@@ -88,17 +88,20 @@ class LocalSystem:
         skip_bad_rows: bool = False,
         timeout: float | None = None,
         session: str | None = None,
+        parameters: str = "",
+        questions: tuple[str, ...] = (),
         on_open: Callable[[str], None] = lambda session: None,
         on_progress: OnProgress = lambda table, rows, size: None,
         on_complete: Callable[[str], None] = lambda query: None,
     ) -> tuple[Uploaded, Completed]:
         """Run one session over a folder; ``session`` is its id (a UUID), a new one if None.
 
+        ``parameters`` and ``questions`` are those of `SessionSpec`.
         ``timeout`` bounds all of it, in seconds.
         Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`, `NodeFailed`; the
         session's objects are gone either way.
         """
-        spec = SessionSpec(session or str(uuid.uuid4()), plan, 1, partitions)
+        spec = SessionSpec(session or str(uuid.uuid4()), plan, 1, partitions, parameters, questions)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         with tracing.span("submit", {"session": spec.id, "plan": spec.plan}, root=True):
             try:
@@ -112,7 +115,7 @@ class LocalSystem:
                 uploaded = upload(
                     folder,
                     Ingest(self.outbox, spec),
-                    plan=plan_named(spec.plan),
+                    plan=plan_of(spec),
                     skip_bad_rows=skip_bad_rows,
                     on_progress=on_progress,
                     stop=lambda: outcome.is_over or time.monotonic() > deadline,

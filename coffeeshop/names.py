@@ -41,7 +41,9 @@ PARALLEL: dict[str, dict[str, tuple[str, ...]]] = {
 """The stages of each plan that run in P partitions, and the groups of operators that they run."""
 PLANS = {name: {**stages, **AGGREGATORS} for name, stages in PARALLEL.items()}
 """Every plan as the groups of operators of each stage, in flow order."""
-STAGES = tuple(dict.fromkeys(stage for stages in PLANS.values() for stage in stages))
+OWN = "aggregator"
+"""The stage that finishes questions of a session's own, whatever they are."""
+STAGES = (*dict.fromkeys(stage for stages in PLANS.values() for stage in stages), OWN)
 """The stages of all plans, each once."""
 NODE_TYPES = ("gateway", *STAGES, "worker", "all")
 """What a node may be: a gateway, a stage, every stage, everything."""

@@ -131,6 +131,99 @@ TABLES: dict[str, Table] = {
         ),
     )
 }
+
+IDS = {
+    "stores": "store_id",
+    "menu_items": "item_id",
+    "users": "user_id",
+    "payment_methods": "method_id",
+    "vouchers": "voucher_id",
+}
+"""Of each dimension table the column by which other tables name its rows."""
+UPLOAD_ORDER = (
+    "menu_items",
+    "stores",
+    "users",
+    "payment_methods",
+    "vouchers",
+    "transactions",
+    "transaction_items",
+)
+"""The tables in the order in which a client sends them: dimensions are small and come first."""
+
+
+def _table(name: str, **columns: Kind) -> Table:
+    """A table with all its columns; those of `TABLES` are as they are there."""
+    known = {column.name: column for column in TABLES[name].columns} if name in TABLES else {}
+    return Table(
+        name,
+        tuple(
+            known.get(column, Column(column, kind, nullable=column != IDS.get(name)))
+            for column, kind in columns.items()
+        ),
+    )
+
+
+CATALOG: dict[str, Table] = {
+    table.name: table
+    for table in (
+        _table(
+            "transactions",
+            transaction_id=Kind.TEXT,
+            store_id=Kind.ID,
+            payment_method_id=Kind.ID,
+            voucher_id=Kind.ID,
+            user_id=Kind.ID,
+            original_amount=Kind.AMOUNT,
+            discount_applied=Kind.AMOUNT,
+            final_amount=Kind.AMOUNT,
+            created_at=Kind.INSTANT,
+        ),
+        _table(
+            "transaction_items",
+            transaction_id=Kind.TEXT,
+            item_id=Kind.ID,
+            quantity=Kind.COUNT,
+            unit_price=Kind.AMOUNT,
+            subtotal=Kind.AMOUNT,
+            created_at=Kind.INSTANT,
+        ),
+        _table(
+            "stores",
+            store_id=Kind.ID,
+            store_name=Kind.TEXT,
+            street=Kind.TEXT,
+            postal_code=Kind.TEXT,
+            city=Kind.TEXT,
+            state=Kind.TEXT,
+        ),
+        _table(
+            "menu_items",
+            item_id=Kind.ID,
+            item_name=Kind.TEXT,
+            category=Kind.TEXT,
+            price=Kind.AMOUNT,
+            is_seasonal=Kind.TEXT,
+        ),
+        _table(
+            "users",
+            user_id=Kind.ID,
+            gender=Kind.TEXT,
+            birthdate=Kind.DATE,
+            registered_at=Kind.INSTANT,
+        ),
+        _table("payment_methods", method_id=Kind.ID, method_name=Kind.TEXT, category=Kind.TEXT),
+        _table(
+            "vouchers",
+            voucher_id=Kind.ID,
+            voucher_code=Kind.TEXT,
+            discount_type=Kind.TEXT,
+            discount_value=Kind.AMOUNT,
+        ),
+    )
+}
+"""Every table with every column that a question may read. A session has those that its questions
+read: `TABLES` for the four."""
 NULLS = ("", "NULL", "\\N")
 """How an empty field is written; ``\\N`` is MySQL's and Hive's."""
 

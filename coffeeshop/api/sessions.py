@@ -8,7 +8,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from coffeeshop.api.results import Results
@@ -86,7 +85,7 @@ class RemoteSession(Session):
         return self._client.session(self.id)
 
     def result(self, timeout: float | None = None) -> Results:
-        from coffeeshop.client.remote import RemoteFollower, fetch
+        from coffeeshop.client.remote import RemoteFollower, fetch, queries_of
 
         timeout = checked_seconds(timeout, "timeout")
         end = None if timeout is None else time.monotonic() + timeout
@@ -97,7 +96,7 @@ class RemoteSession(Session):
         finally:
             follower.close()
         known = self.info()
-        tables = fetch(client, SessionSpec(self.id, str(known["plan"])))
+        tables = fetch(client, self.id, queries_of(known))
         warnings = (*self._warnings, *warnings_of(tables))
         return Results(tables, self._uploaded, run_of(known, warnings, {}), self.url)
 
@@ -141,7 +140,7 @@ class LocalSession(Session):
             answered = [str(e.data["query"]) for e in self._events if e.name == "result"]
             last = self._events[-1] if self._ended is not None else None
         return {
-            **asdict(self._spec),
+            **self._spec.fields(),
             "name": self.name,
             "state": "open" if last is None else last.name,
             "reason": "" if last is None else str(last.data.get("reason", "")),

@@ -23,6 +23,7 @@ from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.names import ENDS
 from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.questions.asking import texts_of
 
 TOO_MANY = 429
 UNTRUSTED = "CERTIFICATE_VERIFY_FAILED"
@@ -94,13 +95,15 @@ class GatewayClient:
 
     def open(self, spec: SessionSpec, name: str = "") -> dict[str, Any]:
         """Open the session of that id, or join it when it is open with the same wishes."""
-        wishes = {
+        wishes: dict[str, Any] = {
             "id": spec.id,
             "plan": spec.plan,
             "producers": spec.producers,
             "partitions": spec.partitions,
             "name": name,
         }
+        if spec.questions:  # an older gateway does not know the word
+            wishes["questions"] = texts_of(spec.questions)
         return self._json("POST", "/v1/sessions", json=wishes)
 
     def put_batch(

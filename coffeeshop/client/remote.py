@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
@@ -33,7 +33,7 @@ from coffeeshop.names import error_of
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_named, plan_of
 from coffeeshop.reading.folder import DataFolder
 
 log = get_logger()
@@ -243,6 +243,8 @@ def analyse(
     told: dict[str, str | int] = {"session": spec.id, "plan": spec.plan, "producer": producer}
     with tracing.span("submit", told, root=True):
         opened = client.open(spec, name_of(folder) if name is None else printable(name))
+        # What the gateway made of the questions is what its workers answer.
+        spec = replace(spec, questions=tuple(opened.get("forms", ())))
         on_open(spec.id)
         log.info("client.opened", **told)
         crash_point("client.opened")
@@ -264,7 +266,7 @@ def analyse(
             uploaded = upload(
                 folder,
                 sink,
-                plan=plan_named(spec.plan),
+                plan=plan_of(spec),
                 producer=str(producer),
                 share=share,
                 skip_bad_rows=skip_bad_rows,
@@ -292,7 +294,7 @@ def analyse(
             resender.join()
         crash_point("client.completed")
         with tracing.span("results fetched", {}):
-            tables = fetch(client, spec)
+            tables = fetch(client, spec.id, plan_of(spec).results)
         log.info("client.completed", session=spec.id)
         return uploaded, tables, (*uploaded.warnings, *warnings_of(tables))
 
@@ -356,7 +358,12 @@ def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-def fetch(client: GatewayClient, spec: SessionSpec) -> dict[str, pa.Table]:
-    """All results of a completed session."""
-    queries = plan_named(spec.plan).results
-    return {query: from_arrow(client.result(spec.id, query, "arrow")) for query in queries}
+def fetch(client: GatewayClient, session: str, queries: Iterable[str]) -> dict[str, pa.Table]:
+    """Results of a completed session by query."""
+    return {query: from_arrow(client.result(session, query, "arrow")) for query in queries}
+
+
+def queries_of(known: Mapping[str, Any]) -> tuple[str, ...]:
+    """The queries of a session, by what its gateway tells of it."""
+    own = tuple(str(each["name"]) for each in known.get("questions") or ())
+    return own or plan_named(str(known["plan"])).results

@@ -21,7 +21,7 @@ from coffeeshop.reading.folder import DataFolder
 from coffeeshop.reading.parquet import Rows, converted, parquet_rows
 from coffeeshop.reading.parse import Parsed, Rejected, read
 from coffeeshop.reading.sources import is_parquet
-from coffeeshop.schema import TABLES, Table
+from coffeeshop.schema import TABLES, UPLOAD_ORDER, Table
 
 PARSERS = 2
 """Threads that parse. One does about 400 MB/s."""
@@ -29,7 +29,8 @@ LOOKAHEAD = 4
 """Blocks being parsed or waiting for their turn."""
 WINDOW = 8
 """Batches sent and not confirmed."""
-ORDER = ("menu_items", "stores", "users", "transactions", "transaction_items")
+ORDER = tuple(name for name in UPLOAD_ORDER if name in TABLES)
+"""The tables of the four questions, as they are sent."""
 
 
 class Sink(Protocol):
@@ -48,8 +49,8 @@ class Sink(Protocol):
 class Uploaded:
     """What was sent."""
 
-    rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
-    batches: dict[str, int] = field(default_factory=lambda: dict.fromkeys(TABLES, 0))
+    rows: dict[str, int] = field(default_factory=dict)
+    batches: dict[str, int] = field(default_factory=dict)
     rejected: list[Rejected] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     """What was noticed of the input: files that were not read, values that may not be meant so."""
@@ -79,11 +80,15 @@ def upload(
     end is sent, ``stop`` is asked between batches. Batches are numbered in the folder's order, so a
     client that starts over gives the same ids to the same rows. Raises `BadData`.
     """
-    sent = Uploaded(warnings=list(folder.warnings))
+    sent = Uploaded(
+        dict.fromkeys(plan.table_names, 0),
+        dict.fromkeys(plan.table_names, 0),
+        warnings=list(folder.warnings),
+    )
     open_batches: deque[Future[None]] = deque()
     with ThreadPoolExecutor(PARSERS, "parse") as pool:
-        for name in ORDER:
-            table = TABLES[name]
+        for name in sorted(plan.table_names, key=UPLOAD_ORDER.index):
+            table = plan.table(name)
             number = 0
             cuts: list[int] = []
             with tracing.span("upload", {"table": name, "producer": producer}):

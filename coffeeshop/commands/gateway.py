@@ -12,8 +12,15 @@ import click
 
 from coffeeshop.commands.access import credentials, credentials_options
 from coffeeshop.commands.help import Command, Example
-from coffeeshop.commands.types import DEFAULT_GATEWAY, Choice, Seconds, SessionId, report_option
-from coffeeshop.names import FORMATS, QUERIES, STATES
+from coffeeshop.commands.types import (
+    DEFAULT_GATEWAY,
+    Choice,
+    Query,
+    Seconds,
+    SessionId,
+    report_option,
+)
+from coffeeshop.names import FORMATS, STATES
 from coffeeshop.settings import Settings, set_up_logging
 
 if TYPE_CHECKING:
@@ -144,7 +151,7 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
     ),
 )
 @click.argument("session", type=SessionId("completed"))
-@click.option("--query", type=Choice(QUERIES), help="One result only.")
+@click.option("--query", type=Query(), help="One result only.")
 @click.option(
     "-o",
     "--output-dir",

@@ -14,12 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.remote import queries_of
 from coffeeshop.client.results import files_of, write_results
 from coffeeshop.commands.connecting import short_length
 from coffeeshop.errors import UsageError
 from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, warnings_of
 from coffeeshop.names import ENDS, QUERIES, error_of
 from coffeeshop.report import check_place, run_of, write_report
+from coffeeshop.suggestions import did_you_mean
 from coffeeshop.terminal import console, shown
 
 COLOURS = {"completed": "green", "open": "cyan", "failed": "red"}
@@ -115,8 +117,12 @@ def results(client: GatewayClient, session: str, wish: Wish) -> None:
         _refuse_stdout(wish)
     if wish.report is not None and wish.query is not None:
         raise UsageError("--report needs all results: leave out --query")
-    wanted = QUERIES if wish.query is None else (wish.query,)
     known = client.session(session)
+    queries = queries_of(known)
+    if wish.query is not None and wish.query not in queries:
+        meant = did_you_mean(wish.query, queries) or f"; it has {', '.join(queries)}"
+        raise UsageError(f"the session has no query {wish.query!r}{meant}")
+    wanted = queries if wish.query is None else (wish.query,)
     if known["state"] != "open":
         raise_unless_completed(known["state"], known["reason"])
     elif not set(wanted) <= set(known["results"]):

@@ -25,7 +25,7 @@ TITLES = {
 def show_results(console: Console, tables: Mapping[str, pa.Table]) -> None:
     """Print each result's first rows."""
     for name, result in tables.items():
-        table = Table(title=TITLES[name], title_justify="left", header_style="bold")
+        table = Table(title=TITLES.get(name, name), title_justify="left", header_style="bold")
         for column, kind in zip(result.column_names, result.schema.types, strict=True):
             number = pa.types.is_decimal(kind) or pa.types.is_integer(kind)
             table.add_column(column, justify="right" if number else "left")

@@ -23,7 +23,8 @@ from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
 from coffeeshop.headlines import headlines
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.questions.asking import questions_of
 from coffeeshop.reading.folder import DataFolder, find_folder, open_folder
 from coffeeshop.sessions.results import Completed
 from coffeeshop.settings import Credentials
@@ -58,6 +59,8 @@ class Submission:
     """An HTML file to write beside the results."""
     show: bool = False
     """Print the first rows of each result."""
+    asked: tuple[tuple[str, str], ...] = ()
+    """Questions of one's own, by name, in SQL; without them the four are answered."""
 
 
 def submit(options: Submission) -> None:
@@ -65,12 +68,12 @@ def submit(options: Submission) -> None:
     raises."""
     began = time.perf_counter()
     tune_malloc()
-    path = _folder(options)
-    folder = open_folder(path)
     session, producer = session_of(options)
+    path = _folder(options)
+    folder = open_folder(path, plan_of(session).table_names)
     output = options.output or Path("results") / path.resolve().name
     options = _placed(options, output)
-    _check_places(options, output, folder)
+    _check_places(options, session, output, folder)
     completed: Completed | None
     with bars_of(folder, enabled=options.verbosity == "normal") as bars:
         if options.gateway is None:
@@ -94,7 +97,8 @@ def submit(options: Submission) -> None:
         _warn(f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}")
     if options.verbosity != "quiet":
         more = "" if options.show else "--show prints the first rows of each result, "
-        hint(f"{more}--report report.html writes a page of tables and charts")
+        if not options.asked:
+            hint(f"{more}--report report.html writes a page of tables and charts")
 
 
 def session_of(options: Submission) -> tuple[SessionSpec, int]:
@@ -110,7 +114,12 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
         name = str(uuid.UUID(options.session)) if options.session else str(uuid.uuid4())
     except ValueError as error:
         raise UsageError(f"not a session id (a UUID): {options.session}") from error
-    return SessionSpec(name, options.plan, int(found[2]), options.partitions), int(found[1])
+    spec = SessionSpec(name, options.plan, int(found[2]), options.partitions)
+    if options.asked:
+        if options.report is not None:
+            raise UsageError("--report is about the four questions: leave out --query and --sql")
+        spec = replace(spec, questions=questions_of(options.asked))
+    return spec, int(found[1])
 
 
 def _folder(options: Submission) -> Path:
@@ -130,13 +139,15 @@ def _placed(options: Submission, output: Path) -> Submission:
     return replace(options, report=place_of(options.report, output))
 
 
-def _check_places(options: Submission, output: Path, folder: DataFolder) -> None:
+def _check_places(
+    options: Submission, session: SessionSpec, output: Path, folder: DataFolder
+) -> None:
     """Raise `UsageError` where something could not be written: before the work, not after."""
     if options.detach:
         if options.report is not None:
             raise UsageError("--report needs the results, but --detach does not wait for them")
         return
-    queries = plan_named(options.plan).results
+    queries = plan_of(session).results
     check_output(output, queries, options.file_format)
     if options.report is not None:
         from coffeeshop.report import check_place
@@ -204,6 +215,7 @@ def _here(
             skip_bad_rows=options.skip_bad_rows,
             timeout=options.timeout,
             session=session.id,
+            questions=session.questions,
             on_progress=bars.advance,
         )
 
@@ -284,7 +296,7 @@ def _show(
         _warn(f"warning: {warning}")
     if options.verbosity == "quiet":
         return
-    if options.show:
+    if options.show or options.asked:
         from coffeeshop.commands.show import show_results
 
         show_results(console(), completed.tables)

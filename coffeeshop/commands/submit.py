@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from coffeeshop.commands.access import credentials, credentials_options
+from coffeeshop.commands.asked import asked
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.surroundings import check_address_space
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
@@ -29,6 +30,10 @@ from coffeeshop.settings import Settings, set_up_logging
             "coffeeshop submit example --format parquet --output-dir out",
         ),
         (
+            "a question of your own",
+            'coffeeshop submit example --sql "select count(*) from transactions"',
+        ),
+        (
             "by a gateway, without waiting for it",
             "coffeeshop submit example --gateway http://127.0.0.1:9000 --detach",
         ),
@@ -44,6 +49,17 @@ from coffeeshop.settings import Settings, set_up_logging
 )
 @click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
 @report_option
+@click.option(
+    "--query",
+    "queries",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Ask a question of your own instead: a file with SQL. May be repeated.",
+)
+@click.option(
+    "--sql", "texts", multiple=True, metavar="TEXT", help="The same in words. May be repeated."
+)
 @click.option("--show", is_flag=True, help="Also print the first rows of each result.")
 @click.option("--plan", type=Choice(PLANS), default="fused", show_default=True)
 @click.option("--partitions", type=click.IntRange(1, 64), default=2, show_default=True)
@@ -85,6 +101,8 @@ def submit(
     output_dir: Path | None,
     file_format: str,
     report: Path | None,
+    queries: tuple[Path, ...],
+    texts: tuple[str, ...],
     show: bool,
     plan: str,
     partitions: int,
@@ -134,5 +152,6 @@ def submit(
             credentials(settings, url),
             report,
             show,
+            asked(queries, texts),
         )
     )

@@ -32,6 +32,18 @@ class Choice(click.Choice[str]):
         return message + (did_you_mean(str(value), self.choices) or ".")
 
 
+class Query(click.types.StringParamType):
+    """The name of a result: one of the four questions', or of a question of the session's own."""
+
+    name = "query"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that every session has which has no questions of its own."""
+        return [CompletionItem(name) for name in QUERIES if name.startswith(incomplete)]
+
+
 LONGEST = 1e9
 """Seconds (31 years) that stand for every longer time: more than that no lock can wait."""
 

@@ -13,7 +13,7 @@ from coffeeshop.codec import MAX_BODY, digest, encode, opened
 from coffeeshop.errors import BadData
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.operators import NOTHING_LATE, Late
-from coffeeshop.schema import TABLES, Column, Table, in_bounds
+from coffeeshop.schema import Column, Table, in_bounds
 
 ARROW = "application/vnd.apache.arrow.stream"
 CSV = "text/csv"
@@ -127,7 +127,7 @@ def media_type_of(content_type: str, content_encoding: str) -> str:
 
 
 def batch_of(
-    table: str, media_type: str, body: bytes, read: Reader, late: Late = NOTHING_LATE
+    table: Table, media_type: str, body: bytes, read: Reader, late: Late = NOTHING_LATE
 ) -> Batch:
     """The body of a PUT as a batch of its table, without the texts that are ``late``.
 
@@ -135,9 +135,9 @@ def batch_of(
     413 for rows whose batch is too large.
     """
     if media_type == ARROW:
-        batch, encoded = _arrow_batch(TABLES[table], late, body), body
+        batch, encoded = _arrow_batch(table, late, body), body
     elif media_type in (CSV, PARQUET):
-        batch = late.withheld(read(TABLES[table], body))
+        batch = late.withheld(read(table, body))
         encoded = encode(batch)
     else:
         raise Problem(415, f"unsupported Content-Type: send {ARROW}, {CSV} or {PARQUET}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.registry import Session
 
 OF_BROKER = 100
@@ -29,7 +29,7 @@ class BrokerFiles:
     @staticmethod
     def of_session(spec: SessionSpec, *, released: bool = False) -> int:
         """What a session takes; once its input is released, what its results do."""
-        journals = 1 if released else 1 + len(plan_named(spec.plan).tasks(spec))
+        journals = 1 if released else 1 + len(plan_of(spec).tasks(spec))
         return round(OF_JOURNAL * journals)
 
     def taken(self, sessions: Iterable[Session]) -> int:

@@ -6,13 +6,16 @@ import asyncio
 import time
 from typing import Any
 
-from coffeeshop.gateway.state import Gateway
+from coffeeshop.gateway.state import OWN, Gateway
 from coffeeshop.names import QUERIES, STATES
 from coffeeshop.observability.metrics import By
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.sessions.reconciling import STEPS
 from coffeeshop.sessions.registry import Session
+
+NAMES = (*QUERIES, OWN)
+"""The queries that figures tell apart."""
 
 
 async def measures(gateway: Gateway) -> dict[str, Any]:
@@ -56,11 +59,11 @@ def _of_sessions(sessions: list[Session], wall: float, lifetimes: Lifetimes) -> 
 def _of_flow(gateway: Gateway) -> dict[str, Any]:
     taken, given = gateway.flow.totals, gateway.flow.given
     return {
-        "batches_stored_total": By("table", {name: taken[name].batches for name in TABLES}),
-        "rows_stored_total": By("table", {name: taken[name].rows for name in TABLES}),
-        "batch_bytes_stored_total": By("table", {name: taken[name].bytes for name in TABLES}),
-        "results_sent_total": By("query", {name: given[name].results for name in QUERIES}),
-        "result_bytes_sent_total": By("query", {name: given[name].bytes for name in QUERIES}),
+        "batches_stored_total": By("table", {name: taken[name].batches for name in CATALOG}),
+        "rows_stored_total": By("table", {name: taken[name].rows for name in CATALOG}),
+        "batch_bytes_stored_total": By("table", {name: taken[name].bytes for name in CATALOG}),
+        "results_sent_total": By("query", {name: given[name].results for name in NAMES}),
+        "result_bytes_sent_total": By("query", {name: given[name].bytes for name in NAMES}),
     }
 
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
 
+from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.changes import Changes
 from coffeeshop.gateway.flow import Flow
@@ -22,9 +23,10 @@ from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.names import QUERIES, STAGES
 from coffeeshop.observability.logs import about
 from coffeeshop.observability.metrics import Figures
-from coffeeshop.pipeline.plan import PLANS, plan_named
+from coffeeshop.operators import Late
+from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.presence import NodeDirectory
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG, Table
 from coffeeshop.sessions.chronicle import LOST, Chronicle
 from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.registry import Session
@@ -40,6 +42,8 @@ BROKER_PATIENCE = 10.0
 AWAY_RETRY_SECONDS = 5
 REMEMBERED = 65_536
 """Digests of recent batches, by which this replica tells a changed repeat at once."""
+OWN = "own"
+"""In figures, the questions of sessions' own: their names may be anything."""
 
 
 @dataclass
@@ -142,7 +146,7 @@ class Gateway:
         """The stages of an open session that no node runs."""
         if session.state != "open":
             return []
-        return self.nodes.unserved([stage.name for stage in plan_named(session.spec.plan).stages])
+        return self.nodes.unserved([stage.name for stage in plan_of(session.spec).stages])
 
     def outcome_of(self, session: Session) -> SessionOutcome:
         """What its out journal says. A session that has ended has some record there."""
@@ -155,7 +159,7 @@ class Gateway:
         """The queries whose results can be fetched."""
         # In this order: what is watched is forgotten only after the state says that it has ended.
         ready = self.sessions.complete(session)
-        return list(QUERIES) if session.state == "completed" else ready
+        return list(plan_of(session.spec).results) if session.state == "completed" else ready
 
 
 async def _gateway(request: Request) -> Gateway:
@@ -175,8 +179,14 @@ def without_workers(stages: list[str]) -> str:
 
 The = Annotated[Gateway, Depends(_gateway)]
 SessionId = Annotated[uuid.UUID, Path(description="The id of the session.")]
-TableName = Annotated[Literal[*TABLES], Path(description="The table.")]  # type: ignore[valid-type]
-QueryName = Annotated[Literal[*QUERIES], Path(description="The query.")]  # type: ignore[valid-type]
+TableName = Annotated[Literal[*CATALOG], Path(description="The table.")]  # type: ignore[valid-type]
+QueryName = Annotated[
+    str,
+    Path(
+        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        description=f"{', '.join(QUERIES)}; or the name of a question of the session's own.",
+    ),
+]
 Producer = Annotated[
     int,
     Query(
@@ -203,6 +213,15 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
         # not on a thread: whoever asks for what does not exist must not use up all of them.
         await asyncio.sleep(NEWS_TIMEOUT / NEWS_LOOKS)
     raise Problem(404, f"no session {session}")
+
+
+def table_of(session: Session, name: str) -> tuple[Table, Late]:
+    """A table as the session reads it; `Problem` 422 when it does not."""
+    plan = plan_of(session.spec)
+    try:
+        return plan.table(name), plan.late_columns(name)
+    except UsageError as error:
+        raise Problem(422, str(error)) from None
 
 
 async def open_session_of(gateway: Gateway, session: uuid.UUID, producer: int = 0) -> Session:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
+VERSION = 2
+"""Of a session with parameters or questions of its own."""
 RecordKind = Literal[
     "batch", "eof", "failed", "probe", "claim", "left", "marker", "missing", "done"
 ]
@@ -83,12 +86,39 @@ class SessionSpec:
     """One analysis: its id, the plan, how many clients feed it, partitions of the parallel stages.
 
     Producers are named ``"0"`` … ``str(producers - 1)``; each of them ends every table.
+    ``parameters`` of the four questions and ``questions`` of the session's own are JSON that
+    `coffeeshop.pipeline.plan` reads; without questions of its own a session asks the four.
     """
 
     id: str
     plan: str = "fused"
     producers: int = 1
     partitions: int = 2
+    parameters: str = ""
+    questions: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """The specification as JSON has it. Without parameters and questions of its own it is what
+        releases before them write and read; with them it has a ``version``."""
+        fields = asdict(self)
+        if not self.parameters and not self.questions:
+            del fields["parameters"], fields["questions"]
+            return fields
+        return {**fields, "questions": list(self.questions), "version": VERSION}
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> SessionSpec:
+        """The inverse of `fields`; raises TypeError, ValueError or `ProtocolError` for others."""
+        known = dict(fields)
+        version = known.pop("version", 1)
+        if version not in (1, VERSION):
+            raise ValueError(f"a session of version {version}, which this release does not know")
+        questions = known.pop("questions", ())
+        if not isinstance(known.get("parameters", ""), str) or not all(
+            isinstance(each, str) for each in questions
+        ):
+            raise TypeError("parameters and questions are texts")
+        return cls(**known, questions=tuple(questions))
 
     def __post_init__(self) -> None:
         if self.producers < 1 or self.partitions < 1:
@@ -129,7 +159,7 @@ class Assignment:
     def to_bytes(self) -> bytes:
         """The assignment as JSON."""
         return json.dumps(
-            {**asdict(self.spec), "stage": self.task.stage, "partition": self.task.partition},
+            {**self.spec.fields(), "stage": self.task.stage, "partition": self.task.partition},
             sort_keys=True,
         ).encode()
 
@@ -139,7 +169,7 @@ class Assignment:
         try:
             fields = json.loads(body)
             stage, partition = fields.pop("stage"), fields.pop("partition")
-            spec = SessionSpec(**fields)
+            spec = SessionSpec.of(fields)
         except (
             ValueError,
             TypeError,

@@ -7,16 +7,19 @@ differ in the cut only; the operators are the same code.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 
 from coffeeshop import names
 from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
 from coffeeshop.operators import Filter, Fold, Late, Map, Range
 from coffeeshop.pipeline.messages import SessionSpec, TaskId
-from coffeeshop.schema import TABLES, Kind
+from coffeeshop.questions.final import FinalQuestion
+from coffeeshop.questions.form import Question
+from coffeeshop.questions.partial import PartialQuestion, parts
+from coffeeshop.schema import CATALOG, TABLES, UPLOAD_ORDER, Column, Kind, Table
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,21 @@ class Plan:
 
     name: str
     stages: tuple[Stage, ...]
+    tables: tuple[Table, ...] = tuple(TABLES.values())
+    """The tables that are read, with the columns that are."""
+
+    def table(self, name: str) -> Table:
+        """The table of that name; `UsageError` when the plan does not read it."""
+        for table in self.tables:
+            if table.name == name:
+                return table
+        known = ", ".join(self.table_names)
+        raise UsageError(f"the session does not read {name}; it reads {known}")
+
+    @cached_property
+    def table_names(self) -> tuple[str, ...]:
+        """The names of the tables that are read."""
+        return tuple(table.name for table in self.tables)
 
     def stage(self, name: str) -> Stage:
         """The stage of that name; `UsageError` when the plan has none."""
@@ -166,7 +184,7 @@ class Plan:
 
         A map keeps the ids of its source, so its producers are its source's.
         """
-        if stream in TABLES:
+        if stream in CATALOG:
             return spec.producer_names
         for stage in self.stages:
             for operator in stage.operators:
@@ -204,7 +222,7 @@ class Plan:
 
     def late_columns(self, table: str) -> Late:
         """The texts of ``table`` that are read behind filters only, and in which rows that is."""
-        texts = [c.name for c in TABLES[table].columns if c.kind is Kind.TEXT]
+        texts = [c.name for c in self.table(table).columns if c.kind is Kind.TEXT]
         behind = {text: list(self._readers_of(text, table)) for text in texts}
         shared = {
             text: tuple(r for r in readers[0] if all(r in other for other in readers))
@@ -254,6 +272,71 @@ PLANS: dict[str, Plan] = {
     )
     for plan, stages in names.PLANS.items()
 }
+
+
+MOST_QUESTIONS = 20
+"""Of a session's own."""
+
+
+def plan_of(spec: SessionSpec) -> Plan:
+    """The plan of a session: that of the four questions, or of its own.
+
+    Raises `UsageError` for a plan that there is not, `CodecError` for questions that are none.
+    """
+    if not spec.questions:
+        return plan_named(spec.plan)
+    return _own_plan(spec.plan, spec.questions)
+
+
+@lru_cache(maxsize=256)
+def _own_plan(name: str, texts: tuple[str, ...]) -> Plan:
+    plan_named(name)
+    if name != "fused":
+        raise UsageError("questions of one's own are answered in the plan 'fused'")
+    questions = [Question.from_json(text) for text in texts]
+    if len({question.name for question in questions}) < len(questions):
+        raise UsageError("two questions have one name")
+    if len(questions) > MOST_QUESTIONS:
+        raise UsageError(f"a session has up to {MOST_QUESTIONS} questions, not {len(questions)}")
+    partials = tuple(
+        FoldOperator(
+            f"partial_{question.name}",
+            (question.table,),
+            part.stream,
+            partial(PartialQuestion, part),
+            question.columns(question.table),
+        )
+        for question in questions
+        for part in parts(question)
+    )
+    finals = tuple(
+        FoldOperator(
+            question.name,
+            (*(p.stream for p in parts(question)), *(join.table for join in question.joins)),
+            question.name,
+            partial(FinalQuestion, question),
+        )
+        for question in questions
+    )
+    stages = Stage("filters", partials, True), Stage(names.OWN, finals, False)
+    return Plan(name, stages, tables_of(questions))
+
+
+def tables_of(questions: Sequence[Question]) -> tuple[Table, ...]:
+    """The tables that questions read, dimensions first, each with the columns that they read."""
+    found = []
+    for name in UPLOAD_ORDER:
+        asked = {column for question in questions for column in question.columns(name)}
+        if any(name in question.tables for question in questions):
+            columns = CATALOG[name].columns
+            # A table without a column has no rows: one that is short stands for all of them.
+            kept = tuple(c for c in columns if c.name in asked) or _short(columns)
+            found.append(Table(name, kept))
+    return tuple(found)
+
+
+def _short(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    return tuple(c for c in columns if c.kind is not Kind.TEXT)[:1]
 
 
 def plan_named(name: str) -> Plan:

@@ -14,10 +14,10 @@ from coffeeshop.codec import encode, opened, split
 from coffeeshop.errors import ProtocolError
 from coffeeshop.operators import Fold, Rows
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, destinations, plan_named
+from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, destinations, plan_of
 from coffeeshop.pipeline.progress import Gap, Ledger, Waiting
 from coffeeshop.pipeline.repair import MOST_NAMED, in_words, named
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TaskCore:
     def __init__(self, spec: SessionSpec, task: TaskId) -> None:
         self.task = task
         self._spec = spec
-        self._plan: Plan = plan_named(spec.plan)
+        self._plan: Plan = plan_of(spec)
         self._stage = self._plan.stage(task.stage)
         self._ledger = Ledger(
             {stream: self._plan.producers(stream, spec) for stream in self._stage.inputs},
@@ -102,7 +102,7 @@ class TaskCore:
         """The session's end, when clients announced batches that they can send no more.
 
         ``why`` that is so, unless they left."""
-        missing = [each for each in self.waiting() if each.stream in TABLES]
+        missing = [each for each in self.waiting() if each.stream in CATALOG]
         if not missing:
             return []
         first = missing[0]

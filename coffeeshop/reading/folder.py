@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.reading.layout import Entry, layout_of
 from coffeeshop.reading.names import folder_stem, is_no_data, log_of, table_of
+from coffeeshop.schema import TABLES
 from coffeeshop.suggestions import did_you_mean
 
 SHOWN_FOLDERS = 8
@@ -72,14 +73,14 @@ def _folders(data_root: Path) -> list[str]:
     return sorted(found)
 
 
-def open_folder(path: Path) -> DataFolder:
-    """The tables' files, as `layout.layout_of` sorts them.
+def open_folder(path: Path, wanted: Collection[str] = tuple(TABLES)) -> DataFolder:
+    """The files of the ``wanted`` tables, as `layout.layout_of` sorts them.
 
     Raises `BadData` that names what cannot be read, every missing table, or a table that is there
     in two forms, which would count twice.
     """
     try:
-        layout = layout_of(_entries(path))
+        layout = layout_of(_entries(path), wanted)
     except OSError as error:
         raise BadData(f"cannot be read: {error.strerror}", file=str(path)) from error
     if layout.troubles:

@@ -6,7 +6,7 @@ function, which looks at names and sizes only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -14,7 +14,6 @@ from coffeeshop.reading.names import (
     copied_from,
     file_name,
     folder_stem,
-    is_known,
     is_no_data,
     log_of,
     table_of,
@@ -69,15 +68,17 @@ class _Found:
         return [*(entry for each in self.whole.values() for entry in each), *self.parts]
 
 
-def layout_of(entries: Iterable[Entry]) -> Layout:
-    """Sort a folder's files into tables."""
-    found = {table: _Found() for table in TABLES}
+def layout_of(entries: Iterable[Entry], wanted: Collection[str] = tuple(TABLES)) -> Layout:
+    """Sort a folder's files into the ``wanted`` tables; other tables of the data set are left."""
+    found = {table: _Found() for table in wanted}
     troubles: list[Trouble] = []
     unread: list[str] = []
     strangers: list[str] = []
     for entry in sorted(entries, key=lambda entry: entry.path):
         parts = entry.path.split("/")
         table = _table_at(parts)
+        if table is not None and table[0] not in found:
+            continue
         logs = next(filter(None, map(log_of, parts)), "")
         if logs and table is not None:
             reason = f"is a table of {logs}, whose log says which files count: export it as Parquet"
@@ -85,8 +86,7 @@ def layout_of(entries: Iterable[Entry]) -> Layout:
         elif any(map(is_no_data, parts)):
             continue
         elif table is None:
-            if not is_known(_stem_at(parts)):
-                strangers.append(entry.path)
+            strangers.append(entry.path)
         elif (trouble := _trouble_of(entry, parts)) is not None:
             troubles.append(trouble)
         elif file_name(parts[-1]).form is None or any(p.startswith("_") for p in parts):
@@ -96,7 +96,7 @@ def layout_of(entries: Iterable[Entry]) -> Layout:
     for each in found.values():
         troubles.extend(_twice(each))
     tables = {table: tuple(_in_order(each.entries)) for table, each in found.items()}
-    troubles.extend(_missing([table for table in TABLES if not tables[table]], strangers, unread))
+    troubles.extend(_missing(tables, strangers, unread))
     by_path = {trouble.path: trouble for trouble in reversed(troubles)}
     return Layout(tables, tuple(reversed(by_path.values())), tuple(_warnings(unread, strangers)))
 
@@ -201,11 +201,14 @@ def _in_order(entries: list[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: entry.path.split("/"))
 
 
-def _missing(missing: list[str], strangers: list[str], unread: list[str]) -> Iterator[Trouble]:
-    if len(missing) == len(TABLES):
+def _missing(
+    tables: dict[str, tuple[Entry, ...]], strangers: list[str], unread: list[str]
+) -> Iterator[Trouble]:
+    missing = [table for table, files in tables.items() if not files]
+    if len(missing) == len(tables):
         inside = _folder_of_tables(strangers)
         hint = f"; there are tables in {inside}" if inside else ""
-        expected = ", ".join(TABLES)
+        expected = ", ".join(tables)
         yield Trouble(f"no table found: expected {expected} as <table>/*.csv or <table>.csv{hint}")
     elif missing:
         names = sorted({path.split("/")[0] for path in (*strangers, *unread)})

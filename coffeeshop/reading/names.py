@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import PurePath
 
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG
 
 
 class Form(Enum):
@@ -105,9 +105,7 @@ LOGGED = {
     "metadata.json": "Iceberg",
 }
 """What marks a table whose own log says which of its files count."""
-_KNOWN = ("vouchers", "payment_methods")
-"""Tables of the data set that no query needs."""
-_BY_LENGTH = sorted(TABLES, key=len, reverse=True)
+_BY_LENGTH = sorted(CATALOG, key=len, reverse=True)
 _MONTHS = "jan|ene|feb|mar|apr|abr|may|jun|jul|aug|ago|sep|set|oct|nov|dec|dic"
 _TOKEN = re.compile(
     rf"\d{{1,8}}|of|part\d*|chunk\d*|p\d+|q[1-4]|[hs][12]|y\d{{4}}|(?:{_MONTHS})[a-z]*"
@@ -153,7 +151,7 @@ def file_name(name: str) -> FileName:
         return FileName(stem, refusal=_CONVERT.format(_FORMATS[suffix]))
     if packing is not Packing.NONE:
         return FileName(bare, Form.TEXT, packing)
-    if _PART.fullmatch(bare) or bare in TABLES:
+    if _PART.fullmatch(bare) or bare in CATALOG:
         return FileName(bare, Form.EITHER)
     return FileName(stem)
 
@@ -193,14 +191,6 @@ def folder_stem(name: str) -> str:
     """A folder's name without the suffix that Spark is told to give it: ``users.csv/part-0``."""
     found = file_name(name)
     return found.stem if found.form in (Form.TEXT, Form.PARQUET) else name.lower()
-
-
-def is_known(stem: str) -> bool:
-    """Whether it is a table of the data set that no query needs."""
-    return any(
-        stem == known or (stem.startswith(known) and _all_tokens(stem[len(known) :]))
-        for known in _KNOWN
-    )
 
 
 def copied_from(stem: str) -> str:

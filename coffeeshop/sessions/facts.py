@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from coffeeshop.errors import CodecError
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG
 from coffeeshop.transport import Message
 
 SESSIONS = "ctl.sessions"
@@ -71,7 +71,7 @@ def _makes_sense(fact: Fact) -> bool:
         case "alive":
             return isinstance(fact.fields.get("bytes"), int)
         case "table_ended":
-            return fact.fields.get("table") in TABLES and isinstance(
+            return fact.fields.get("table") in CATALOG and isinstance(
                 fact.fields.get("batches"), int
             )
         case "ended":
@@ -112,5 +112,5 @@ def _is_statement(fields: dict[str, Any]) -> bool:
 def _is_end(each: object) -> bool:
     match each:
         case [str(table), str(), int()]:
-            return table in TABLES
+            return table in CATALOG
     return False

@@ -25,8 +25,7 @@ from coffeeshop.pipeline.messages import (
     assign_queue,
     out_journal,
 )
-from coffeeshop.pipeline.plan import destinations, plan_named
-from coffeeshop.schema import TABLES
+from coffeeshop.pipeline.plan import destinations, plan_of
 from coffeeshop.transport import Message, Transport
 from coffeeshop.transport.outbox import Outbox
 
@@ -45,7 +44,7 @@ def open_session(outbox: Outbox, spec: SessionSpec) -> None:
     the broker confirmed all of it; `Unreachable` when it does not, `JournalBroken` when it never
     will.
     """
-    plan, transport = plan_named(spec.plan), outbox.transport
+    plan, transport = plan_of(spec), outbox.transport
     span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
     above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
     transport.declare_journal(out_journal(spec.id))
@@ -56,7 +55,7 @@ def open_session(outbox: Outbox, spec: SessionSpec) -> None:
         "eof_protocol.session_registered",
         session=spec.id,
         plan=spec.plan,
-        tables=list(TABLES),
+        tables=list(plan.table_names),
         producers=spec.producers,
     )
     for stage in plan.stages:
@@ -72,7 +71,7 @@ def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -
 
     Returns the journals whose names the broker keeps though nothing is behind them any more.
     """
-    journals = [task.journal for task in plan_named(spec.plan).tasks(spec)]
+    journals = [task.journal for task in plan_of(spec).tasks(spec)]
     journals += [out_journal(spec.id)] if results else []
     broken = tuple(journal for journal in journals if not deleted(transport, journal))
     log.info("eof_protocol.session_released", session=spec.id, results=results)
@@ -120,7 +119,7 @@ class Ingest:
     def __init__(self, outbox: Outbox, spec: SessionSpec) -> None:
         self._outbox = outbox
         self._spec = spec
-        self._plan = plan_named(spec.plan)
+        self._plan = plan_of(spec)
 
     def batch(
         self, table: str, producer: str, number: int, body: bytes, digest: str = ""
@@ -151,7 +150,7 @@ class Ingest:
         return self._append(Record("eof", table, producer, count), None)
 
     def _append(self, record: Record, number: int | None) -> Future[None]:
-        if record.stream not in TABLES:
+        if record.stream not in self._plan.table_names:
             raise ProtocolError(f"no table {record.stream}")
         if record.producer not in self._spec.producer_names:
             raise ProtocolError(f"the session has no producer {record.producer}")

@@ -5,8 +5,7 @@ from __future__ import annotations
 from coffeeshop.errors import JournalGone
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Record
-from coffeeshop.pipeline.plan import destinations, plan_named
-from coffeeshop.schema import TABLES
+from coffeeshop.pipeline.plan import destinations, plan_of
 from coffeeshop.sessions.chronicle import Chronicle
 from coffeeshop.sessions.registry import Session
 from coffeeshop.transport.outbox import Outbox
@@ -36,11 +35,13 @@ class LastCalls:
         self._tell(session, reason)
 
     def _tell(self, session: Session, reason: str) -> None:
-        spec, plan = session.spec, plan_named(session.spec.plan)
+        spec, plan = session.spec, plan_of(session.spec)
         # The broker may have lost the ends, which are known here: then they alone are no reason.
         ends = [Record("eof", *key, count) for key, count in session.tables.items()]
         left = Record("left", "clients", self._chronicle.name, 0, reason.encode())
-        journals = {each for table in TABLES for each in destinations(plan, spec, table, None)}
+        journals = {
+            each for table in plan.table_names for each in destinations(plan, spec, table, None)
+        }
         log.info("session.client_left", session=spec.id, journals=len(journals))
         try:
             for record in (*ends, left):

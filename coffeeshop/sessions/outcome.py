@@ -22,7 +22,7 @@ from coffeeshop.formats import warnings_of
 from coffeeshop.names import error_of
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.reread import PROBE_AFTER, Reread, probe
 from coffeeshop.sessions.results import (
     Completed,
@@ -265,9 +265,7 @@ class SessionOutcome:
         terminal = self.end(timeout, given)
         if isinstance(terminal, Failed):
             raise _error_of(terminal)
-        tables = {
-            query: self.table(query, REREAD_TIMEOUT) for query in plan_named(self.spec.plan).results
-        }
+        tables = {query: self.table(query, REREAD_TIMEOUT) for query in plan_of(self.spec).results}
         return Completed(tables, warnings_of(tables))
 
     def _deliver(self, delivery: Delivery) -> bool:

@@ -8,13 +8,13 @@ session the first in the journal's order counts.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop.errors import ProtocolError, UsageError
+from coffeeshop.errors import CodecError, ProtocolError, UsageError
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import plan_named
-from coffeeshop.schema import TABLES
+from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.questions.form import Question
 from coffeeshop.sessions.facts import Fact, State
 
 LONGEST_OPENING = 600.0
@@ -75,12 +75,12 @@ class Session:
     @property
     def uploaded(self) -> bool:
         """Whether every producer ended every table: nobody needs the client any more."""
-        return len(self.tables) == len(TABLES) * self.spec.producers
+        return len(self.tables) == len(plan_of(self.spec).tables) * self.spec.producers
 
     def statement(self) -> dict[str, Any]:
         """All of it but the time its client was last heard of, as the fields of a fact."""
         return {
-            "spec": asdict(self.spec),
+            "spec": self.spec.fields(),
             "gateway": self.gateway,
             "created": self.created,
             "name": self.name,
@@ -133,6 +133,10 @@ class Session:
             "plan": self.spec.plan,
             "producers": self.spec.producers,
             "partitions": self.spec.partitions,
+            "questions": [
+                {"name": each.name, "sql": each.text}
+                for each in map(Question.from_json, self.spec.questions)
+            ],
             "created_at": self.created,
             "ended_at": self.ended,
             "uploaded": self.uploaded,
@@ -158,11 +162,10 @@ class Session:
         """When the last table ended; None before, or when it is not known."""
         return max(self.table_times.values(), default=None) if self.uploaded else None
 
-    @staticmethod
-    def _by_table(values: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+    def _by_table(self, values: dict[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
         return {
             table: {p: value for (t, p), value in sorted(values.items()) if t == table}
-            for table in TABLES
+            for table in plan_of(self.spec).table_names
         }
 
 
@@ -261,9 +264,9 @@ class Registry:
         if fact.session in self.sessions or fact.session in self._expired:
             return
         try:
-            spec = SessionSpec(**fact.fields["spec"])
-            plan_named(spec.plan)
-        except (KeyError, TypeError, ProtocolError, UsageError):
+            spec = SessionSpec.of(fact.fields["spec"])
+            plan_of(spec)
+        except (KeyError, TypeError, ValueError, ProtocolError, UsageError, CodecError):
             return  # written by a release that knew other specifications
         name, owner = (str(fact.fields.get(key, "")) for key in ("name", "owner"))
         gateway = fact.fields.get("gateway", fact.gateway)

@@ -20,7 +20,7 @@ from coffeeshop.codec import decode, digest
 from coffeeshop.errors import CodecError, CoffeeshopError
 from coffeeshop.formats import warnings_of
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.pipeline.progress import Ledger
 from coffeeshop.pipeline.repair import Missing
 from coffeeshop.transport import Delivery, dropped_before, loss
@@ -59,7 +59,7 @@ class ResultFold:
     """
 
     def __init__(self, spec: SessionSpec, keep: Iterable[str] | None = None) -> None:
-        plan = plan_named(spec.plan)
+        plan = plan_of(spec)
         self._keep = frozenset(plan.results if keep is None else keep)
         self._ledgers = {
             stream: Ledger({stream: plan.producers(stream, spec)}) for stream in plan.results

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -129,7 +128,7 @@ class Sessions:
         session of that id with another specification or of another owner, and `SessionFailed` when
         the broker holds a broken journal of that name.
         """
-        self.chronicle.tell("opened", spec.id, spec=asdict(spec), name=name, owner=owner)
+        self.chronicle.tell("opened", spec.id, spec=spec.fields(), name=name, owner=owner)
         crash_point("gateway.opened_written")
         known = self.chronicle.get(spec.id)
         if known is None:

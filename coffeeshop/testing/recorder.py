@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from coffeeshop.codec import digest
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.chronicle import SESSIONS_BYTES
 from coffeeshop.sessions.facts import SESSIONS, Fact
 from coffeeshop.testing.ledger import HEADER
@@ -31,7 +31,7 @@ class _Session:
         """As of now. Input that is not whole may have been deleted before it was read."""
         journals = {name: tuple(records) for name, records in self.journals.items()}
         found = Trace(self.spec, journals, tuple(facts))
-        tasks = plan_named(self.spec.plan).tasks(self.spec)
+        tasks = plan_of(self.spec).tasks(self.spec)
         cut = {t.journal for t in tasks if t.journal in self.gone and not whole(found, t)}
         return replace(found, cut=frozenset(cut))
 
@@ -53,7 +53,7 @@ class Recorder:
 
     def follow(self, spec: SessionSpec) -> None:
         """Record a session that was just opened, from the beginning."""
-        names = [out_journal(spec.id), *(t.journal for t in plan_named(spec.plan).tasks(spec))]
+        names = [out_journal(spec.id), *(t.journal for t in plan_of(spec).tasks(spec))]
         session = _Session(spec, {name: [] for name in names})
         with self._lock:
             if spec.id in self._sessions:

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_named
+from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_of
 from coffeeshop.pipeline.poison import PLAIN_ATTEMPTS, Claim
 from coffeeshop.pipeline.repair import Missing, numbers_of
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG
 from coffeeshop.sessions.facts import Fact
 
 DISAGREE = "disagree"
@@ -40,7 +40,7 @@ class Trace:
     @property
     def plan(self) -> Plan:
         """The session's plan."""
-        return plan_named(self.spec.plan)
+        return plan_of(self.spec)
 
     @property
     def out(self) -> Sequence[Record]:
@@ -145,7 +145,7 @@ def _repeated_alike(trace: Trace) -> Iterator[str]:
         if record.kind == "batch":
             contents[record.stream, record.producer, record.number].add(record.digest)
     for (stream, producer, number), digests in contents.items():
-        forgiven = terminal(trace) == ("failed" if stream in TABLES else DISAGREE)
+        forgiven = terminal(trace) == ("failed" if stream in CATALOG else DISAGREE)
         if len(digests) > 1 and not forgiven:
             yield f"{len(digests)} contents of batch {stream}/{producer}/{number}"
 
@@ -176,7 +176,7 @@ def _enabled(trace: Trace) -> Iterator[str]:
         for task, records in trace.tasks()
     }
     for record in _everything(trace):
-        if record.stream in TABLES:
+        if record.stream in CATALOG:
             continue
         stage, source = _origin(trace.plan, record.stream)
         count = stage.partitions(trace.spec)
@@ -329,7 +329,7 @@ def _kept_by_gateways(trace: Trace) -> Iterator[str]:
 
 def _tables_ended(trace: Trace, tables: Mapping[tuple[str, str], int]) -> Iterator[str]:
     told = terminal(trace)
-    announced = {(table, p) for table in TABLES for p in trace.spec.producer_names}
+    announced = {(table, p) for table in trace.plan.table_names for p in trace.spec.producer_names}
     for task, records in trace.tasks():
         stage = trace.plan.stage(task.stage)
         ends = {(r.stream, r.producer): r.number for r in records if r.kind == "eof"}

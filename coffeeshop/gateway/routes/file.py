@@ -26,11 +26,10 @@ from coffeeshop.gateway.state import (
     TableName,
     The,
     open_session_of,
+    table_of,
 )
-from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.layout import Entry, layout_of, rooted
 from coffeeshop.reading.ranges import LARGEST_GROUP, RANGE, Step, StepReader, first_step, step_of
-from coffeeshop.schema import TABLES
 
 router = APIRouter(prefix="/v1", tags=["input"])
 MOST_FILES = 50_000
@@ -125,8 +124,8 @@ async def put_file(
     held = asked.size if asked.form == "parquet" else min(2 * asked.size, RANGE)
     with gateway.admission.body(name, held):
         body = PulledBody(request)
-        late = plan_named(known.spec.plan).late_columns(table)
-        reader = StepReader(TABLES[table], path, size, asked, body, late)
+        wanted, late = table_of(known, table)
+        reader = StepReader(wanted, path, size, asked, body, late)
         batches = _batches(reader)
         ingest = gateway.sessions.ingest(known.spec)
         waiting: deque[Future[None]] = deque()

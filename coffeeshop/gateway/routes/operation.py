@@ -15,7 +15,7 @@ from coffeeshop.gateway.state import Gateway, The
 from coffeeshop.names import STATES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.transport import Transport
 
 EXAMINED = 100
@@ -68,7 +68,7 @@ async def leftovers(gateway: The) -> dict[str, Any]:
 
 
 def _existing(transport: Transport, specs: list[SessionSpec]) -> list[str]:
-    journals = [task.journal for spec in specs for task in plan_named(spec.plan).tasks(spec)]
+    journals = [task.journal for spec in specs for task in plan_of(spec).tasks(spec)]
     return [journal for journal in journals if transport.exists(journal)]
 
 

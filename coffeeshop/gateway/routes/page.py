@@ -26,7 +26,7 @@ from coffeeshop.gateway.state import (
     without_workers,
 )
 from coffeeshop.names import QUERIES, STAGES
-from coffeeshop.pipeline.plan import PLANS, plan_named
+from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.sessions.registry import Session
 
 CSP = "; ".join(
@@ -177,7 +177,7 @@ def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
 
 def _partitions(session: Session) -> dict[str, int]:
     """How many tasks each stage of it has."""
-    stages = plan_named(session.spec.plan).stages
+    stages = plan_of(session.spec).stages
     return {stage.name: stage.partitions(session.spec) for stage in stages}
 
 

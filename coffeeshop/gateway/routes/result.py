@@ -18,7 +18,17 @@ from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document, problems
 from coffeeshop.gateway.responses import HoldingResponse, in_pieces
 from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
-from coffeeshop.gateway.state import QueryName, SessionId, The, being_opened, over, session_of
+from coffeeshop.gateway.state import (
+    OWN,
+    QUERIES,
+    QueryName,
+    SessionId,
+    The,
+    being_opened,
+    over,
+    session_of,
+)
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.results import Event
 
@@ -124,6 +134,9 @@ async def result(
     known = await session_of(gateway, session)
     if known.state not in ("open", "completed"):
         raise over(known)
+    known_queries = plan_of(known.spec).results
+    if query not in known_queries:
+        raise Problem(422, f"the session has no query {query}; it has {', '.join(known_queries)}")
     if query not in gateway.complete(known):
         raise Problem(409, f"{query} is not complete yet", retry_after=1)
     with ExitStack() as held:
@@ -135,7 +148,7 @@ async def result(
             body = await run_in_threadpool(WRITERS[chosen], table)
             hold(len(body))
         crash_point("gateway.result_read")
-        gateway.flow.gave(query, len(body))
+        gateway.flow.gave(query if query in QUERIES else OWN, len(body))
         return HoldingResponse(
             in_pieces(body),
             held.pop_all(),

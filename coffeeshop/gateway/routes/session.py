@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from coffeeshop.errors import BrokerFull
+from coffeeshop.errors import BrokerFull, UsageError
 from coffeeshop.gateway.listing import Listing, SearchText, State, cursor
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.security.access import caller, sees
@@ -17,7 +18,8 @@ from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.observability.logs import about
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, plan_of
+from coffeeshop.questions.asking import LONGEST_SQL, QUESTION_NAME, questions_of
 from coffeeshop.sessions.registry import Session
 
 HEARTBEATS = 4
@@ -26,6 +28,14 @@ CURSOR = r"^\d+(\.\d+)?(e[+-]?\d+)?_[0-9a-f-]{36}$"
 NAME = r"^[^\x00-\x1f\x7f-\x9f/\\]*$"
 TAKEN = "a session with this id exists with different parameters"
 router = APIRouter(prefix="/v1/sessions", tags=["sessions"])
+
+
+class NewQuestion(BaseModel):
+    """A question in SQL."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(pattern=QUESTION_NAME, description="The name of its result.")
+    sql: str = Field(max_length=LONGEST_SQL, description="One SELECT, as DuckDB writes it.")
 
 
 class NewSession(BaseModel):
@@ -42,6 +52,11 @@ class NewSession(BaseModel):
     producers: int = Field(1, ge=1, le=1024, description="How many clients feed the session.")
     partitions: int = Field(2, ge=1, le=64, description="Parallel tasks per filter stage.")
     name: str = Field("", max_length=200, pattern=NAME, description="A name for lists and pages.")
+    questions: list[NewQuestion] = Field(
+        [],
+        max_length=MOST_QUESTIONS,
+        description="Questions of the session's own, which are answered instead of the four.",
+    )
 
 
 @router.post(
@@ -62,6 +77,10 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
     """
     gateway.check_broker()
     spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
+    if new.questions:
+        asked = [(each.name, each.sql) for each in new.questions]
+        spec = replace(spec, questions=await run_in_threadpool(questions_of, asked))
+        _check(spec)
     about(session=spec.id)
     response.headers["Location"] = f"/v1/sessions/{spec.id}"
     known = gateway.chronicle.get(spec.id)
@@ -85,6 +104,13 @@ async def open_session(gateway: The, new: NewSession, response: Response) -> dic
     return _shown(gateway, known)
 
 
+def _check(spec: SessionSpec) -> None:
+    try:
+        plan_of(spec)
+    except UsageError as error:
+        raise Problem(422, str(error)) from None
+
+
 def _admit(gateway: Gateway, spec: SessionSpec) -> None:
     owner = gateway.chronicle.expired_owner(spec.id)
     if owner is not None and not sees(owner):
@@ -103,7 +129,11 @@ def _admit(gateway: Gateway, spec: SessionSpec) -> None:
 
 def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
     period = gateway.sessions.lifetimes.client_timeout / HEARTBEATS
-    return {**gateway.details(session), "heartbeat_seconds": period}
+    return {
+        **gateway.details(session),
+        "heartbeat_seconds": period,
+        "forms": list(session.spec.questions),
+    }
 
 
 @router.get(

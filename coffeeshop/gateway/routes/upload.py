@@ -30,8 +30,8 @@ from coffeeshop.gateway.state import (
     confirmed,
     open_session_of,
     over,
+    table_of,
 )
-from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.reading.part import csv_batch, parquet_batch
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
@@ -82,9 +82,9 @@ async def put_batch(
     with gateway.admission.body(name, announced_size(request)):
         media_type = media_type_of(content_type, content_encoding)
         body = await read_body(request)
-        late = plan_named(known.spec.plan).late_columns(table)
+        wanted, late = table_of(known, table)
         read = parquet_batch if media_type == PARQUET else csv_batch
-        batch = await run_in_threadpool(batch_of, table, media_type, body, read, late)
+        batch = await run_in_threadpool(batch_of, wanted, media_type, body, read, late)
         del body  # of a CSV text the batch is a copy
         check_count(known, table, producer, number)
         repeat = gateway.check_repeat((name, table, producer, number), batch.digest)
@@ -114,6 +114,7 @@ async def end_table(
     When every client ended every table, the session completes by itself.
     """
     known = await open_session_of(gateway, session, producer)
+    table_of(known, table)
     before = known.tables.get((table, str(producer)))
     if before is not None and before != end.batches:
         raise Problem(409, f"the table ended with {before} batches")

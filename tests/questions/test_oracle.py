@@ -1,0 +1,106 @@
+"""Random questions over random data have the answers that DuckDB gives to the same text."""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+from collections import deque
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from coffeeshop.client.upload import upload
+from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
+from coffeeshop.pipeline.plan import destinations, plan_of
+from coffeeshop.pipeline.task import TaskCore
+from coffeeshop.questions.asking import questions_of
+from coffeeshop.reading.folder import open_folder
+from coffeeshop.sessions.results import Completed, ResultFold
+from tests.questions.data import DIALECTS, database_of, tables, write
+from tests.questions.grammar import Grammar
+from tests.questions.sink import Kept
+
+QUESTIONS = 20
+
+
+def answers(folder: Path, spec: SessionSpec, chance: random.Random) -> Completed:
+    """The session's answers, by its tasks without actors: records come in any order."""
+    plan = plan_of(spec)
+    sink = Kept()
+    upload(open_folder(folder, plan.table_names), sink, plan=plan)
+    cores = {task.journal: TaskCore(spec, task) for task in plan.tasks(spec)}
+    fold = ResultFold(spec)
+    coming: deque[tuple[str, Record]] = deque()
+    for record in sink.records:
+        number = record.number if record.kind == "batch" else None
+        for journal in destinations(plan, spec, record.stream, number):
+            coming.append((journal, record))
+    chance.shuffle(coming)
+    while coming:
+        journal, record = coming.popleft()
+        if journal == out_journal(spec.id):
+            fold.feed(record)
+            continue
+        for output in cores[journal].feed(record):
+            coming.append((output.journal, output.record))
+    assert isinstance(fold.terminal, Completed), fold.terminal
+    return fold.terminal
+
+
+def plain(value: Any) -> Any:
+    """A value as both engines have it."""
+    match value:
+        case bool():
+            return value
+        case int() | Decimal():
+            return Decimal(value).normalize() + 0
+        case dt.datetime() if value.time() == dt.time():
+            return value.date()
+        case dt.time():
+            return value.isoformat()
+    return value
+
+
+def same(mine: Any, theirs: Any) -> bool:
+    """Whether two values are equal; an average of theirs is a float."""
+    if isinstance(theirs, float):
+        return mine is not None and abs(Decimal(theirs) - mine) <= Decimal("0.000001")
+    return bool(plain(mine) == plain(theirs))
+
+
+def sortable(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    rounded = (round(each, 4) if isinstance(each, float | Decimal) else each for each in row)
+    return tuple((each is None, type(plain(each)).__name__, str(plain(each))) for each in rounded)
+
+
+def compare(text: str, mine: pa.Table, theirs: list[tuple[Any, ...]], *, ordered: bool) -> None:
+    rows = list(zip(*(column.to_pylist() for column in mine.columns), strict=True))
+    if not ordered:
+        rows, theirs = sorted(rows, key=sortable), sorted(theirs, key=sortable)
+    assert len(rows) == len(theirs), (text, rows, theirs)
+    for row, other in zip(rows, theirs, strict=True):
+        assert all(map(same, row, other)), (text, row, other)
+
+
+@pytest.mark.parametrize("seed", range(26))
+def test_random_questions_have_the_answers_of_duckdb(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(f"questions {seed}")
+    dialect = DIALECTS[seed % len(DIALECTS)]
+    data = tables(chance, dialect)
+    write(tmp_path, data, dialect, chance)
+    grammar = Grammar(chance)
+    asked = [grammar.question() for _ in range(QUESTIONS)]
+    named = [(f"q{number}", text) for number, (text, _) in enumerate(asked)]
+    spec = SessionSpec("s", partitions=chance.randrange(1, 4), questions=questions_of(named))
+    completed = answers(tmp_path, spec, chance)
+    with database_of(data) as database:
+        for (name, text), (_, ordered) in zip(named, asked, strict=True):
+            found = database.execute(text).fetchall()
+            compare(text, completed.tables[name], found, ordered=ordered)
+
+
+def test_the_questions_are_more_than_five_hundred() -> None:
+    assert 26 * QUESTIONS >= 500
