@@ -51,7 +51,9 @@ def error_of(response: httpx.Response, proxy: Proxy | None = None) -> Coffeeshop
         case status if status in RETRIED:
             return Unreachable(detail)
         case status if status < 500:
-            return UsageError(detail)
+            refused = UsageError(detail)
+            refused.hint = str(document.get("hint") or "")
+            return refused
     return CoffeeshopError(detail)
 
 

@@ -18,6 +18,7 @@ from coffeeshop.errors import (
     JournalBroken,
     JournalGone,
     ProtocolError,
+    QuestionRefused,
     SessionFailed,
     SessionTimeout,
     Unreachable,
@@ -42,10 +43,10 @@ SCHEMA = {
 }
 """What every problem document has; some have more."""
 _MEANINGS = {
-    400: "The request cannot be understood.",
+    400: "The request cannot be understood; of a question, `line` and `column` say where.",
     401: "The request has no token, or an invalid one.",
     403: "The token does not allow this request, or another site sent it.",
-    404: "No session with this id, or one of another client.",
+    404: "No session with this id, or one of another client; or it has no such query.",
     406: "None of the media types in Accept is available.",
     408: "The body arrived too slowly.",
     409: "The request contradicts an earlier one, or the session is not ready for it.",
@@ -141,4 +142,7 @@ def problem_of(error: CoffeeshopError) -> JSONResponse:
         value = _short(error.value)
         where = {"line": error.line, "row": error.row, "column": error.column, "value": value}
         return problem(status, error.reason, headers, **where, bad_rows=rows or None)
+    if isinstance(error, QuestionRefused):
+        hint = error.hint or None
+        return problem(status, str(error), headers, line=error.line, column=error.column, hint=hint)
     return problem(status, str(error), headers)

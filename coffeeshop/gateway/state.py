@@ -216,12 +216,12 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
 
 
 def table_of(session: Session, name: str) -> tuple[Table, Late]:
-    """A table as the session reads it; `Problem` 422 when it does not."""
+    """A table as the session reads it; `Problem` 400 when it does not."""
     plan = plan_of(session.spec)
     try:
         return plan.table(name), plan.late_columns(name)
     except UsageError as error:
-        raise Problem(422, str(error)) from None
+        raise Problem(400, str(error)) from None
 
 
 async def open_session_of(gateway: Gateway, session: uuid.UUID, producer: int = 0) -> Session:

@@ -142,7 +142,7 @@ def taken_by_the_gateway(table: str, kind: str, body: bytes) -> bool:
     """What is taken is exactly rows of the table, and can be read by a task."""
     held = pa.total_allocated_bytes()
     try:
-        made = batch_of(table, kind, body, csv_batch)
+        made = batch_of(TABLES[table], kind, body, csv_batch)
     except (BadData, CodecError, Problem) as error:
         return said_briefly(error)
     finally:

@@ -15,7 +15,7 @@ from tests.unit.helpers import DATA, MENU, STORES, TRANSACTIONS, USERS, stream
 
 
 def arrow(table: str, body: bytes) -> Batch:
-    return batch_of(table, ARROW, body, csv_batch)
+    return batch_of(TABLES[table], ARROW, body, csv_batch)
 
 
 @pytest.mark.parametrize("table", DATA)

@@ -136,7 +136,7 @@ async def result(
         raise over(known)
     known_queries = plan_of(known.spec).results
     if query not in known_queries:
-        raise Problem(422, f"the session has no query {query}; it has {', '.join(known_queries)}")
+        raise Problem(404, f"the session has no query {query}; it has {', '.join(known_queries)}")
     if query not in gateway.complete(known):
         raise Problem(409, f"{query} is not complete yet", retry_after=1)
     with ExitStack() as held:

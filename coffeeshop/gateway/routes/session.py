@@ -66,7 +66,7 @@ class NewSession(BaseModel):
     response_description="The new session.",
     responses={
         200: {"description": "The session: it exists already, with the same parameters."},
-        **problems(401, 403, 409, 410, 422, 429, 503),
+        **problems(400, 401, 403, 409, 410, 422, 429, 503),
     },
 )
 async def open_session(gateway: The, new: NewSession, response: Response) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _check(spec: SessionSpec) -> None:
     try:
         plan_of(spec)
     except UsageError as error:
-        raise Problem(422, str(error)) from None
+        raise Problem(400, str(error)) from None
 
 
 def _admit(gateway: Gateway, spec: SessionSpec) -> None:

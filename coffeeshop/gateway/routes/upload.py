@@ -104,7 +104,7 @@ async def put_batch(
     status_code=204,
     summary="End a table",
     response_description="The end of the table is stored.",
-    responses=problems(401, 404, 409, 410, 422, 503),
+    responses=problems(400, 401, 404, 409, 410, 422, 503),
 )
 async def end_table(
     gateway: The, session: SessionId, table: TableName, end: EndOfTable, producer: Producer = 0
