@@ -255,7 +255,7 @@ def analyse(
         resender = Resender(
             folder,
             sink,
-            plan=plan_named(spec.plan),
+            plan=plan_of(spec),
             producer=str(producer),
             share=share,
             skip_bad_rows=skip_bad_rows,

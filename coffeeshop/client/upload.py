@@ -128,7 +128,7 @@ def cut_again(
 
     ``cuts`` as `upload` gave them to ``on_table``; only blocks with ``wanted`` numbers are parsed.
     """
-    works = _works(TABLES[table], folder, plan.late_columns(table), skip_bad_rows, share)
+    works = _works(plan.table(table), folder, plan.late_columns(table), skip_bad_rows, share)
     number = 0
     for batches, work in zip(cuts, works, strict=False):
         numbers = range(number, number + batches)

@@ -26,10 +26,6 @@ from coffeeshop.settings import Settings, set_up_logging
             "coffeeshop submit example",
         ),
         (
-            "Parquet files in a folder of their own",
-            "coffeeshop submit example --format parquet --output-dir out",
-        ),
-        (
             "a question of your own",
             'coffeeshop submit example --sql "select count(*) from transactions"',
         ),

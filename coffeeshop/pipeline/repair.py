@@ -24,9 +24,9 @@ from typing import Any
 
 from coffeeshop.errors import CodecError
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
-from coffeeshop.pipeline.plan import FoldOperator, Plan, plan_named
+from coffeeshop.pipeline.plan import FoldOperator, Plan, plan_of
 from coffeeshop.pipeline.progress import Gap, IntervalSet
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG
 from coffeeshop.transport import Delivery
 
 REPAIR_AFTER = 5.0
@@ -87,7 +87,7 @@ class Missing:
     @property
     def is_of_a_client(self) -> bool:
         """Whether a client is to answer: batches of a table, whose end the task knows."""
-        return self.gap.stream in TABLES and self.gap.count is not None
+        return self.gap.stream in CATALOG and self.gap.count is not None
 
     def event(self) -> dict[str, Any]:
         """The request as clients are told of it."""
@@ -269,7 +269,7 @@ class Repairs:
             return []
         missing = Missing.of(record)
         is_due = eager or missing.asked > 1
-        if missing.gap.stream not in TABLES:
+        if missing.gap.stream not in CATALOG:
             return list(self._recomputed(missing)) if is_due else []
         if missing.gap.count is None:
             key = missing.gap.stream, missing.gap.producer
@@ -288,7 +288,7 @@ class Repairs:
         if now - self._heard_at < self.stalled_after * 2.0 ** min(self._stalls, 10):
             return []
         self._stalls += 1
-        plan = plan_named(self.spec.plan)
+        plan = plan_of(self.spec)
         owing = {
             stage
             for result in plan.results
@@ -298,10 +298,10 @@ class Repairs:
         return [Recompute(t, self._offset + 1) for t in plan.tasks(self.spec) if t.stage in owing]
 
     def _uploaded(self, tables: Tables) -> bool:
-        return len(tables) == len(TABLES) * self.spec.producers
+        return len(tables) == len(plan_of(self.spec).tables) * self.spec.producers
 
     def _task_done(self, record: Record, complete: Collection[str]) -> list[Action]:
-        plan = plan_named(self.spec.plan)
+        plan = plan_of(self.spec)
         task = next((t for t in plan.tasks(self.spec) if t.producer == record.producer), None)
         if task is None:
             return []
@@ -336,7 +336,7 @@ class Repairs:
 
 def makers_of(spec: SessionSpec, gap: Gap) -> list[TaskId]:
     """The tasks that made what is missing. Of the end of a map's stream: all that pass it on."""
-    plan = plan_named(spec.plan)
+    plan = plan_of(spec)
     found = []
     for stage in plan.stages:
         for operator in stage.operators:

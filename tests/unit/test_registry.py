@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -23,7 +22,7 @@ SPEC = SessionSpec("s1", "staged", 2, 3)
 
 def fact(kind: FactKind, gateway: str = "g1", session: str = "s1", **fields: Any) -> Fact:
     if kind == "opened":
-        fields = {"spec": asdict(SPEC), "name": "shop", **fields}
+        fields = {"spec": SPEC.fields(), "name": "shop", **fields}
     return Fact(kind, session, gateway, 100.0, fields)
 
 
@@ -50,7 +49,7 @@ def test_an_opened_session_is_known_with_all_it_was_opened_with() -> None:
 
 
 def test_of_two_openings_of_one_id_the_first_counts() -> None:
-    other = {**asdict(SPEC), "plan": "fused"}
+    other = {**SPEC.fields(), "plan": "fused"}
     registry = folded(fact("opened"), fact("opened", "g2", spec=other))
     assert registry.sessions["s1"].spec == SPEC
     assert registry.sessions["s1"].gateway == "g1"
@@ -77,7 +76,7 @@ def test_a_gateways_start_is_about_no_session() -> None:
         None,
         {"id": "s1", "colour": "red"},
         {"id": "s1", "producers": 0},
-        {**asdict(SPEC), "plan": "a plan of next year"},
+        {**SPEC.fields(), "plan": "a plan of next year"},
     ],
 )
 def test_sessions_of_another_release_are_left_alone(spec: object) -> None:
@@ -94,7 +93,7 @@ def test_only_so_many_expired_ids_are_remembered(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(module, "EXPIRED", 2)
     registry = Registry()
     for name in ("a", "b", "c"):
-        registry.feed(fact("opened", session=name, spec={**asdict(SPEC), "id": name}), 1.0)
+        registry.feed(fact("opened", session=name, spec={**SPEC.fields(), "id": name}), 1.0)
         registry.feed(fact("expired", session=name), 1.0)
     expired = [registry.expired_owner(name) is not None for name in ("a", "b", "c")]
     assert expired == [False, True, True]

@@ -41,7 +41,6 @@ def test_the_nearest_name_is_suggested(word: str, known: list[str], meant: str) 
         (["submit", "--plan", "fuse"], "fused"),
         (["submit", "--format", "CSV"], "csv"),
         (["generate", "x", "--layout", "dir"], "dirs"),
-        (["results", "ID", "--query", "query2_bestselling"], "query2_best_selling"),
         (["sessions", "--state", "complete"], "completed"),
         (["completion", "bsh"], "bash"),
     ],

@@ -244,7 +244,7 @@ def test_an_unknown_session_is_not_found(api: httpx.Client, method: str, path: s
         ("GET", "/v1/sessions/..%2f..%2fetc%2fpasswd", 404),
         ("GET", "/v1/sessions/%00", 422),
         ("GET", "/v1/sessions/%ff", 422),
-        ("GET", "/v1/sessions/{id}/results/query9", 422),
+        ("GET", "/v1/sessions/{id}/results/query9", 404),
         ("GET", "/v1/sessions/{id}/results/..%2f..%2fevents", 404),
         ("GET", "/v1/sessions/{id}/results/%2e%2e", 422),
         ("PUT", "/v1/sessions/{id}/tables/nobody/batches/0", 422),
