@@ -11,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from coffeeshop.commands.access import credentials
 from coffeeshop.errors import CoffeeshopError
+from coffeeshop.names import QUERIES
 from coffeeshop.settings import Settings
 from coffeeshop.suggestions import did_you_mean
 

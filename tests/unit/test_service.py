@@ -17,7 +17,7 @@ from coffeeshop import service as module
 from coffeeshop.errors import Unreachable, UsageError
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
-from coffeeshop.names import NODE_TYPES
+from coffeeshop.names import NODE_TYPES, OWN
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.presence import NODES
 from coffeeshop.service import (
@@ -116,7 +116,7 @@ def test_every_type_stands_for_its_stages() -> None:
     assert stages_of(("gateway",)) == ()
     assert stages_of(("worker",)) == stages_of(("all",)) == STAGES
     assert stages_of(("filter_hour", "gateway", "filter_year")) == ("filter_year", "filter_hour")
-    assert {stage.name for plan in PLANS.values() for stage in plan.stages} == set(STAGES)
+    assert {*(stage.name for plan in PLANS.values() for stage in plan.stages), OWN} == set(STAGES)
     assert [each for each in NODE_TYPES if has_gateway((each,))] == ["gateway", "all"]
 
 

@@ -20,7 +20,6 @@ from coffeeshop.gateway.responses import HoldingResponse, in_pieces
 from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.state import (
     OWN,
-    QUERIES,
     QueryName,
     SessionId,
     The,
@@ -28,6 +27,7 @@ from coffeeshop.gateway.state import (
     over,
     session_of,
 )
+from coffeeshop.names import QUERIES
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.results import Event
