@@ -20,6 +20,9 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 #define HAVE_SSE2 1
+#elif defined(__aarch64__) && defined(__GNUC__)
+#include <arm_neon.h>
+#define HAVE_NEON 1
 #endif
 
 #define PART (32u << 10) /* bytes */
@@ -47,7 +50,7 @@ static struct found places_portable(const uint8_t *data, size_t size, uint32_t *
     return found;
 }
 
-#ifdef HAVE_SSE2
+#if defined(HAVE_SSE2) || defined(HAVE_NEON)
 
 /* Writes the places of the bits, some more behind them that do not count, and says how many. */
 static inline size_t write_places(uint64_t bits, uint32_t base, uint32_t *places, size_t count) {
@@ -59,6 +62,10 @@ static inline size_t write_places(uint64_t bits, uint32_t base, uint32_t *places
         }
     return count;
 }
+
+#endif
+
+#ifdef HAVE_SSE2
 
 static inline struct found places_sse2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
     const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n');
@@ -105,6 +112,41 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
     return found;
 }
 
+#endif
+
+#ifdef HAVE_NEON
+
+/* A bit for each byte of a comparison's result, as x86 has an instruction for. */
+static inline uint64_t bits_of(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x16_t d) {
+    const uint8x16_t bit = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+    uint8x16_t low = vpaddq_u8(vandq_u8(a, bit), vandq_u8(b, bit));
+    uint8x16_t high = vpaddq_u8(vandq_u8(c, bit), vandq_u8(d, bit));
+    uint8x16_t all = vpaddq_u8(low, high);
+    return vgetq_lane_u64(vreinterpretq_u64_u8(vpaddq_u8(all, all)), 0);
+}
+
+static inline struct found places_neon_of(const uint8_t *at, uint32_t base, uint32_t *places) {
+    uint8x16_t separators[4], special = vdupq_n_u8(0), odd = vdupq_n_u8(0);
+    for (unsigned i = 0; i < 4; i++) {
+        uint8x16_t bytes = vld1q_u8(at + 16 * i);
+        separators[i] =
+            vorrq_u8(vceqq_u8(bytes, vdupq_n_u8(',')), vceqq_u8(bytes, vdupq_n_u8('\n')));
+        special = vorrq_u8(special, vceqq_u8(bytes, vdupq_n_u8('"')));
+        special = vorrq_u8(special, vceqq_u8(bytes, vdupq_n_u8('\r')));
+        odd = vorrq_u8(odd, vcgeq_u8(bytes, vdupq_n_u8(0x80)));
+        odd = vorrq_u8(odd, vceqq_u8(bytes, vdupq_n_u8('\\')));
+    }
+    uint64_t bits = bits_of(separators[0], separators[1], separators[2], separators[3]);
+    struct found found = {
+        write_places(bits, base, places, (size_t)__builtin_popcountll(bits)),
+        vmaxvq_u8(special) != 0, vmaxvq_u8(odd) != 0};
+    return found;
+}
+
+#endif
+
+#if defined(HAVE_SSE2) || defined(HAVE_NEON)
+
 /* The whole vectors by `step`, the rest from a copy: nothing beyond the data is read. */
 #define PLACES_BY(name, step, attribute)                                                           \
     attribute static struct found name(const uint8_t *data, size_t size, uint32_t *places) {       \
@@ -114,7 +156,7 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
             struct found found = step(data + at, (uint32_t)at, places + all.separators);           \
             all.separators += found.separators;                                                    \
             all.special |= found.special;                                                          \
-            all.odd |= found.odd;                                                            \
+            all.odd |= found.odd;                                                                  \
         }                                                                                          \
         if (at < size) {                                                                           \
             uint8_t rest[VECTOR] = {0};                                                            \
@@ -122,13 +164,18 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
             struct found found = step(rest, (uint32_t)at, places + all.separators);                \
             all.separators += found.separators;                                                    \
             all.special |= found.special;                                                          \
-            all.odd |= found.odd;                                                            \
+            all.odd |= found.odd;                                                                  \
         }                                                                                          \
         return all;                                                                                \
     }
 
+#endif
+
+#ifdef HAVE_SSE2
 PLACES_BY(places_sse2, places_sse2_of, )
 PLACES_BY(places_avx2, places_avx2_of, __attribute__((target("avx2,bmi,popcnt"))))
+#elif defined(HAVE_NEON)
+PLACES_BY(places_neon, places_neon_of, )
 #endif
 
 static struct found find_places(const uint8_t *data, size_t size, uint32_t *places, int portable) {
@@ -138,6 +185,9 @@ static struct found find_places(const uint8_t *data, size_t size, uint32_t *plac
             return places_avx2(data, size, places);
         return places_sse2(data, size, places);
     }
+#elif defined(HAVE_NEON)
+    if (!portable)
+        return places_neon(data, size, places);
 #else
     (void)portable;
 #endif
@@ -147,6 +197,8 @@ static struct found find_places(const uint8_t *data, size_t size, uint32_t *plac
 const char *scan_vectors(void) {
 #ifdef HAVE_SSE2
     return __builtin_cpu_supports("avx2") ? "AVX2" : "SSE2";
+#elif defined(HAVE_NEON)
+    return "NEON";
 #else
     return "without vector instructions";
 #endif
