@@ -24,7 +24,6 @@ from coffeeshop.errors import UsageError
 from coffeeshop.headlines import headlines
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.questions.asking import questions_of
 from coffeeshop.reading.folder import DataFolder, find_folder, open_folder
 from coffeeshop.sessions.results import Completed
 from coffeeshop.settings import Credentials
@@ -118,6 +117,8 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     if options.asked:
         if options.report is not None:
             raise UsageError("--report is about the four questions: leave out --query and --sql")
+        from coffeeshop.questions.asking import questions_of
+
         spec = replace(spec, questions=questions_of(options.asked))
     return spec, int(found[1])
 

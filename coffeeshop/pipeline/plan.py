@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
+from typing import TYPE_CHECKING
 
 from coffeeshop import names
 from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
 from coffeeshop.operators import Filter, Fold, Late, Map, Range
 from coffeeshop.pipeline.messages import SessionSpec, TaskId
-from coffeeshop.questions.final import FinalQuestion
-from coffeeshop.questions.form import Question
-from coffeeshop.questions.partial import PartialQuestion, parts
 from coffeeshop.schema import CATALOG, TABLES, UPLOAD_ORDER, Column, Kind, Table
+
+if TYPE_CHECKING:  # the four questions do without, and it takes time to import
+    from coffeeshop.questions.form import Question
 
 
 @dataclass(frozen=True)
@@ -293,6 +294,10 @@ def _own_plan(name: str, texts: tuple[str, ...]) -> Plan:
     plan_named(name)
     if name != "fused":
         raise UsageError("questions of one's own are answered in the plan 'fused'")
+    from coffeeshop.questions.final import FinalQuestion
+    from coffeeshop.questions.form import Question
+    from coffeeshop.questions.partial import PartialQuestion, parts
+
     questions = [Question.from_json(text) for text in texts]
     if len({question.name for question in questions}) < len(questions):
         raise UsageError("two questions have one name")
