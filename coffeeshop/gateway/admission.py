@@ -193,7 +193,7 @@ class Admission:
             self._refuse("client_journals", 429, detail, QUOTA_RETRY)
 
     @contextmanager
-    def answer(self, client: str) -> Iterator[Callable[[int], None]]:
+    def response_bytes(self, client: str) -> Iterator[Callable[[int], None]]:
         """Room to build an answer for that name, and to hold it while inside; `Problem` 429 or 503.
 
         What it gives is to be told of the answer's bytes. Who reads slowly, or not, holds them.

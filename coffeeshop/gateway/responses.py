@@ -13,7 +13,7 @@ PIECE = 256 << 10
 """Bytes given to the server at once. It takes the next when the client has read most of them."""
 
 
-class HoldingResponse(StreamingResponse):
+class ReleasingResponse(StreamingResponse):
     """Lets go of what it holds when all was sent, or when nobody takes it any more."""
 
     def __init__(self, content: Any, held: ExitStack, **how: Any) -> None:

@@ -86,19 +86,19 @@ def refused(inside: AbstractContextManager[object], status: int) -> None:
 
 def test_answers_that_wait_for_their_readers_are_bounded_for_each_and_all() -> None:
     admission = Admission(Limits(answers=100, client_answers=50))
-    with admission.answer("alice") as hold:
+    with admission.response_bytes("alice") as hold:
         hold(60)  # how large it is nobody knew before
-        refused(admission.answer("alice"), 429)
-        with admission.answer("bob") as hold_too, admission.answer("") as nobodys:
+        refused(admission.response_bytes("alice"), 429)
+        with admission.response_bytes("bob") as hold_too, admission.response_bytes("") as nobodys:
             hold_too(30)
             nobodys(10)
             assert admission.answers == 100
-            refused(admission.answer("carol"), 503)
-            refused(admission.answer(""), 503)
-        with admission.answer("bob"):
+            refused(admission.response_bytes("carol"), 503)
+            refused(admission.response_bytes(""), 503)
+        with admission.response_bytes("bob"):
             pass
     assert admission.answers == 0
-    with admission.answer("alice"):
+    with admission.response_bytes("alice"):
         pass
     assert (admission.refusals["client_answers"], admission.refusals["answers"]) == (1, 2)
 
@@ -106,7 +106,7 @@ def test_answers_that_wait_for_their_readers_are_bounded_for_each_and_all() -> N
 def test_an_answer_that_fails_holds_nothing() -> None:
     admission = Admission(Limits(answers=1))
     for _ in range(2):
-        with suppress(ZeroDivisionError), admission.answer("a") as hold:
+        with suppress(ZeroDivisionError), admission.response_bytes("a") as hold:
             hold(5)
             raise ZeroDivisionError
         assert admission.answers == 0

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Message
 
 from coffeeshop.gateway import responses
-from coffeeshop.gateway.responses import HoldingResponse, in_pieces
+from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
 
 SCOPE: dict[str, Any] = {"type": "http", "asgi": {"version": "3.0", "spec_version": "2.4"}}
 
@@ -36,7 +36,7 @@ class Client:
     def answer(self, content: AsyncIterator[Any]) -> asyncio.Task[None]:
         held = ExitStack()
         held.callback(self.released.set)
-        response = HoldingResponse(content, held)
+        response = ReleasingResponse(content, held)
         return asyncio.create_task(response(SCOPE, self.receive, self.send))
 
 

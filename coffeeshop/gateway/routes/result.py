@@ -16,7 +16,7 @@ from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document, problems
-from coffeeshop.gateway.responses import HoldingResponse, in_pieces
+from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
 from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.gateway.state import (
     OWN,
@@ -87,7 +87,7 @@ async def events(
         stream = only_event(final_event)
     held = ExitStack()
     held.enter_context(gateway.admission.listening(caller().name))
-    return HoldingResponse(
+    return ReleasingResponse(
         _told_why(stream, allowed),
         held,
         media_type="text/event-stream",
@@ -141,7 +141,7 @@ async def result(
         raise Problem(409, f"{query} is not complete yet", retry_after=1)
     with ExitStack() as held:
         async with gateway.reading:
-            hold = held.enter_context(gateway.admission.answer(caller().name))
+            hold = held.enter_context(gateway.admission.response_bytes(caller().name))
             table: pa.Table = await run_in_threadpool(
                 gateway.outcome_of(known).table, query, RESULT_TIMEOUT
             )
@@ -149,7 +149,7 @@ async def result(
             hold(len(body))
         crash_point("gateway.result_read")
         gateway.flow.gave(query if query in QUERIES else OWN, len(body))
-        return HoldingResponse(
+        return ReleasingResponse(
             in_pieces(body),
             held.pop_all(),
             media_type=MEDIA_TYPES[chosen],
