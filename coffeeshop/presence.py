@@ -41,14 +41,14 @@ class Presence:
         self,
         transport: Transport,
         types: Sequence[str],
-        figures: Callable[[], dict[str, Any]],
+        status: Callable[[], dict[str, Any]],
         *,
         period: float = PERIOD,
     ) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
         self._transport = transport
         self._types = list(types)
-        self._figures = figures
+        self._status = status
         self._period = period
         self._started = time.time()
         self._under_way = False
@@ -84,7 +84,7 @@ class Presence:
             "started_at": self._started,
             "at": time.time(),
             "gone": gone,
-            **self._figures(),
+            **self._status(),
         }
         self._transport.append(NODES, Message({}, json.dumps(word).encode()), self._said)
 

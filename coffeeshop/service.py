@@ -178,23 +178,23 @@ class Service:
         stack.callback(transport.close)
         stages = stages_of(options.types)
 
-        def figures() -> dict[str, Any]:
-            return {**_process_figures(), **transport_figures(transport), **_node(self._node)}
+        def status() -> dict[str, Any]:
+            return {**_process_status(), **transport_status(transport), **_node(self._node)}
 
-        def measures() -> dict[str, Any]:
-            return {**figures(), **broker_measures(transport), **_node_measures(self._node)}
+        def metrics() -> dict[str, Any]:
+            return {**status(), **broker_metrics(transport), **_node_metrics(self._node)}
 
         if options.metrics_port is not None:
-            metrics = MetricsServer(
+            server = MetricsServer(
                 options.metrics_host,
                 options.metrics_port,
-                measures,
+                metrics,
                 lambda: self._is_ready(transport),
             )
-            stack.callback(metrics.close)
+            stack.callback(server.close)
         if not self._connected(transport):
             return
-        presence = Presence(transport, options.types, figures)
+        presence = Presence(transport, options.types, status)
         if stages:
             config = NodeConfig(
                 claims=True, hang_timeout=options.hang_timeout, repair_after=options.repair_after
@@ -208,13 +208,13 @@ class Service:
             # Before any session: a replicated queue is not to be trusted in its first moments.
             for stage in STAGES:
                 transport.declare_queue(assign_queue(stage))
-            self._start_gateway(stack, transport, measures)
+            self._start_gateway(stack, transport, metrics)
         presence.start()
         self._ready.set()
         log.info("node.ready", types=list(options.types), stages=list(stages))
 
     def _start_gateway(
-        self, stack: ExitStack, transport: Transport, measures: Callable[[], dict[str, Any]]
+        self, stack: ExitStack, transport: Transport, metrics: Callable[[], dict[str, Any]]
     ) -> None:
         from coffeeshop.gateway.server import GatewayServer  # the other types need no web server
 
@@ -226,7 +226,7 @@ class Service:
             self._options.lifetimes,
             lambda: _is_connected(transport),
             self._options.access,
-            measures,
+            metrics,
             self._options.example,
         )
         stack.callback(server.close)
@@ -275,24 +275,24 @@ class Service:
 
 
 def _node(node: HostedNode | None) -> dict[str, Any]:
-    return {} if node is None else node.figures()
+    return {} if node is None else node.status()
 
 
-def _node_measures(node: HostedNode | None) -> dict[str, Any]:
-    return {} if node is None else node.measures()
+def _node_metrics(node: HostedNode | None) -> dict[str, Any]:
+    return {} if node is None else node.metrics()
 
 
 def _is_connected(transport: Transport) -> bool:
-    return bool(transport_figures(transport).get("connections", 1) > 0)
+    return bool(transport_status(transport).get("connections", 1) > 0)
 
 
-def broker_measures(transport: Transport) -> dict[str, Any]:
-    """What `metrics.render` takes of a transport, besides its figures."""
+def broker_metrics(transport: Transport) -> dict[str, Any]:
+    """What `metrics.render` takes of a transport, besides its status."""
     meters = getattr(transport, "meters", dict)
     return {"broker_connected": int(_is_connected(transport)), **meters()}
 
 
-def transport_figures(transport: Transport) -> dict[str, Any]:
+def transport_status(transport: Transport) -> dict[str, Any]:
     """What a transport to a broker holds at the moment; nothing for one in memory."""
     counts = getattr(transport, "counts", None)
     if counts is None:
@@ -309,7 +309,7 @@ def transport_figures(transport: Transport) -> dict[str, Any]:
     }
 
 
-def _process_figures() -> dict[str, Any]:
+def _process_status() -> dict[str, Any]:
     return {"threads": threading.active_count(), "resident_bytes": resident_bytes()}
 
 

@@ -118,7 +118,7 @@ def running(
     if node:
         hosted = HostedNode(transport, STAGES, system.failures.append, config)
     presence = Presence(
-        transport, ["worker"], hosted.figures if hosted is not None else dict, period=0.2
+        transport, ["worker"], hosted.status if hosted is not None else dict, period=0.2
     )
     try:
         if node:

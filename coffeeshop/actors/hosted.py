@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from queue import Queue
 from typing import Any
@@ -14,10 +14,11 @@ import pykka
 
 from coffeeshop.actors.dispatcher import DispatcherStatus, ThreadDispatcher
 from coffeeshop.actors.mailbox import Mailbox
+from coffeeshop.actors.monitor import Taken
 from coffeeshop.actors.node import Drain, GetStatus, NodeConfig, NodeStatus, NodeSupervisor
 from coffeeshop.clock import SystemClock
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.observability.metrics import By
+from coffeeshop.observability.metrics import Labelled
 from coffeeshop.transport import Transport
 
 log = get_logger()
@@ -54,7 +55,7 @@ class HostedNode:
         assert isinstance(found, NodeStatus)
         return found
 
-    def figures(self) -> dict[str, Any]:
+    def status(self) -> dict[str, Any]:
         """Figures for metrics and for the list of nodes; ``stages`` has the tasks of each.
 
         ``hosted`` has them by session: of all sessions or, where that is a lot, of some.
@@ -74,19 +75,19 @@ class HostedNode:
             "tasks_settled_total": hosted.settled,
         }
 
-    def measures(self) -> dict[str, Any]:
-        """Figures for `metrics.render`, besides `figures`."""
+    def metrics(self) -> dict[str, Any]:
+        """What `metrics.render` takes of a node, besides its `status`."""
         began = time.perf_counter()
         hosted = self.hosted()
         answered = time.perf_counter() - began
         return {
             "supervisor_answer_seconds": answered,
-            "tasks_by_stage": By(
+            "tasks_by_stage": Labelled(
                 "stage", {**dict.fromkeys(self._stages, 0), **_by_stage(hosted.tasks)}
             ),
-            "records_taken_total": By("stage", {s: t.records for s, t in hosted.taken.items()}),
-            "record_bytes_taken_total": By("stage", {s: t.bytes for s, t in hosted.taken.items()}),
-            "repair_requests_total": By("stage", {s: t.requests for s, t in hosted.taken.items()}),
+            "records_taken_total": _by_each(hosted.taken, "records"),
+            "record_bytes_taken_total": _by_each(hosted.taken, "bytes"),
+            "repair_requests_total": _by_each(hosted.taken, "requests"),
             "longest_record_seconds": max((s for _, s in hosted.in_progress.values()), default=0.0),
             "actor_messages_waiting": sum(map(_waiting, _actors())),
         }
@@ -143,3 +144,7 @@ def _waiting(ref: pykka.ActorRef[Any]) -> int:
     inbox = ref.actor_inbox
     assert isinstance(inbox, Queue | Mailbox)
     return inbox.qsize()
+
+
+def _by_each(taken: Mapping[str, Taken], counter: str) -> Labelled:
+    return Labelled("stage", {stage: getattr(each, counter) for stage, each in taken.items()})

@@ -17,7 +17,7 @@ from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.state import Gateway
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.observability.metrics import Figures
+from coffeeshop.observability.metrics import Metrics
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.sessions.retention import Retention
@@ -42,11 +42,11 @@ class GatewayServer:
         lifetimes: Lifetimes | None = None,
         connected: Callable[[], bool] = lambda: True,
         access: Access | None = None,
-        of_process: Callable[[], Figures] = dict,
+        process_metrics: Callable[[], Metrics] = dict,
         example: Callable[[], Mapping[str, Path]] | None = None,
     ) -> None:
         """``port`` 0 picks a free one; ``connected``: whether the broker answers;
-        ``of_process``: figures of the rest of the process;
+        ``process_metrics``: figures of the rest of the process;
         ``example``: the files of a data set that the page offers to who has none.
 
         Raises OSError when the address is not to be had, and `UsageError` for one that lets in
@@ -67,7 +67,7 @@ class GatewayServer:
             self.nodes,
             limits,
             connected,
-            of_process,
+            process_metrics,
             example,
         )
         self.gateway.token_version = access.version

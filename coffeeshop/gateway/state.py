@@ -17,12 +17,12 @@ from fastapi import Depends, Path, Query, Request
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.changes import Changes
-from coffeeshop.gateway.flow import Flow
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
+from coffeeshop.gateway.traffic import Traffic
 from coffeeshop.names import QUERIES, STAGES
 from coffeeshop.observability.logs import about
-from coffeeshop.observability.metrics import Figures
+from coffeeshop.observability.metrics import Metrics
 from coffeeshop.operators import Late
 from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.presence import NodeDirectory
@@ -56,14 +56,14 @@ class Gateway:
     limits: Limits = field(default_factory=Limits)
     connected: Callable[[], bool] = lambda: True
     """Whether the broker answers."""
-    of_process: Callable[[], Figures] = dict
-    """Figures of the process that this is a part of. May block."""
+    process_metrics: Callable[[], Metrics] = dict
+    """Metrics of the process that this is a part of. May block."""
     example: Callable[[], Mapping[str, FilePath]] | None = None
     """Files of an example data set by their paths in it, for the page to offer. May block."""
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.limits)
-        self.flow = Flow()
+        self.traffic = Traffic()
         self.reading = asyncio.Semaphore(RESULT_READERS)
         self.token_version: Callable[[], int] = lambda: 0
         """Changes when other tokens are let in."""

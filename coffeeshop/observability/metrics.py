@@ -1,4 +1,4 @@
-"""Figures of a process in Prometheus' text format, and a small server for them."""
+"""Metrics of a process in Prometheus' text format, and a small server for them."""
 
 from __future__ import annotations
 
@@ -31,27 +31,27 @@ SLOWEST = 5.0
 
 
 @dataclass(frozen=True)
-class By:
+class Labelled:
     """One figure for each value of a label."""
 
     label: str
     values: Mapping[str, float]
 
 
-Figures = Mapping[str, Any]
-"""Numbers, and numbers `By` a label, become ``coffeeshop_<name>``: counters when the name ends in
+Metrics = Mapping[str, Any]
+"""Numbers, and `Labelled` ones, become ``coffeeshop_<name>``: counters when the name ends in
 ``_total``. A collector of the library's stands for what it collects. Anything else is left out."""
 
 
-class _Figures(Collector):
-    def __init__(self, figures: Figures) -> None:
-        self._figures = figures
+class _Metrics(Collector):
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
-        for name, value in self._figures.items():
+        for name, value in self._metrics.items():
             if hasattr(value, "collect"):
                 yield from value.collect()
-            elif isinstance(value, By):
+            elif isinstance(value, Labelled):
                 yield _family(name, [value.label], value.values)
             elif isinstance(value, int | float) and not isinstance(value, bool):
                 yield _family(name, [], {"": value})
@@ -65,13 +65,13 @@ def _family(name: str, labels: list[str], values: Mapping[str, float]) -> Metric
     return family
 
 
-def render(figures: Figures) -> tuple[bytes, str]:
-    """The figures and those of the process (memory, descriptors, cpu), and their media type."""
+def render(metrics: Metrics) -> tuple[bytes, str]:
+    """The metrics and those of the process (memory, descriptors, cpu), and their media type."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    registry.register(_Figures({**_of_any_process(), **figures}))
+    registry.register(_Metrics({**_of_any_process(), **metrics}))
     return generate_latest(registry), CONTENT_TYPE_LATEST
 
 
@@ -160,7 +160,7 @@ class MetricsServer:
     """``/metrics``, ``/healthz`` and ``/readyz`` of a process without a gateway, on a thread."""
 
     def __init__(
-        self, host: str, port: int, figures: Callable[[], Figures], ready: Callable[[], bool]
+        self, host: str, port: int, metrics: Callable[[], Metrics], ready: Callable[[], bool]
     ) -> None:
         """Listens at once; ``port`` 0 picks a free one. Raises OSError when it cannot."""
 
@@ -168,7 +168,7 @@ class MetricsServer:
             status, media_type, body = "200 OK", "text/plain", b"ok\n"
             match environment.get("PATH_INFO"):
                 case "/metrics":
-                    body, media_type = render({**figures(), "ready": int(ready())})
+                    body, media_type = render({**metrics(), "ready": int(ready())})
                 case "/healthz":
                     pass
                 case "/readyz":

@@ -111,7 +111,7 @@ def test_a_node_tells_what_its_tasks_took(data: tuple[Path, dict[str, int]]) -> 
         node = HostedNode(system.transport, STAGES, system.failures.append)
         try:
             analyse(system.client(), open_folder(data[0]), SessionSpec(new_id()))
-            found = samples(render({**node.figures(), **node.measures()})[0].decode())
+            found = samples(render({**node.status(), **node.metrics()})[0].decode())
         finally:
             node.close(10)
         assert found['records_taken_total{stage="filters"}'] >= 4

@@ -33,7 +33,7 @@ def url(tmp_path: Path) -> Iterator[str]:
     transport = MemoryTransport()
     failures: list[str] = []
     node = HostedNode(transport, STAGES, failures.append)
-    presence = Presence(transport, ["worker"], node.figures, period=0.2)
+    presence = Presence(transport, ["worker"], node.status, period=0.2)
     access = Access(Tokens(file))
     gateway = GatewayServer(transport, "127.0.0.1", 0, access=access)
     try:

@@ -26,7 +26,7 @@ from coffeeshop.names import STAGES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.service import broker_measures, transport_figures
+from coffeeshop.service import broker_metrics, transport_status
 from coffeeshop.transport.memory import MemoryTransport
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.deploy.promql import named
@@ -88,8 +88,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     try:
         analyse(client, open_folder(folder), SessionSpec(new_id()))
         answer = httpx.get(f"{client.url}/metrics", timeout=PATIENCE, trust_env=False)
-        worker = {**node.figures(), **node.measures(), "memory_limit_bytes": 1}
-        broker = {**transport_figures(away), **broker_measures(away)}
+        worker = {**node.status(), **node.metrics(), "memory_limit_bytes": 1}
+        broker = {**transport_status(away), **broker_metrics(away)}
         texts = [answer.text, *(render(each)[0].decode() for each in (worker, broker))]
     finally:
         client.close()

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from coffeeshop.observability.metrics import render
-from coffeeshop.service import broker_measures, transport_figures
+from coffeeshop.service import broker_metrics, transport_status
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
@@ -17,7 +17,7 @@ WAIT = 60.0
 
 
 def samples(transport: RabbitTransport) -> dict[str, float]:
-    text = render({**transport_figures(transport), **broker_measures(transport)})[0].decode()
+    text = render({**transport_status(transport), **broker_metrics(transport)})[0].decode()
     pairs = [line.rsplit(" ", 1) for line in text.splitlines() if line.startswith("coffeeshop_")]
     return {name.removeprefix("coffeeshop_"): float(value) for name, value in pairs}
 
@@ -63,7 +63,7 @@ def test_a_broker_that_is_away_is_told() -> None:
 def test_a_transport_in_memory_is_never_away() -> None:
     transport = MemoryTransport()
     try:
-        assert transport_figures(transport) == {}
-        assert broker_measures(transport) == {"broker_connected": 1}
+        assert transport_status(transport) == {}
+        assert broker_metrics(transport) == {"broker_connected": 1}
     finally:
         transport.close()

@@ -50,7 +50,7 @@ def kill(node: HostedNode, failures: SimpleQueue[str], patch: pytest.MonkeyPatch
 
 def test_a_process_sees_what_its_node_works_on(node: HostedNode) -> None:
     assert node.hosted() == NodeStatus(("s",), ("filters.0",))
-    figures = node.figures()
+    figures = node.status()
     assert figures.pop("actors") >= 3
     assert figures.pop("actor_threads") >= 1
     assert figures == {

@@ -1,4 +1,4 @@
-"""Figures in Prometheus' format, and the small server for them."""
+"""Metrics in Prometheus' format, and the small server for them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from prometheus_client import Histogram
 
 from coffeeshop import __version__
 from coffeeshop.observability import metrics as module
-from coffeeshop.observability.metrics import By, MetricsServer, memory_limit, render
+from coffeeshop.observability.metrics import Labelled, MetricsServer, memory_limit, render
 from tests.running import PATIENCE
 
 
@@ -51,7 +51,10 @@ def test_what_is_no_number_is_left_out() -> None:
 
 
 def test_one_figure_for_each_value_of_a_label() -> None:
-    figures = {"tasks_by_stage": By("stage", {"a": 1, "b": 2}), "taken_total": By("stage", {})}
+    figures = {
+        "tasks_by_stage": Labelled("stage", {"a": 1, "b": 2}),
+        "taken_total": Labelled("stage", {}),
+    }
     text = render(figures)[0].decode()
     assert (
         'coffeeshop_tasks_by_stage{stage="a"} 1.0\ncoffeeshop_tasks_by_stage{stage="b"} 2.0' in text

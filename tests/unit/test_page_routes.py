@@ -12,9 +12,9 @@ import pytest
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway import pages as pages_module
 from coffeeshop.gateway import state
-from coffeeshop.gateway.flow import REMEMBERED, Flow
 from coffeeshop.gateway.pages import pages
 from coffeeshop.gateway.routes.page import CSP
+from coffeeshop.gateway.traffic import REMEMBERED, Traffic
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
@@ -251,11 +251,11 @@ def test_warnings_are_told_once_the_session_is_completed(
 
 
 def test_the_flow_remembers_the_sessions_that_were_fed_last() -> None:
-    flow = Flow()
-    flow.took("first", "users", 1, 10)
+    traffic = Traffic()
+    traffic.count_stored("first", "users", 1, 10)
     for number in range(REMEMBERED - 1):
-        flow.took(str(number), "users", 1, 10)
-    flow.took("first", "users", 2, 5)
-    flow.took("one more", "users", 1, 10)
-    assert flow.of("first") == {"users": {"batches": 2, "rows": 3, "bytes": 15}}
-    assert flow.of("0") == {}
+        traffic.count_stored(str(number), "users", 1, 10)
+    traffic.count_stored("first", "users", 2, 5)
+    traffic.count_stored("one more", "users", 1, 10)
+    assert traffic.of("first") == {"users": {"batches": 2, "rows": 3, "bytes": 15}}
+    assert traffic.of("0") == {}

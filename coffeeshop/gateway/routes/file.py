@@ -144,7 +144,7 @@ async def put_file(
                 await stored(gateway.sessions, known, waiting.popleft())
             gateway.chronicle.seen(name, len(made.body))
             if not repeat:
-                gateway.flow.took(name, table, made.rows, len(made.body))
+                gateway.traffic.count_stored(name, table, made.rows, len(made.body))
         for future in waiting:
             await stored(gateway.sessions, known, future)
         crash_point("gateway.batch_confirmed")

@@ -1,4 +1,4 @@
-"""What operators ask: nodes, figures, health."""
+"""What operators ask: nodes, status, health."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
-from coffeeshop.gateway.measures import measures
+from coffeeshop.gateway.metrics import metrics_of
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem, problems
 from coffeeshop.gateway.security.access import caller, require_admin
 from coffeeshop.gateway.state import Gateway, The
@@ -45,7 +45,7 @@ async def nodes(gateway: The) -> dict[str, Any]:
 )
 async def status(gateway: The) -> dict[str, Any]:
     """Counters of this gateway and of the whole system. Needs an admin token."""
-    return figures(gateway)
+    return status_of(gateway)
 
 
 @router.get(
@@ -109,12 +109,12 @@ async def readyz(gateway: The) -> dict[str, str]:
 )
 async def metrics(gateway: The) -> Response:
     """Metrics of this process and of all sessions. Needs an admin token."""
-    of_process = await run_in_threadpool(gateway.of_process)
-    body, media_type = render({**of_process, **await measures(gateway)})
+    process_metrics = await run_in_threadpool(gateway.process_metrics)
+    body, media_type = render({**process_metrics, **await metrics_of(gateway)})
     return Response(body, media_type=media_type)
 
 
-def figures(gateway: Gateway) -> dict[str, Any]:
+def status_of(gateway: Gateway) -> dict[str, Any]:
     """What `status` shows, flat: of the sessions that who asks may know of.
 
     What tells of everybody's is for admins.

@@ -14,7 +14,7 @@ from coffeeshop.formats import MEDIA_TYPES, warnings_of
 from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.gateway.routes.operation import figures
+from coffeeshop.gateway.routes.operation import status_of
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.gateway.state import (
@@ -94,7 +94,7 @@ async def overview(
     is_open = [session for session in visible if session.state == "open"]
     return {
         "you": asdict(caller()),
-        "status": figures(gateway),
+        "status": status_of(gateway),
         "sessions_total": len(listing.sessions),
         "counts": listing.counts,
         "sessions": [_shown(gateway, session) for session in listing.sessions[:limit]],
@@ -168,7 +168,7 @@ def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
         **gateway.public(session),
         "journal_bytes": session.journal_bytes,
         "results": gateway.complete(session),
-        "flow": gateway.flow.of(spec.id),
+        "flow": gateway.traffic.of(spec.id),
         "stages": _partitions(session),
         "tasks": gateway.nodes.tasks_of(spec.id) if is_open else {},
         "trouble": without_workers(gateway.waits_for(session)),

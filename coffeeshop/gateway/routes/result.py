@@ -148,7 +148,7 @@ async def result(
             body = await run_in_threadpool(WRITERS[chosen], table)
             hold(len(body))
         crash_point("gateway.result_read")
-        gateway.flow.gave(query if query in QUERIES else OWN, len(body))
+        gateway.traffic.count_sent(query if query in QUERIES else OWN, len(body))
         return ReleasingResponse(
             in_pieces(body),
             held.pop_all(),

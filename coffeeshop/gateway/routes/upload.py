@@ -96,7 +96,7 @@ async def put_batch(
     gateway.chronicle.seen(name, len(batch.body))
     gateway.sessions.repairs.take(name, table, producer, number)
     if not repeat:
-        gateway.flow.took(name, table, batch.rows, len(batch.body))
+        gateway.traffic.count_stored(name, table, batch.rows, len(batch.body))
 
 
 @router.put(

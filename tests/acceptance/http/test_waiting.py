@@ -41,7 +41,7 @@ def test_without_a_worker_everybody_is_told_that_the_data_waits(
         assert api.get("/v1/overview").json()["trouble"] == f"{sentence}."
         assert api.get(f"/v1/overview/sessions/{session}").json()["trouble"] == sentence
         node = HostedNode(system.transport, STAGES, system.failures.append)
-        there = Presence(system.transport, ["worker"], node.figures, period=0.1)
+        there = Presence(system.transport, ["worker"], node.status, period=0.1)
         there.start()
         try:
             assert came.acquire(timeout=PATIENCE)

@@ -1,4 +1,4 @@
-"""What a gateway tells Prometheus, beyond the figures of its status."""
+"""What a gateway tells Prometheus, beyond its status."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from coffeeshop.gateway.state import OWN, Gateway
 from coffeeshop.names import QUERIES, STATES
-from coffeeshop.observability.metrics import By
+from coffeeshop.observability.metrics import Labelled
 from coffeeshop.schema import CATALOG
 from coffeeshop.sessions.lifetimes import Lifetimes
 from coffeeshop.sessions.reconciling import STEPS
@@ -18,16 +18,16 @@ NAMES = (*QUERIES, OWN)
 """The queries that figures tell apart."""
 
 
-async def measures(gateway: Gateway) -> dict[str, Any]:
-    """Figures for `metrics.render`, of this replica and of the sessions it knows of."""
+async def metrics_of(gateway: Gateway) -> dict[str, Any]:
+    """Metrics of this replica and of the sessions it knows of."""
     sessions = gateway.chronicle.all()
     return {
         **_of_sessions(sessions, gateway.sessions.wall(), gateway.sessions.lifetimes),
-        **_of_flow(gateway),
-        "sessions_ended_total": By(
+        **_of_traffic(gateway),
+        "sessions_ended_total": Labelled(
             "state", {state: gateway.chronicle.ended[state] for state in STATES[1:]}
         ),
-        "requests_refused_total": By("reason", dict(gateway.admission.refusals)),
+        "requests_refused_total": Labelled("reason", dict(gateway.admission.refusals)),
         "broker_files": gateway.admission.broker_files.taken(sessions),
         "broker_files_limit": gateway.admission.broker_files.limit,
         "bytes_in_memory": gateway.admission.in_memory,
@@ -36,7 +36,7 @@ async def measures(gateway: Gateway) -> dict[str, Any]:
         "nodes": len(gateway.nodes.all()),
         "ready": int(not gateway.not_ready_because()),
         "reconciler_age_seconds": gateway.sessions.reconciler.age,
-        "reconciler_failures_total": By("step", _failures(gateway)),
+        "reconciler_failures_total": Labelled("step", _failures(gateway)),
         "event_loop_delay_seconds": await _loop_delay(),
     }
 
@@ -47,7 +47,7 @@ def _of_sessions(sessions: list[Session], wall: float, lifetimes: Lifetimes) -> 
     overdue = [each for each in ended if wall > (lifetimes.expires_at(each) or wall)]
     by_state = {state: sum(each.state == state for each in sessions) for state in STATES}
     return {
-        "sessions_by_state": By("state", by_state),
+        "sessions_by_state": Labelled("state", by_state),
         "sessions_unreleased": sum(not each.released for each in ended),
         "sessions_unexpired": len(overdue),
         "oldest_uploaded_session_seconds": max((wall - s.created for s in uploaded), default=0.0),
@@ -56,14 +56,14 @@ def _of_sessions(sessions: list[Session], wall: float, lifetimes: Lifetimes) -> 
     }
 
 
-def _of_flow(gateway: Gateway) -> dict[str, Any]:
-    taken, given = gateway.flow.totals, gateway.flow.given
+def _of_traffic(gateway: Gateway) -> dict[str, Any]:
+    stored, sent = gateway.traffic.totals, gateway.traffic.sent
     return {
-        "batches_stored_total": By("table", {name: taken[name].batches for name in CATALOG}),
-        "rows_stored_total": By("table", {name: taken[name].rows for name in CATALOG}),
-        "batch_bytes_stored_total": By("table", {name: taken[name].bytes for name in CATALOG}),
-        "results_sent_total": By("query", {name: given[name].results for name in NAMES}),
-        "result_bytes_sent_total": By("query", {name: given[name].bytes for name in NAMES}),
+        "batches_stored_total": Labelled("table", {t: stored[t].batches for t in CATALOG}),
+        "rows_stored_total": Labelled("table", {t: stored[t].rows for t in CATALOG}),
+        "batch_bytes_stored_total": Labelled("table", {t: stored[t].bytes for t in CATALOG}),
+        "results_sent_total": Labelled("query", {q: sent[q].results for q in NAMES}),
+        "result_bytes_sent_total": Labelled("query", {q: sent[q].bytes for q in NAMES}),
     }
 
 

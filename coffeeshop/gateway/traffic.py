@@ -1,4 +1,4 @@
-"""What came in over this replica, per session and table: rows, batches, bytes; what went out."""
+"""Counters of what this replica stored, per session and table, and of the results that it sent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ REMEMBERED = 2_000
 
 
 @dataclass
-class Taken:
+class Stored:
     """Of one table. ``bytes`` are those of the encoded batches."""
 
     batches: int = 0
@@ -20,40 +20,40 @@ class Taken:
 
 
 @dataclass
-class Given:
+class Sent:
     """Of one query. ``bytes`` are those of the answers, in whatever format."""
 
     results: int = 0
     bytes: int = 0
 
 
-class Flow:
+class Traffic:
     """Counts what this replica stored and gave out since it started. Belongs to the event loop's
     thread."""
 
     def __init__(self) -> None:
-        self.totals: defaultdict[str, Taken] = defaultdict(Taken)
+        self.totals: defaultdict[str, Stored] = defaultdict(Stored)
         """Of all sessions, by table."""
-        self.given: defaultdict[str, Given] = defaultdict(Given)
+        self.sent: defaultdict[str, Sent] = defaultdict(Sent)
         """By query."""
-        self._sessions: OrderedDict[str, dict[str, Taken]] = OrderedDict()
+        self._sessions: OrderedDict[str, dict[str, Stored]] = OrderedDict()
 
-    def took(self, session: str, table: str, rows: int, size: int) -> None:
+    def count_stored(self, session: str, table: str, rows: int, size: int) -> None:
         """One batch more was stored."""
         tables = self._sessions.setdefault(session, {})
         self._sessions.move_to_end(session)
-        for taken in (tables.setdefault(table, Taken()), self.totals[table]):
-            taken.batches += 1
-            taken.rows += rows
-            taken.bytes += size
+        for stored in (tables.setdefault(table, Stored()), self.totals[table]):
+            stored.batches += 1
+            stored.rows += rows
+            stored.bytes += size
         while len(self._sessions) > REMEMBERED:
             self._sessions.popitem(last=False)
 
-    def gave(self, query: str, size: int) -> None:
+    def count_sent(self, query: str, size: int) -> None:
         """One result more was sent."""
-        self.given[query].results += 1
-        self.given[query].bytes += size
+        self.sent[query].results += 1
+        self.sent[query].bytes += size
 
     def of(self, session: str) -> dict[str, dict[str, Any]]:
         """What came in for a session, by table."""
-        return {table: asdict(taken) for table, taken in self._sessions.get(session, {}).items()}
+        return {table: asdict(stored) for table, stored in self._sessions.get(session, {}).items()}
