@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from coffeeshop import __version__
 from coffeeshop.errors import CoffeeshopError
+from coffeeshop.gateway.dependencies import Gateway
 from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
 from coffeeshop.gateway.routes import example as example_routes
 from coffeeshop.gateway.routes import file as file_routes
@@ -20,7 +21,6 @@ from coffeeshop.gateway.routes import session as session_routes
 from coffeeshop.gateway.routes import upload as upload_routes
 from coffeeshop.gateway.security.access import Access, Guard
 from coffeeshop.gateway.small_bodies import SmallBodies
-from coffeeshop.gateway.state import Gateway
 from coffeeshop.gateway.stopping import SentAway
 from coffeeshop.gateway.traced import Traced
 from coffeeshop.observability import tracing

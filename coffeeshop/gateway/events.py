@@ -11,7 +11,7 @@ from fastapi.sse import format_sse_event
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.changes import Changes
-from coffeeshop.gateway.state import without_workers
+from coffeeshop.gateway.dependencies import without_workers
 from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.results import Event, Update
 

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from coffeeshop.gateway.state import OWN, Gateway
+from coffeeshop.gateway.dependencies import OWN, Gateway
 from coffeeshop.names import QUERIES, STATES
 from coffeeshop.observability.metrics import Labelled
 from coffeeshop.schema import CATALOG

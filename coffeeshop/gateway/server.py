@@ -13,9 +13,9 @@ import uvicorn
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
+from coffeeshop.gateway.dependencies import Gateway
 from coffeeshop.gateway.protocol import BoundedProtocol
 from coffeeshop.gateway.security.access import Access
-from coffeeshop.gateway.state import Gateway
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import Metrics
 from coffeeshop.presence import NodeDirectory

@@ -11,7 +11,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.checks import not_a_server_error
 
-from coffeeshop.gateway import state
+from coffeeshop.gateway import dependencies
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
 from coffeeshop.gateway.problems import MEDIA_TYPE
@@ -49,7 +49,7 @@ OPERATIONS = list(operations())
 def test_no_request_breaks_the_gateway(
     system: Running, monkeypatch: pytest.MonkeyPatch, method: str, path: str, kind: Any
 ) -> None:
-    monkeypatch.setattr(state, "NEWS_TIMEOUT", 0.0)
+    monkeypatch.setattr(dependencies, "NEWS_TIMEOUT", 0.0)
     with http(system) as api:
         schema = schemathesis.openapi.from_dict(api.get("/openapi.json").json())
         schema.config.base_url = system.url

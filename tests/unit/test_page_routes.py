@@ -10,8 +10,8 @@ import httpx2 as httpx
 import pytest
 
 from coffeeshop.client.remote import analyse
+from coffeeshop.gateway import dependencies
 from coffeeshop.gateway import pages as pages_module
-from coffeeshop.gateway import state
 from coffeeshop.gateway.pages import pages
 from coffeeshop.gateway.routes.page import CSP
 from coffeeshop.gateway.traffic import REMEMBERED, Traffic
@@ -205,7 +205,7 @@ def test_a_batch_that_is_sent_twice_counts_once(api: httpx.Client, system: Runni
 def test_a_session_that_does_not_exist_is_not_shown(
     api: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state, "NEWS_TIMEOUT", 0.02)
+    monkeypatch.setattr(dependencies, "NEWS_TIMEOUT", 0.02)
     for path in ("", "/warnings"):
         assert api.get(f"/v1/overview/sessions/{new_id()}{path}").status_code == 404
     assert api.get(f"/v1/sessions/{new_id()}/downloads/query1.csv").status_code == 404

@@ -10,21 +10,21 @@ from fastapi import APIRouter
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse
 
+from coffeeshop.gateway.dependencies import Gateway, GatewayDep
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.gateway.state import Gateway, The
 
 NAME = "example"
 router = APIRouter(prefix="/v1/example", include_in_schema=False)
 
 
 @router.get("")
-async def example(gateway: The) -> dict[str, Any]:
+async def example(gateway: GatewayDep) -> dict[str, Any]:
     """The data set's name and files; made if need be. `Problem` 404 where there is none."""
     return {"name": NAME, "files": list(await _files(gateway))}
 
 
 @router.get("/{path:path}")
-async def file(gateway: The, path: str) -> FileResponse:
+async def file(gateway: GatewayDep, path: str) -> FileResponse:
     """One of its files as it is; `Problem` 404 for any other path."""
     found = (await _files(gateway)).get(path)
     if found is None:

@@ -18,16 +18,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from coffeeshop.codec import digest, encode, split
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.gateway.bodies import Batch, PulledBody, announced_size
-from coffeeshop.gateway.problems import Problem, problems
-from coffeeshop.gateway.routes.upload import check_count, stored
-from coffeeshop.gateway.state import (
+from coffeeshop.gateway.dependencies import (
+    GatewayDep,
     Producer,
     SessionId,
     TableName,
-    The,
     open_session_of,
     table_of,
 )
+from coffeeshop.gateway.problems import Problem, problems
+from coffeeshop.gateway.routes.upload import check_count, stored
 from coffeeshop.reading.layout import Entry, layout_of, rooted
 from coffeeshop.reading.ranges import LARGEST_GROUP, RANGE, Step, StepReader, first_step, step_of
 
@@ -100,7 +100,7 @@ def folder(folder: Folder) -> dict[str, Any]:
     responses=problems(400, 401, 404, 408, 409, 410, 413, 422, 429, 503),
 )
 async def put_file(
-    gateway: The,
+    gateway: GatewayDep,
     request: Request,
     session: SessionId,
     table: TableName,

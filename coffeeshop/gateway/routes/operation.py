@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Response
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop import __version__
+from coffeeshop.gateway.dependencies import Gateway, GatewayDep
 from coffeeshop.gateway.metrics import metrics_of
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem, problems
 from coffeeshop.gateway.security.access import caller, require_admin
-from coffeeshop.gateway.state import Gateway, The
 from coffeeshop.names import STATES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
@@ -31,7 +31,7 @@ router = APIRouter(tags=["operation"])
     response_description="`nodes`: their types, tasks, memory and restarts.",
     responses=problems(401, 403),
 )
-async def nodes(gateway: The) -> dict[str, Any]:
+async def nodes(gateway: GatewayDep) -> dict[str, Any]:
     """The processes whose heartbeats arrived recently. Needs an admin token."""
     return {"nodes": gateway.nodes.all()}
 
@@ -43,7 +43,7 @@ async def nodes(gateway: The) -> dict[str, Any]:
     response_description="Counters by name.",
     responses=problems(401, 403),
 )
-async def status(gateway: The) -> dict[str, Any]:
+async def status(gateway: GatewayDep) -> dict[str, Any]:
     """Counters of this gateway and of the whole system. Needs an admin token."""
     return status_of(gateway)
 
@@ -55,7 +55,7 @@ async def status(gateway: The) -> dict[str, Any]:
     response_description="`examined` sessions, their leftover `journals`, and `broken` names.",
     responses=problems(401, 403, 503),
 )
-async def leftovers(gateway: The) -> dict[str, Any]:
+async def leftovers(gateway: GatewayDep) -> dict[str, Any]:
     """Input journals of ended sessions, which should not exist. Needs an admin token.
 
     `broken` lists names without a stream, which a killed broker may keep.
@@ -88,7 +88,7 @@ async def healthz() -> dict[str, str]:
     response_description="The gateway is ready.",
     responses=problems(503),
 )
-async def readyz(gateway: The) -> dict[str, str]:
+async def readyz(gateway: GatewayDep) -> dict[str, str]:
     """For balancers. The gateway looks after sessions and is not stopping. Needs no token.
 
     `broker` is `connected` or `away`. A gateway whose broker is away is ready all the same: it
@@ -107,7 +107,7 @@ async def readyz(gateway: The) -> dict[str, str]:
     response_description="The metrics as text.",
     responses={200: {"content": {"text/plain": {}}}, **problems(401, 403)},
 )
-async def metrics(gateway: The) -> Response:
+async def metrics(gateway: GatewayDep) -> Response:
     """Metrics of this process and of all sessions. Needs an admin token."""
     process_metrics = await run_in_threadpool(gateway.process_metrics)
     body, media_type = render({**process_metrics, **await metrics_of(gateway)})

@@ -11,20 +11,20 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from coffeeshop.formats import MEDIA_TYPES, warnings_of
+from coffeeshop.gateway.dependencies import (
+    Gateway,
+    GatewayDep,
+    QueryName,
+    SessionId,
+    session_of,
+    without_workers,
+)
 from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.routes.operation import status_of
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
-from coffeeshop.gateway.state import (
-    Gateway,
-    QueryName,
-    SessionId,
-    The,
-    session_of,
-    without_workers,
-)
 from coffeeshop.names import QUERIES, STAGES
 from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.sessions.registry import Session
@@ -81,7 +81,7 @@ async def static(path: str, known: Known = None) -> Response:
 
 @router.get("/v1/overview")
 async def overview(
-    gateway: The,
+    gateway: GatewayDep,
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     state: State | None = None,
     q: SearchText = "",
@@ -131,14 +131,14 @@ def _trouble(gateway: Gateway, is_open: list[Session]) -> str:
 
 
 @router.get("/v1/overview/sessions/{session}")
-async def one_session(gateway: The, session: SessionId) -> dict[str, Any]:
+async def one_session(gateway: GatewayDep, session: SessionId) -> dict[str, Any]:
     """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
     known = await session_of(gateway, session)
     return {**_shown(gateway, known), **gateway.details(known)}
 
 
 @router.get("/v1/overview/sessions/{session}/warnings")
-async def warnings(gateway: The, session: SessionId) -> dict[str, list[str]]:
+async def warnings(gateway: GatewayDep, session: SessionId) -> dict[str, list[str]]:
     """What a completed session's results warn of, each sentence once; `Problem` 409 before."""
     known = await session_of(gateway, session)
     if known.state != "completed":
@@ -152,7 +152,7 @@ async def warnings(gateway: The, session: SessionId) -> dict[str, list[str]]:
 
 @router.get("/v1/sessions/{session}/downloads/{query}.{suffix}")
 async def download(
-    gateway: The, session: SessionId, query: QueryName, suffix: FileFormat
+    gateway: GatewayDep, session: SessionId, query: QueryName, suffix: FileFormat
 ) -> Response:
     """One query's result by a plain link: a link can say no Accept."""
     answer = await result(gateway, session, query, MEDIA_TYPES[suffix])

@@ -14,19 +14,19 @@ from starlette.responses import Response, StreamingResponse
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
-from coffeeshop.gateway.events import event_stream, only_event, sse
-from coffeeshop.gateway.problems import Problem, document, problems
-from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
-from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
-from coffeeshop.gateway.state import (
+from coffeeshop.gateway.dependencies import (
     OWN,
+    GatewayDep,
     QueryName,
     SessionId,
-    The,
     being_opened,
     over,
     session_of,
 )
+from coffeeshop.gateway.events import event_stream, only_event, sse
+from coffeeshop.gateway.problems import Problem, document, problems
+from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
+from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.names import QUERIES
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.registry import Session
@@ -50,7 +50,7 @@ _FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in M
 )
 async def events(
     request: Request,
-    gateway: The,
+    gateway: GatewayDep,
     session: SessionId,
     last_event_id: Annotated[
         int, Header(ge=-1, lt=1 << 62, description="Resume after the event with this id.")
@@ -124,7 +124,7 @@ async def _final_event(session: Session) -> Event:
     responses={200: {"content": _FILES}, **problems(401, 404, 406, 409, 410, 422, 429, 503)},
 )
 async def result(
-    gateway: The,
+    gateway: GatewayDep,
     session: SessionId,
     query: QueryName,
     accept: Annotated[str, Header(description="A media type below; without one, CSV.")] = "*/*",

@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from coffeeshop.errors import BrokerFull, UsageError
+from coffeeshop.gateway.dependencies import Gateway, GatewayDep, SessionId, over, session_of
 from coffeeshop.gateway.listing import Listing, SearchText, State, cursor
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.gateway.session_bodies import EndOfSession, Keep
-from coffeeshop.gateway.state import Gateway, SessionId, The, over, session_of
 from coffeeshop.observability.logs import about
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, plan_of
@@ -69,7 +69,7 @@ class NewSession(BaseModel):
         **problems(400, 401, 403, 409, 410, 422, 429, 503),
     },
 )
-async def open_session(gateway: The, new: NewSession, response: Response) -> dict[str, Any]:
+async def open_session(gateway: GatewayDep, new: NewSession, response: Response) -> dict[str, Any]:
     """A session is one analysis. Repeating the request with the same `id` is harmless.
 
     Until all tables have ended, the client must send something, at least a heartbeat every
@@ -146,7 +146,7 @@ def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
     responses=problems(401, 422),
 )
 async def list_sessions(
-    gateway: The,
+    gateway: GatewayDep,
     state: Annotated[State | None, Query(description="Only sessions in this state.")] = None,
     q: SearchText = "",
     limit: Annotated[int, Query(ge=1, le=1000, description="Sessions per page.")] = 100,
@@ -173,7 +173,7 @@ async def list_sessions(
     response_description="The session, with the queries whose results are available (`results`).",
     responses=problems(401, 404, 410, 422),
 )
-async def show_session(gateway: The, session: SessionId) -> dict[str, Any]:
+async def show_session(gateway: GatewayDep, session: SessionId) -> dict[str, Any]:
     """Its state, its parameters, and what was uploaded of each table."""
     known = await session_of(gateway, session)
     return {**_shown(gateway, known), "results": gateway.complete(known)}
@@ -186,7 +186,7 @@ async def show_session(gateway: The, session: SessionId) -> dict[str, Any]:
     response_description="The gateway noted that the client is alive.",
     responses=problems(401, 404, 410, 422),
 )
-async def heartbeat(gateway: The, session: SessionId) -> None:
+async def heartbeat(gateway: GatewayDep, session: SessionId) -> None:
     """Tells the gateway that the client still runs, although it sends no data."""
     known = await session_of(gateway, session)
     if known.state != "open":
@@ -202,7 +202,7 @@ async def heartbeat(gateway: The, session: SessionId) -> None:
     responses=problems(401, 404, 410, 422, 503),
 )
 async def cancel(
-    gateway: The, session: SessionId, end: Annotated[EndOfSession | None, Body()] = None
+    gateway: GatewayDep, session: SessionId, end: Annotated[EndOfSession | None, Body()] = None
 ) -> dict[str, Any]:
     """Ends an open session: as cancelled, or as failed when the client says that it cannot go on.
     If it completes at the same moment, the first of both counts.
@@ -224,7 +224,7 @@ async def cancel(
     responses=problems(401, 404, 410, 422, 503),
 )
 async def keep(
-    gateway: The, session: SessionId, wanted: Annotated[Keep | None, Body()] = None
+    gateway: GatewayDep, session: SessionId, wanted: Annotated[Keep | None, Body()] = None
 ) -> dict[str, Any]:
     """Keeps the session and its results for so many seconds from now, a week by default.
 
@@ -248,7 +248,7 @@ async def keep(
     response_description="The session and its results are deleted.",
     responses=problems(401, 404, 422, 503),
 )
-async def delete(gateway: The, session: SessionId) -> None:
+async def delete(gateway: GatewayDep, session: SessionId) -> None:
     """Cancels the session first if it is open. Repeating the request is harmless."""
     owner = gateway.chronicle.expired_owner(str(session))
     if owner is None or not sees(owner):

@@ -20,18 +20,18 @@ from coffeeshop.gateway.bodies import (
     media_type_of,
     read_body,
 )
-from coffeeshop.gateway.problems import Problem, problems
-from coffeeshop.gateway.state import (
+from coffeeshop.gateway.dependencies import (
+    GatewayDep,
     Producer,
     Sequence,
     SessionId,
     TableName,
-    The,
     confirmed,
     open_session_of,
     over,
     table_of,
 )
+from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.reading.part import csv_batch, parquet_batch
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
@@ -61,7 +61,7 @@ class EndOfTable(BaseModel):
     responses=problems(400, 401, 404, 408, 409, 410, 413, 415, 422, 429, 503),
 )
 async def put_batch(
-    gateway: The,
+    gateway: GatewayDep,
     request: Request,
     session: SessionId,
     table: TableName,
@@ -107,7 +107,11 @@ async def put_batch(
     responses=problems(400, 401, 404, 409, 410, 422, 503),
 )
 async def end_table(
-    gateway: The, session: SessionId, table: TableName, end: EndOfTable, producer: Producer = 0
+    gateway: GatewayDep,
+    session: SessionId,
+    table: TableName,
+    end: EndOfTable,
+    producer: Producer = 0,
 ) -> None:
     """Says that this client sent all batches of the table, and how many.
 

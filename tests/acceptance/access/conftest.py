@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.client.remote import analyse
-from coffeeshop.gateway import state
+from coffeeshop.gateway import dependencies
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.generate import generate
@@ -35,7 +35,7 @@ def system(tokens_file: Path) -> Iterator[Running]:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for word of sessions that do not exist."""
-    monkeypatch.setattr(state, "NEWS_TIMEOUT", 0.02)
+    monkeypatch.setattr(dependencies, "NEWS_TIMEOUT", 0.02)
 
 
 @pytest.fixture(scope="package")

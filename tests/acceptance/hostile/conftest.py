@@ -9,7 +9,7 @@ import httpx2 as httpx
 import pyarrow as pa
 import pytest
 
-from coffeeshop.gateway import state
+from coffeeshop.gateway import dependencies
 from coffeeshop.service import resident_bytes
 from coffeeshop.sessions.lifetimes import Lifetimes
 from tests.running import Running, eventually, http, running
@@ -33,7 +33,7 @@ def api(system: Running) -> Iterator[httpx.Client]:
 @pytest.fixture(autouse=True)
 def harmless(system: Running, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Whatever a test sends: no thread, no bytes, no memory stay; and the gateway still answers."""
-    monkeypatch.setattr(state, "NEWS_TIMEOUT", 0.02)
+    monkeypatch.setattr(dependencies, "NEWS_TIMEOUT", 0.02)
     memory, arrow = resident_bytes(), pa.total_allocated_bytes()
     threads = threading.active_count()
     yield

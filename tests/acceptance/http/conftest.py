@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
-from coffeeshop.gateway import state
+from coffeeshop.gateway import dependencies
 from coffeeshop.generate import generate
 from tests.oracle import answers
 from tests.running import Running, http, running
@@ -30,7 +30,7 @@ def api(system: Running) -> Iterator[httpx.Client]:
 @pytest.fixture
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for word of sessions that do not exist."""
-    monkeypatch.setattr(state, "NEWS_TIMEOUT", 0.02)
+    monkeypatch.setattr(dependencies, "NEWS_TIMEOUT", 0.02)
 
 
 @pytest.fixture(scope="package")

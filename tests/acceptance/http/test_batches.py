@@ -9,7 +9,7 @@ import httpx2 as httpx
 import pytest
 
 from coffeeshop.codec import MAX_BODY, encode
-from coffeeshop.gateway import state
+from coffeeshop.gateway import dependencies
 from coffeeshop.gateway.bodies import MAX_JSON
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.schema import TABLES
@@ -191,7 +191,7 @@ def test_a_batch_for_journals_that_are_gone_is_too_late(system: Running, api: ht
 def test_a_replica_remembers_so_many_batches_only(
     monkeypatch: pytest.MonkeyPatch, api: httpx.Client
 ) -> None:
-    monkeypatch.setattr(state, "REMEMBERED", 2)
+    monkeypatch.setattr(dependencies, "REMEMBERED", 2)
     session = opened(api)
     for number in range(4):
         assert put(api, session, "users", number, encode(USERS)).status_code == 204

@@ -15,7 +15,7 @@ import pytest
 from coffeeshop.codec import encode
 from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.gateway.admission import Limits
-from coffeeshop.gateway.state import AWAY_RETRY_SECONDS, BROKER_PATIENCE
+from coffeeshop.gateway.dependencies import AWAY_RETRY_SECONDS, BROKER_PATIENCE
 from tests.acceptance.http.requests import events_of, listening, opened, problem, put
 from tests.running import PATIENCE, Running, eventually, http, readers_of, running
 from tests.unit.helpers import USERS

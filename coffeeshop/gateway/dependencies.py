@@ -177,7 +177,7 @@ def without_workers(stages: list[str]) -> str:
     return f"{who}; your data is safe and waits"
 
 
-The = Annotated[Gateway, Depends(_gateway)]
+GatewayDep = Annotated[Gateway, Depends(_gateway)]
 SessionId = Annotated[uuid.UUID, Path(description="The id of the session.")]
 TableName = Annotated[Literal[*CATALOG], Path(description="The table.")]  # type: ignore[valid-type]
 QueryName = Annotated[
