@@ -10,6 +10,11 @@ from starlette.responses import Response
 from coffeeshop import __version__
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.gateway.dependencies import Gateway
+from coffeeshop.gateway.middleware import (
+    BodyLimitMiddleware,
+    ShutdownMiddleware,
+    TraceContextMiddleware,
+)
 from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
 from coffeeshop.gateway.routes import example as example_routes
 from coffeeshop.gateway.routes import file as file_routes
@@ -19,10 +24,7 @@ from coffeeshop.gateway.routes import page as page_routes
 from coffeeshop.gateway.routes import result as result_routes
 from coffeeshop.gateway.routes import session as session_routes
 from coffeeshop.gateway.routes import upload as upload_routes
-from coffeeshop.gateway.security.access import Access, Guard
-from coffeeshop.gateway.small_bodies import SmallBodies
-from coffeeshop.gateway.stopping import SentAway
-from coffeeshop.gateway.traced import Traced
+from coffeeshop.gateway.security.access import Access, AuthenticationMiddleware
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 
@@ -57,10 +59,10 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
     app.state.gateway = gateway
     app.state.access = access
     if tracing.is_on():
-        app.add_middleware(Traced)
-    app.add_middleware(SmallBodies)
-    app.add_middleware(Guard, access=access)  # outside of these: nothing is read for who may not
-    app.add_middleware(SentAway)
+        app.add_middleware(TraceContextMiddleware)
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(AuthenticationMiddleware, access=access)  # before a body is read
+    app.add_middleware(ShutdownMiddleware)
     app.add_exception_handler(Problem, _problem)
     app.add_exception_handler(CoffeeshopError, _own_error)
     app.add_exception_handler(HTTPException, _http_error)

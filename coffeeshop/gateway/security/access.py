@@ -92,7 +92,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-class Guard:
+class AuthenticationMiddleware:
     """ASGI middleware: answers 400, 401 and 403 itself, lets the rest know `caller`."""
 
     def __init__(self, app: ASGIApp, access: Access) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from coffeeshop.errors import ProtocolError
-from coffeeshop.gateway.security.access import Access, Guard
+from coffeeshop.gateway.security.access import Access, AuthenticationMiddleware
 from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.messages import SessionSpec
@@ -255,5 +255,5 @@ def test_what_is_no_request_goes_through_the_guard() -> None:
         raise AssertionError
 
     Access().reread()  # of no file
-    asyncio.run(Guard(app, Access())({"type": "lifespan"}, nothing, nothing))
+    asyncio.run(AuthenticationMiddleware(app, Access())({"type": "lifespan"}, nothing, nothing))
     assert seen == ["lifespan"]
