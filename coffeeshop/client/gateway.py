@@ -94,8 +94,8 @@ class GatewayClient:
         self._http.close()
 
     def open(self, spec: SessionSpec, name: str = "") -> dict[str, Any]:
-        """Open the session of that id, or join it when it is open with the same wishes."""
-        wishes: dict[str, Any] = {
+        """Open the session of that id, or join it when it is open with the same parameters."""
+        parameters: dict[str, Any] = {
             "id": spec.id,
             "plan": spec.plan,
             "producers": spec.producers,
@@ -103,8 +103,8 @@ class GatewayClient:
             "name": name,
         }
         if spec.questions:  # an older gateway does not know the word
-            wishes["questions"] = texts_of(spec.questions)
-        return self._json("POST", "/v1/sessions", json=wishes)
+            parameters["questions"] = texts_of(spec.questions)
+        return self._json("POST", "/v1/sessions", json=parameters)
 
     def put_batch(
         self,

@@ -30,7 +30,7 @@ NOT_ALLOWED = (
 BROKER_REFUSES = "check the user and password in --broker URL or COFFEESHOP_BROKER_URL"
 BAD_ROW = "fix the row, or leave such rows out with --on-bad-row skip"
 TOO_SLOW = "use a longer --timeout, or submit to a gateway with --detach and follow it with `watch`"
-WISHES = (
+PARAMETERS = (
     "all clients of one --session need the same --plan and --partitions, "
     "and each its own --producer"
 )
@@ -58,5 +58,5 @@ def advice(error: CoffeeshopError, command: str | None) -> str:
         case Cancelled():
             return GONE
         case ProtocolError():
-            return WISHES if command == "submit" else ""
+            return PARAMETERS if command == "submit" else ""
     return DEFECT if error.exit_code == BUG else ""

@@ -176,8 +176,8 @@ def results(
     """Fetch the results of a completed SESSION."""
     from coffeeshop.commands import remote
 
-    wish = remote.Wish(query, output, file_format, _mode(as_json, quiet), report)
-    remote.results(client, session, wish)
+    request = remote.ResultsRequest(query, output, file_format, _mode(as_json, quiet), report)
+    remote.results(client, session, request)
 
 
 @_command(

@@ -28,7 +28,7 @@ COLOURS = {"completed": "green", "open": "cyan", "failed": "red"}
 
 
 @dataclass(frozen=True)
-class Wish:
+class ResultsRequest:
     """Which results, and where they go. ``mode``: table, json or ids (which prints nothing)."""
 
     query: str | None
@@ -111,37 +111,37 @@ def _word(key: str) -> str:
     return key.removesuffix("_seconds").replace("_", " ")
 
 
-def results(client: GatewayClient, session: str, wish: Wish) -> None:
+def results(client: GatewayClient, session: str, request: ResultsRequest) -> None:
     """Fetch results into a folder, or one of them to stdout (``output`` ``-``)."""
-    if str(wish.output) == "-":
-        _refuse_stdout(wish)
-    if wish.report is not None and wish.query is not None:
+    if str(request.output) == "-":
+        _refuse_stdout(request)
+    if request.report is not None and request.query is not None:
         raise UsageError("--report needs all results: leave out --query")
     known = client.session(session)
     queries = queries_of(known)
-    if wish.query is not None and wish.query not in queries:
-        meant = did_you_mean(wish.query, queries) or f"; it has {', '.join(queries)}"
-        raise UsageError(f"the session has no query {wish.query!r}{meant}")
-    wanted = queries if wish.query is None else (wish.query,)
+    if request.query is not None and request.query not in queries:
+        meant = did_you_mean(request.query, queries) or f"; it has {', '.join(queries)}"
+        raise UsageError(f"the session has no query {request.query!r}{meant}")
+    wanted = queries if request.query is None else (request.query,)
     if known["state"] != "open":
         raise_unless_completed(known["state"], known["reason"])
     elif not set(wanted) <= set(known["results"]):
         raise UsageError(f"not complete yet; follow it with: coffeeshop watch {session}")
-    if str(wish.output) == "-":
-        sys.stdout.buffer.write(_body(client, session, wanted[0], wish.file_format))
+    if str(request.output) == "-":
+        sys.stdout.buffer.write(_body(client, session, wanted[0], request.file_format))
         return
     # The name is what some client said: it must not lead out of here.
-    directory = wish.output or Path("results") / _directory_name(known["name"], session)
-    if wish.report is not None:
-        check_place(wish.report, directory, files_of(directory, wanted, wish.file_format))
+    directory = request.output or Path("results") / _directory_name(known["name"], session)
+    if request.report is not None:
+        check_place(request.report, directory, files_of(directory, wanted, request.file_format))
     tables = {name: from_arrow(client.result(session, name, "arrow")) for name in wanted}
-    files = [str(file) for file in write_results(tables, directory, wish.file_format)]
-    if wish.report is not None:
+    files = [str(file) for file in write_results(tables, directory, request.file_format)]
+    if request.report is not None:
         run = run_of(known, warnings_of(tables), dict(zip(tables, files, strict=True)))
-        files.append(str(write_report(tables, run, wish.report)))
-    if wish.mode == "json":
+        files.append(str(write_report(tables, run, request.report)))
+    if request.mode == "json":
         print(json.dumps({"session": session, "files": files}, indent=1))
-    elif wish.mode == "table":
+    elif request.mode == "table":
         names = map(shown, files) if sys.stdout.isatty() else files
         print("".join(f"{file}\n" for file in names), end="")
 
@@ -158,15 +158,15 @@ def _directory_name(name: str, session: str) -> str:
     return session if last in ("", ".", "..") else last
 
 
-def _refuse_stdout(wish: Wish) -> None:
-    if wish.query is None:
+def _refuse_stdout(request: ResultsRequest) -> None:
+    if request.query is None:
         raise UsageError(f"-o - needs one --query: {', '.join(QUERIES)}")
-    if wish.mode == "json":
+    if request.mode == "json":
         raise UsageError("--json lists files, but -o - writes none: leave out one of them")
-    if wish.file_format == "parquet" and sys.stdout.isatty():
+    if request.file_format == "parquet" and sys.stdout.isatty():
         raise UsageError(
             "Parquet is binary and not for terminals: "
-            f"add > {wish.query}.parquet, or use --format csv"
+            f"add > {request.query}.parquet, or use --format csv"
         )
 
 

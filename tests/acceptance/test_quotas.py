@@ -44,8 +44,8 @@ def system(tmp_path: Path) -> Iterator[Running]:
         yield made
 
 
-def opened(api: httpx.Client, **wishes: Any) -> httpx.Response:
-    return api.post("/v1/sessions", json=wishes)
+def opened(api: httpx.Client, **parameters: Any) -> httpx.Response:
+    return api.post("/v1/sessions", json=parameters)
 
 
 def put(api: httpx.Client, session: str, number: int) -> httpx.Response:

@@ -149,8 +149,14 @@ def test_every_call_is_one_request_of_the_api() -> None:
         "POST /v1/sessions/s/cancel",
         "DELETE /v1/sessions/s",
     ]
-    wishes = json.loads(gateway.requests[0].content)
-    assert wishes == {"id": "s", "plan": "staged", "producers": 2, "partitions": 3, "name": "name"}
+    parameters = json.loads(gateway.requests[0].content)
+    assert parameters == {
+        "id": "s",
+        "plan": "staged",
+        "producers": 2,
+        "partitions": 3,
+        "name": "name",
+    }
     assert gateway.requests[1].content == b"body"
     assert json.loads(gateway.requests[2].content) == {"batches": 8}
 

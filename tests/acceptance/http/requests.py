@@ -18,8 +18,8 @@ CSV = {"Content-Type": "text/csv"}
 QUERIES = PLANS["fused"].results
 
 
-def opened(api: httpx.Client, **wishes: Any) -> str:
-    answer = api.post("/v1/sessions", json=wishes)
+def opened(api: httpx.Client, **parameters: Any) -> str:
+    answer = api.post("/v1/sessions", json=parameters)
     assert answer.status_code == 201, answer.text
     assert answer.headers["location"] == f"/v1/sessions/{answer.json()['id']}"
     found: str = answer.json()["id"]

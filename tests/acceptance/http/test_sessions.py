@@ -134,14 +134,14 @@ def test_cancelling_what_is_over_changes_nothing(api: httpx.Client, done: str) -
 # Opening and listing.
 
 
-def test_opening_twice_with_the_same_wishes_is_one_session(api: httpx.Client) -> None:
-    wishes = {"id": new_id(), "plan": "staged", "producers": 2, "partitions": 3}
-    first = api.post("/v1/sessions", json=wishes)
-    second = api.post("/v1/sessions", json=wishes)
+def test_opening_twice_with_the_same_parameters_is_one_session(api: httpx.Client) -> None:
+    parameters = {"id": new_id(), "plan": "staged", "producers": 2, "partitions": 3}
+    first = api.post("/v1/sessions", json=parameters)
+    second = api.post("/v1/sessions", json=parameters)
     assert (first.status_code, second.status_code) == (201, 200)
     assert first.json() == second.json()
-    assert {key: first.json()[key] for key in wishes} == wishes
-    problem(api.post("/v1/sessions", json={**wishes, "plan": "fused"}), 409)
+    assert {key: first.json()[key] for key in parameters} == parameters
+    problem(api.post("/v1/sessions", json={**parameters, "plan": "fused"}), 409)
 
 
 @pytest.mark.parametrize(
@@ -168,13 +168,13 @@ def test_opening_twice_with_the_same_wishes_is_one_session(api: httpx.Client) ->
     ],
     ids=range(18),
 )
-def test_wishes_that_make_no_sense_are_a_client_error(api: httpx.Client, body: bytes) -> None:
+def test_invalid_parameters_are_a_client_error(api: httpx.Client, body: bytes) -> None:
     answer = api.post("/v1/sessions", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 422)
     problem(answer, answer.status_code)
 
 
-def test_only_json_says_wishes(api: httpx.Client) -> None:
+def test_only_json_gives_parameters(api: httpx.Client) -> None:
     problem(api.post("/v1/sessions", content=b"{}", headers={"Content-Type": "text/plain"}), 422)
 
 
