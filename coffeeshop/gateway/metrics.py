@@ -15,7 +15,7 @@ from coffeeshop.sessions.reconciling import STEPS
 from coffeeshop.sessions.registry import Session
 
 NAMES = (*QUERIES, OWN)
-"""The queries that figures tell apart."""
+"""The queries that metrics tell apart."""
 
 
 async def metrics_of(gateway: Gateway) -> dict[str, Any]:
