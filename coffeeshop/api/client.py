@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from coffeeshop.api.frames import folder_of
 from coffeeshop.api.results import Results
 from coffeeshop.api.sessions import LocalSession, RemoteSession, Session, Told, run_here
-from coffeeshop.client.patience import checked_seconds
+from coffeeshop.client.retry_budget import checked_seconds
 from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import OnProgress, use_one_columnar_thread
 from coffeeshop.errors import UsageError

@@ -11,7 +11,7 @@ from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from coffeeshop.api.results import Results
-from coffeeshop.client.patience import checked_seconds
+from coffeeshop.client.retry_budget import checked_seconds
 from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import Cancelled, SessionTimeout

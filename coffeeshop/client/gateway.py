@@ -14,9 +14,9 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from coffeeshop.client.connection import connection
-from coffeeshop.client.patience import SILENCE, Patience
 from coffeeshop.client.problems import RETRIED, by_proxy, error_of
 from coffeeshop.client.proxies import proxy_of
+from coffeeshop.client.retry_budget import SILENCE, RetryBudget
 from coffeeshop.client.sse import Event, parse_events
 from coffeeshop.errors import CoffeeshopError, Misdirected, Unreachable, UsageError
 from coffeeshop.formats import MEDIA_TYPES
@@ -225,16 +225,16 @@ class GatewayClient:
     def events(self, session: str, after: int = -1) -> Iterator[Event]:
         """The session's events, to its end; goes on after a lost connection where it was.
 
-        Patience counts from the moment at which nobody answered any more.
+        The budget counts from the moment at which nobody answered any more.
         """
-        patience = self._patience_of(self._patience, self._sleep)
+        budget = self._retry_budget(self._patience, self._sleep)
         while True:
             failed: CoffeeshopError = Unreachable(f"{self.url} closed the event stream too early")
             wanted = 0.0
             try:
                 with self._http.stream("GET", f"{_path(session)}/events", **_since(after)) as found:
                     if found.status_code == 200:
-                        for event in parse_events(_alive(found.iter_lines(), patience)):
+                        for event in parse_events(_alive(found.iter_lines(), budget)):
                             after = max(after, event.offset)
                             yield event
                             if event.name in ENDS:
@@ -245,10 +245,10 @@ class GatewayClient:
                         if found.status_code not in RETRIED:
                             raise failed
                         if found.status_code == TOO_MANY:
-                            patience.renew()  # it is there, and its sessions go on meanwhile
+                            budget.renew()  # it is there, and its sessions go on meanwhile
             except httpx.TransportError as error:
                 failed = self._unreachable(error)
-            patience.pause(failed, wanted)
+            budget.pause(failed, wanted)
 
     def _json(self, method: str, path: str, **how: Any) -> dict[str, Any]:
         response = self._request(method, path, is_small=True, **how)
@@ -277,9 +277,9 @@ class GatewayClient:
         sleep = self._sleep if stop is None else _sleep_until(stop)
         if patience is None:  # else whoever calls leaves, and bounds it by that
             how = {**self._timeouts(max(seconds, LEAST) if is_small else LONGEST), **how}
-            patient = self._patience_of(seconds, sleep)
+            budget = self._retry_budget(seconds, sleep)
         else:
-            patient = Patience(seconds, sleep, self._now)
+            budget = RetryBudget(seconds, sleep, self._now)
         if above := tracing.headers():
             how["headers"] = {**how.get("headers", {}), **above}
         while True:
@@ -298,16 +298,16 @@ class GatewayClient:
                     raise failed
             if stop is not None and stop.is_set():
                 raise failed
-            patient.pause(failed, wanted)
+            budget.pause(failed, wanted)
 
     def _timeouts(self, longest: float) -> dict[str, Any]:
         """Of one try: what is small is answered within the patience, or not at all."""
         left = longest if self._end is None else max(0.1, self._end - self._now())
         return {"timeout": httpx.Timeout(min(LONGEST, longest, left), connect=min(5.0, left))}
 
-    def _patience_of(self, seconds: float, sleep: Callable[[float], None]) -> Patience:
+    def _retry_budget(self, seconds: float, sleep: Callable[[float], None]) -> RetryBudget:
         told = self._on_silence if self._answered.is_set() else None
-        return Patience(seconds, sleep, self._now, end=self._end, on_silence=told)
+        return RetryBudget(seconds, sleep, self._now, end=self._end, on_silence=told)
 
     @contextmanager
     def _first_try(self, seconds: float) -> Iterator[None]:
@@ -369,9 +369,9 @@ def _since(after: int) -> dict[str, Any]:
     return {"headers": headers, "timeout": httpx.Timeout(30.0, connect=5.0)}
 
 
-def _alive(lines: Iterator[str], patience: Patience) -> Iterator[str]:
+def _alive(lines: Iterator[str], budget: RetryBudget) -> Iterator[str]:
     for line in lines:
-        patience.renew()
+        budget.renew()
         yield line
 
 

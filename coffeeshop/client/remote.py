@@ -192,7 +192,7 @@ def late(session: str, seconds: float | None) -> SessionTimeout:
     return SessionTimeout(f"the session {session} did not end within {seconds or 0:g} s")
 
 
-def open_somehow(client: GatewayClient, folder: DataFolder, spec: SessionSpec) -> SessionSpec:
+def open_with_new_id(client: GatewayClient, folder: DataFolder, spec: SessionSpec) -> SessionSpec:
     """Open a session for a folder, under another id when this one cannot be opened.
 
     That is so when the broker was killed while it made the session's journals. Raises what

@@ -225,7 +225,7 @@ def _there(
     options: Submission, folder: DataFolder, bars: Bars, session: SessionSpec, producer: int
 ) -> tuple[SessionSpec, Uploaded, Completed | None]:
     from coffeeshop.client.gateway import PATIENCE
-    from coffeeshop.client.remote import analyse, open_somehow
+    from coffeeshop.client.remote import analyse, open_with_new_id
     from coffeeshop.client.upload import use_one_columnar_thread
     from coffeeshop.commands.connecting import connected
 
@@ -238,7 +238,7 @@ def _there(
     deadline = None if options.timeout is None else time.monotonic() + options.timeout
     with closing(client):
         if options.session is None:
-            session = open_somehow(client.until(deadline), folder, session)
+            session = open_with_new_id(client.until(deadline), folder, session)
         _say_where(options, client, session)
         uploaded, tables, warnings = analyse(
             client,

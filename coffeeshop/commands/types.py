@@ -121,7 +121,7 @@ def _settings() -> Settings:
 
 
 def _sessions(ctx: click.Context) -> Iterable[dict[str, Any]]:
-    from coffeeshop.client.glance import newest_sessions
+    from coffeeshop.client.complete_sessions import complete_sessions
 
     settings = _settings()
     url = ctx.params.get("gateway") or settings.gateway or DEFAULT_GATEWAY
@@ -129,4 +129,4 @@ def _sessions(ctx: click.Context) -> Iterable[dict[str, Any]]:
         shown = credentials(settings, url, ctx)
     except CoffeeshopError:
         return ()  # a token file that cannot be read: the command itself will say so
-    return newest_sessions(url, shown.token, shown.ca_file)
+    return complete_sessions(url, shown.token, shown.ca_file)

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.remote import analyse, open_somehow
+from coffeeshop.client.remote import analyse, open_with_new_id
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
@@ -204,7 +204,7 @@ class Clients:
         """What is wrong with it, if anything is. No failure is due: no session is at fault."""
         folder = open_folder(data.folder)
         try:
-            wanted, spec = spec, open_somehow(client, folder, spec)
+            wanted, spec = spec, open_with_new_id(client, folder, spec)
             self._opened(spec)
             with self._lock:
                 self._report.opened_anew += spec != wanted

@@ -23,8 +23,8 @@ from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.bodies import ARROW, CSV, batch_of
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.reading.blocks import block_of_text
+from coffeeshop.reading.bodies import csv_body
 from coffeeshop.reading.parse import parse
-from coffeeshop.reading.part import csv_batch
 from coffeeshop.schema import TABLES
 
 CORPUS = Path(__file__).parents[1] / "corpus"
@@ -142,7 +142,7 @@ def taken_by_the_gateway(table: str, kind: str, body: bytes) -> bool:
     """What is taken is exactly rows of the table, and can be read by a task."""
     held = pa.total_allocated_bytes()
     try:
-        made = batch_of(TABLES[table], kind, body, csv_batch)
+        made = batch_of(TABLES[table], kind, body, csv_body)
     except (BadData, CodecError, Problem) as error:
         return said_briefly(error)
     finally:

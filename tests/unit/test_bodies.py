@@ -17,7 +17,7 @@ from coffeeshop.errors import BadData
 from coffeeshop.gateway import bodies
 from coffeeshop.gateway.bodies import CSV, announced_size, batch_of, read_body
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.reading.part import csv_batch
+from coffeeshop.reading.bodies import csv_body
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import USERS
 
@@ -55,7 +55,7 @@ def refused(status: int, awaited: Any) -> Problem:
 
 
 def text(table: str, body: bytes) -> pa.RecordBatch:
-    return decode(batch_of(TABLES[table], CSV, body, csv_batch).body, TABLES[table].schema)
+    return decode(batch_of(TABLES[table], CSV, body, csv_body).body, TABLES[table].schema)
 
 
 # How it arrives.
@@ -187,7 +187,7 @@ def test_whatever_header_a_client_sends_is_taken_or_called_bad(body: bytes) -> N
 @pytest.mark.parametrize("media_type", ["", "application/json", "text/plain", "application/csv"])
 def test_other_media_types_are_refused(media_type: str) -> None:
     with pytest.raises(Problem) as error:
-        batch_of(TABLES["users"], media_type, USERS_CSV, csv_batch)
+        batch_of(TABLES["users"], media_type, USERS_CSV, csv_body)
     assert error.value.status == 415
 
 
@@ -195,5 +195,5 @@ def test_rows_that_make_too_large_a_batch_are_refused() -> None:
     row = b"1,a\n"
     body = b"item_id,item_name\n" + row * (MAX_BODY // len(row) - 10)
     with pytest.raises(Problem) as error:
-        batch_of(TABLES["menu_items"], CSV, body, csv_batch)
+        batch_of(TABLES["menu_items"], CSV, body, csv_body)
     assert error.value.status == 413

@@ -9,13 +9,13 @@ import pytest
 from coffeeshop.codec import decode, encode
 from coffeeshop.errors import BadData, CodecError
 from coffeeshop.gateway.bodies import ARROW, Batch, batch_of
-from coffeeshop.reading.part import csv_batch
+from coffeeshop.reading.bodies import csv_body
 from coffeeshop.schema import TABLES
 from tests.unit.helpers import DATA, MENU, STORES, TRANSACTIONS, USERS, stream
 
 
 def arrow(table: str, body: bytes) -> Batch:
-    return batch_of(TABLES[table], ARROW, body, csv_batch)
+    return batch_of(TABLES[table], ARROW, body, csv_body)
 
 
 @pytest.mark.parametrize("table", DATA)

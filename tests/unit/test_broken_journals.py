@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.remote import OPENINGS, open_somehow
+from coffeeshop.client.remote import OPENINGS, open_with_new_id
 from coffeeshop.commands.doctor import Finding, examine
 from coffeeshop.errors import JournalBroken, SessionFailed, Unreachable
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
@@ -170,7 +170,7 @@ FOLDER: Any = SimpleNamespace(path=SimpleNamespace(resolve=lambda: SimpleNamespa
 def test_a_client_opens_another_session_when_one_cannot_be_opened(first: Any) -> None:
     gateway: Any = Refusing(first, "open")
     wanted = spec_of(plan="staged", partitions=3)
-    spec = open_somehow(gateway, FOLDER, wanted)
+    spec = open_with_new_id(gateway, FOLDER, wanted)
     assert gateway.opened == [wanted, spec]
     assert spec.id != wanted.id
     assert (spec.plan, spec.partitions) == ("staged", 3)
@@ -179,14 +179,14 @@ def test_a_client_opens_another_session_when_one_cannot_be_opened(first: Any) ->
 def test_a_client_does_not_try_for_ever() -> None:
     gateway: Any = Refusing(*[SessionFailed("no")] * OPENINGS)
     with pytest.raises(SessionFailed):
-        open_somehow(gateway, FOLDER, spec_of())
+        open_with_new_id(gateway, FOLDER, spec_of())
     assert gateway.answers == []
 
 
 def test_a_gateway_that_does_not_answer_is_no_reason_for_another_session() -> None:
     gateway: Any = Refusing(Unreachable("nobody there"))
     with pytest.raises(Unreachable):
-        open_somehow(gateway, FOLDER, spec_of())
+        open_with_new_id(gateway, FOLDER, spec_of())
 
 
 class Healthy:

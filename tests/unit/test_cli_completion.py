@@ -17,7 +17,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 from click.testing import CliRunner
 
 from coffeeshop.cli import cli
-from coffeeshop.client.glance import newest_sessions
+from coffeeshop.client.complete_sessions import complete_sessions
 from coffeeshop.commands.completion import VARIABLE
 
 SHELLS = ("bash", "zsh", "fish")
@@ -141,7 +141,7 @@ def test_sessions_are_completed_by_their_ids_from_the_gateway(
 )
 def test_a_gateway_that_answers_something_else_has_no_sessions(answer: bytes, status: int) -> None:
     with gateway(answer, status) as (url, _):
-        assert newest_sessions(url) == []
+        assert complete_sessions(url) == []
 
 
 @pytest.mark.parametrize(

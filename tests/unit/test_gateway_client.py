@@ -10,8 +10,8 @@ import pytest
 
 from coffeeshop import errors
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.patience import LONGEST_PAUSE, Patience
 from coffeeshop.client.problems import error_of
+from coffeeshop.client.retry_budget import LONGEST_PAUSE, RetryBudget
 from coffeeshop.pipeline.messages import SessionSpec
 from tests.unit.scripted_gateway import DOWN, Answer, Gateway, Time, ok, problem
 
@@ -114,7 +114,7 @@ def test_who_leaves_waits_a_short_while_only() -> None:
 
 def test_patience_begins_anew_when_somebody_answers() -> None:
     time = Time()
-    patience = Patience(1.0, time.sleep, time.now)
+    patience = RetryBudget(1.0, time.sleep, time.now)
     patience.pause(DOWN)
     time.seconds = 0.95
     patience.renew()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import trustme
 
+from coffeeshop.client.complete_sessions import complete_sessions
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.glance import newest_sessions
 from coffeeshop.client.proxies import is_here, proxy_of
 from coffeeshop.errors import Misdirected, Unreachable, UsageError
 from coffeeshop.gateway.security.access import Access
@@ -143,7 +143,7 @@ def test_a_gateway_on_this_machine_is_not_asked_through_any_proxy(
             made = client(system.url.replace("127.0.0.1", name), token="not-needed")
             assert made.status()["nodes"] == 0
             made.close()
-        assert newest_sessions(system.url, "not-needed") == []
+        assert complete_sessions(system.url, "not-needed") == []
     assert proxy.asked == []
 
 
@@ -152,7 +152,7 @@ def test_no_proxy_reads_a_token_unless_it_is_allowed_to(proxy: Proxy) -> None:
     with pytest.raises(UsageError, match=re.escape(wanted)) as refused:
         client(token="t0ken")
     assert "secret" not in str(refused.value)
-    assert newest_sessions(GATEWAY, "t0ken") == []
+    assert complete_sessions(GATEWAY, "t0ken") == []
     assert proxy.asked == []
     with pytest.raises(Misdirected):
         client("https://gateway.example", token="t0ken").status()

@@ -32,7 +32,7 @@ from coffeeshop.gateway.dependencies import (
     table_of,
 )
 from coffeeshop.gateway.problems import Problem, problems
-from coffeeshop.reading.part import csv_batch, parquet_batch
+from coffeeshop.reading.bodies import csv_body, parquet_body
 from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
 
@@ -83,7 +83,7 @@ async def put_batch(
         media_type = media_type_of(content_type, content_encoding)
         body = await read_body(request)
         wanted, late = table_of(known, table)
-        read = parquet_batch if media_type == PARQUET else csv_batch
+        read = parquet_body if media_type == PARQUET else csv_body
         batch = await run_in_threadpool(batch_of, wanted, media_type, body, read, late)
         del body  # of a CSV text the batch is a copy
         check_count(known, table, producer, number)

@@ -1,4 +1,4 @@
-"""One quick question to a gateway, for a shell that completes a word while somebody waits.
+"""Ids of sessions for a shell's completion: one quick question to a gateway.
 
 With the standard library: `client.gateway` takes longer to import than a person likes to wait.
 """
@@ -18,7 +18,7 @@ TIMEOUT = 0.5
 LARGEST_ANSWER = 1 << 20
 
 
-def newest_sessions(
+def complete_sessions(
     url: str, token: str | None = None, ca_file: Path | None = None, limit: int = 50
 ) -> list[dict[str, Any]]:
     """The newest sessions (``id``, ``state`` and ``name`` of each); none if anything goes wrong.

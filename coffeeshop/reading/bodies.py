@@ -1,4 +1,4 @@
-"""Rows that came in one piece as one batch."""
+"""Bodies of requests: the rows of one CSV text or one Parquet file as one batch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from coffeeshop.reading.parse import read
 from coffeeshop.schema import Table
 
 
-def csv_batch(table: Table, text: bytes) -> pa.RecordBatch:
+def csv_body(table: Table, text: bytes) -> pa.RecordBatch:
     """A CSV text's rows, whole numbers perhaps narrowed. Raises `BadData` that names the place."""
     return read(block_of_text(table, "body", text)).batch
 
 
-def parquet_batch(table: Table, content: bytes) -> pa.RecordBatch:
+def parquet_body(table: Table, content: bytes) -> pa.RecordBatch:
     """A Parquet file's rows; raises `BadData` with row, column and value."""
     pieces = [
         converted(rows).batch for rows in parquet_rows(table, Path("body"), io.BytesIO(content))

@@ -25,7 +25,7 @@ def checked_seconds(seconds: float | None, name: str) -> float | None:
     return None if seconds > threading.TIMEOUT_MAX else seconds
 
 
-class Patience:
+class RetryBudget:
     """How often and how long one call is repeated. Not thread-safe."""
 
     def __init__(
