@@ -93,17 +93,17 @@ def upload(
             cuts: list[int] = []
             with tracing.span("upload", {"table": name, "producer": producer}):
                 late = plan.late_columns(name)
-                for work in _ahead(pool, _works(table, folder, late, skip_bad_rows, share)):
+                for block in _ahead(pool, _parse_jobs(table, folder, late, skip_bad_rows, share)):
                     if stop():
                         return sent
-                    for body in work.bodies:
+                    for body in block.bodies:
                         open_batches.append(sink.batch(name, producer, number, body))
                         number += 1
-                    cuts.append(len(work.bodies))
-                    sent.rows[name] += work.parsed.batch.num_rows
-                    sent.rejected.extend(work.parsed.rejected)
-                    sent.warnings.extend(work.parsed.warnings)
-                    on_progress(name, work.parsed.batch.num_rows, work.size)
+                    cuts.append(len(block.bodies))
+                    sent.rows[name] += block.parsed.batch.num_rows
+                    sent.rejected.extend(block.parsed.rejected)
+                    sent.warnings.extend(block.parsed.warnings)
+                    on_progress(name, block.parsed.batch.num_rows, block.size)
                     while len(open_batches) > WINDOW:
                         open_batches.popleft().result()
                 sent.batches[name] = number
@@ -128,42 +128,42 @@ def cut_again(
 
     ``cuts`` as `upload` gave them to ``on_table``; only blocks with ``wanted`` numbers are parsed.
     """
-    works = _works(plan.table(table), folder, plan.late_columns(table), skip_bad_rows, share)
+    jobs = _parse_jobs(plan.table(table), folder, plan.late_columns(table), skip_bad_rows, share)
     number = 0
-    for batches, work in zip(cuts, works, strict=False):
+    for batches, job in zip(cuts, jobs, strict=False):
         numbers = range(number, number + batches)
         if not wanted.isdisjoint(numbers):
-            found = zip(numbers, work().bodies, strict=False)
+            found = zip(numbers, job().bodies, strict=False)
             yield from ((n, body) for n, body in found if n in wanted)
         number += batches
 
 
 @dataclass(frozen=True)
-class _Worked:
+class EncodedBlock:
     parsed: Parsed
     bodies: list[bytes]
     size: int
 
 
-Work = Callable[[], _Worked]
+ParseJob = Callable[[], EncodedBlock]
 
 
-def _works(
+def _parse_jobs(
     table: Table, folder: DataFolder, late: Late, skip_bad_rows: bool, share: tuple[int, int]
-) -> Iterator[Work]:
+) -> Iterator[ParseJob]:
     mine, producers = share
     buffers = Buffers()
     number = 0
     for file in folder.files[table.name]:
-        for work in _works_of(table, file, buffers, late, skip_bad_rows):
+        for job in _parse_jobs_of(table, file, buffers, late, skip_bad_rows):
             if number % producers == mine:
-                yield work
+                yield job
             number += 1
 
 
-def _works_of(
+def _parse_jobs_of(
     table: Table, file: Path, buffers: Buffers, late: Late, skip_bad_rows: bool
-) -> Iterator[Work]:
+) -> Iterator[ParseJob]:
     if is_parquet(file):
         for rows in parquet_rows(table, file):
             yield lambda rows=rows: _from_rows(rows, late, skip_bad_rows)  # type: ignore[misc]
@@ -172,28 +172,28 @@ def _works_of(
             yield lambda block=block: _from_block(block, late, skip_bad_rows)  # type: ignore[misc]
 
 
-def _from_rows(rows: Rows, late: Late, skip_bad_rows: bool) -> _Worked:
+def _from_rows(rows: Rows, late: Late, skip_bad_rows: bool) -> EncodedBlock:
     parsed = converted(rows, skip_bad_rows=skip_bad_rows)
     withheld = replace(parsed, batch=late.withheld(parsed.batch))
     return _encoded(withheld, rows.columns.nbytes)
 
 
-def _from_block(block: Block, late: Late, skip_bad_rows: bool) -> _Worked:
+def _from_block(block: Block, late: Late, skip_bad_rows: bool) -> EncodedBlock:
     worked = _encoded(read(block, late, skip_bad_rows=skip_bad_rows), len(block.body))
     block.release()
     return worked
 
 
-def _encoded(parsed: Parsed, size: int) -> _Worked:
-    return _Worked(parsed, [encode(piece) for piece in split(parsed.batch)], size)
+def _encoded(parsed: Parsed, size: int) -> EncodedBlock:
+    return EncodedBlock(parsed, [encode(piece) for piece in split(parsed.batch)], size)
 
 
-def _ahead(pool: ThreadPoolExecutor, works: Iterator[Work]) -> Iterator[_Worked]:
+def _ahead(pool: ThreadPoolExecutor, jobs: Iterator[ParseJob]) -> Iterator[EncodedBlock]:
     """The results in order, with the next few being worked on meanwhile."""
-    begun: deque[Future[_Worked]] = deque()
+    begun: deque[Future[EncodedBlock]] = deque()
     try:
-        for work in _ending_in_what_is_wrong(works):
-            begun.append(pool.submit(work))
+        for job in _defer_error(jobs):
+            begun.append(pool.submit(job))
             if len(begun) >= LOOKAHEAD:
                 yield begun.popleft().result()
         while begun:
@@ -203,12 +203,12 @@ def _ahead(pool: ThreadPoolExecutor, works: Iterator[Work]) -> Iterator[_Worked]
             future.cancel()
 
 
-def _ending_in_what_is_wrong(works: Iterator[Work]) -> Iterator[Work]:
-    """The works; an error of the iterator comes last: those before it may have an earlier one."""
+def _defer_error(jobs: Iterator[ParseJob]) -> Iterator[ParseJob]:
+    """The jobs; an error of the iterator comes last: a job before it may fail first."""
     try:
-        yield from works
+        yield from jobs
     except BadData as error:
-        failed: Future[_Worked] = Future()
+        failed: Future[EncodedBlock] = Future()
         failed.set_exception(error)
         yield failed.result
 
