@@ -18,7 +18,7 @@ MAX_BODY = 4 << 20
 _FRAME = 64 << 10  # what the stream format may add to the columns
 MAX_WIDE = MAX_BODY - _FRAME
 """The most bytes of columns, before they are narrowed, that surely fit into a body."""
-_SHOWN = 500  # characters of what somebody else wrote, in an error
+_SHOWN = 500  # characters of foreign text in an error
 _HEADER, _COMPRESSION = 2, 3
 """Numbers of fields in Arrow's ``Message`` and ``RecordBatch`` tables."""
 _NARROW = {pa.int8(): 7, pa.int16(): 15, pa.int32(): 31}

@@ -29,7 +29,7 @@ class CoffeeshopError(Exception):
 
     exit_code = 1
     hint = ""
-    """What to do about this one, where whoever raises it knows; a command says it beneath."""
+    """What to do about this one, where it is known; a command prints it beneath."""
 
 
 class UsageError(CoffeeshopError):

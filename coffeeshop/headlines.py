@@ -1,4 +1,4 @@
-"""The answers as one sentence a question, for whoever does not want to read tables first."""
+"""The answers as one sentence a question, for readers who do not want tables first."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class LocalSystem:
                 release_session(self.transport, spec, results=True)
 
     def cancel(self, session: str) -> None:
-        """End a session that runs; whoever waits for it hears `Cancelled`. From any thread."""
+        """End a session that runs; its caller gets `Cancelled`. From any thread."""
         with self._lock:
             outcomes = [each for each in self._outcomes if each.spec.id == session]
         for outcome in outcomes:
@@ -147,7 +147,7 @@ class LocalSystem:
         with self._lock:
             self.failure = reason
             outcomes = list(self._outcomes)
-        for outcome in outcomes:  # nobody is left to end their sessions
+        for outcome in outcomes:  # no node is left to end their sessions
             outcome.abandon(NodeFailed(reason))
 
 

@@ -46,7 +46,7 @@ def place(environment: Mapping[str, str] = os.environ) -> Path | None:
 def read(environment: Mapping[str, str] = os.environ) -> Login | None:
     """What is kept; None when nothing is, or nothing can be read.
 
-    Raises `UsageError`, which shows nothing of it, for a file that is no login.
+    Raises `UsageError`, which shows nothing of it, for a file of another kind.
     """
     file = place(environment)
     if file is None:
@@ -60,7 +60,9 @@ def read(environment: Mapping[str, str] = os.environ) -> Login | None:
     except OSError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise UsageError(f"{file} is no login: remove it with `coffeeshop logout`") from None
+        raise UsageError(
+            f"{file} is not a login file: remove it with `coffeeshop logout`"
+        ) from None
 
 
 def keep(login: Login, environment: Mapping[str, str] = os.environ) -> Path:
@@ -92,7 +94,7 @@ def forget(environment: Mapping[str, str] = os.environ) -> bool:
             file.unlink()
             return True
     except FileNotFoundError:
-        pass  # nobody was logged in
+        pass  # there was no login
     except OSError as error:
         raise UsageError(f"cannot remove {file}: {error.strerror}") from error
     return False

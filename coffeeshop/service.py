@@ -89,7 +89,7 @@ def has_gateway(types: Sequence[str]) -> bool:
 
 
 class RootFailed(CoffeeshopError):
-    """The root actor of the node failed: a bug. Whoever runs us starts us again."""
+    """The root actor of the node failed: a bug. The process manager starts it again."""
 
     exit_code = 70
 
@@ -255,7 +255,7 @@ class Service:
             try:
                 wait(CONNECT_PATIENCE)
             except Unreachable as error:
-                # Once a minute: whoever reads it knows by then.
+                # Once a minute is enough.
                 say = log.debug if waited % SAID_AGAIN else log.warning
                 say(
                     "node.waiting_for_broker",

@@ -1,4 +1,4 @@
-"""What somebody who mistyped a name may have meant."""
+"""Did you mean: the known name that is closest to a mistyped one."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class Client:
         it can be cancelled; from a thread of this client's. With ``wait=False`` a `Session` comes
         back: by a gateway once the data is there and safe, in this process at once.
 
-        Raises `UsageError` for arguments that make no sense, `BadData` (file, line, column, value),
+        Raises `UsageError` for invalid arguments, `BadData` (file, line, column, value),
         `SessionFailed`, `Cancelled`, `SessionTimeout`, `Unreachable`, `Forbidden`.
         """
         self._check_open()

@@ -33,7 +33,7 @@ def complete_sessions(
         with _opener(url, token, ca_file).open(request, timeout=TIMEOUT) as answer:
             return _sessions(json.loads(answer.read(LARGEST_ANSWER)))
     except (OSError, ValueError, HTTPException):
-        return []  # to whoever completes a word, a gateway that does not answer has no sessions
+        return []  # a gateway that does not answer completes nothing
 
 
 def _opener(url: str, token: str | None, ca_file: Path | None) -> OpenerDirector:

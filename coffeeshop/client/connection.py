@@ -37,7 +37,7 @@ def connection(
     if ca_file is not None:
         how["verify"] = _believing(ca_file)
     elif is_plain:
-        # Believes nobody, and so need not read whom the system believes: 40 ms of each start.
+        # Trusts no authority, and so need not read the system's list of them: 40 ms of each start.
         how["verify"] = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     else:
         how["verify"] = _believing_as_the_environment_says()
@@ -68,7 +68,7 @@ def _through(proxy: Proxy | None) -> dict[str, Any]:
             f"install it; {proxy.advice}"
         ) from error
     except (httpx.InvalidURL, ValueError) as error:
-        raise UsageError(f"{proxy.shown} is no proxy that can be used: {proxy.advice}") from error
+        raise UsageError(f"{proxy.shown} cannot be used as a proxy: {proxy.advice}") from error
     return {"proxy": known}
 
 
@@ -86,7 +86,7 @@ def _bearer(token: str | None) -> dict[str, str]:
         return {}
     if not (token.isascii() and token.isprintable()) or " " in token or not token:
         raise UsageError(
-            "the token has characters that no token has"
+            "the token contains characters that tokens do not have: copy it again"
         )  # and is not shown: it may be a secret
     return {"Authorization": f"Bearer {token}"}
 

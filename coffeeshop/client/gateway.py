@@ -36,7 +36,7 @@ LEAST, LONGEST = 5.0, 60.0
 class GatewayClient:
     """Thread-safe. Every call may be repeated safely, so every call is: for ``patience`` seconds.
 
-    Raises `Unreachable` when nobody answers in that time, and what the problem document says
+    Raises `Unreachable` when no gateway answers in that time, and what the problem document says
     otherwise: `UsageError`, `BadData`, `Forbidden`, `ProtocolError`, `Cancelled`, `SessionFailed`.
     """
 
@@ -201,7 +201,7 @@ class GatewayClient:
         return self._json("POST", f"{_path(session)}/cancel")
 
     def cancel_soon(self, session: str, patience: float, why: dict[str, Any] | None = None) -> None:
-        """`cancel` for somebody who leaves: with a patience, and a time for the answer, of its own.
+        """`cancel` for a client that leaves: with a patience and a time limit of its own.
 
         ``why`` is the request's body: kind, reason, bad rows. Raises as `cancel` does."""
         path, limit = f"{_path(session)}/cancel", httpx.Timeout(patience)
@@ -225,7 +225,7 @@ class GatewayClient:
     def events(self, session: str, after: int = -1) -> Iterator[Event]:
         """The session's events, to its end; goes on after a lost connection where it was.
 
-        The budget counts from the moment at which nobody answered any more.
+        The budget counts from the moment of the last answer.
         """
         budget = self._retry_budget(self._patience, self._sleep)
         while True:
@@ -275,7 +275,7 @@ class GatewayClient:
     ) -> httpx.Response:
         seconds = self._patience if patience is None else patience
         sleep = self._sleep if stop is None else _sleep_until(stop)
-        if patience is None:  # else whoever calls leaves, and bounds it by that
+        if patience is None:  # else the caller leaves, and bounds it by that
             how = {**self._timeouts(max(seconds, LEAST) if is_small else LONGEST), **how}
             budget = self._retry_budget(seconds, sleep)
         else:

@@ -46,7 +46,7 @@ REASON_TIMEOUT = 30.0
 CANCEL_PATIENCE, LAST_PATIENCE = 5.0, 1.0
 """Seconds to say that one leaves; the second one when all time is used up."""
 OPENINGS = 3
-"""Ids tried for a session whose id nobody chose."""
+"""Ids tried for a session whose id the caller did not choose."""
 
 
 class HttpSink:
@@ -234,7 +234,7 @@ def analyse(
     """Send this producer's share of a folder and (with ``wait``) fetch the results and warnings.
 
     The session of ``spec`` is opened or joined. A failure while sending, a timeout and an interrupt
-    cancel the session: nobody would complete it. ``timeout`` bounds all of it; it counts from now,
+    cancel the session: it could not complete. ``timeout`` bounds all of it; it counts from now,
     unless a ``deadline`` (of `time.monotonic`) says when it ends.
     """
     if timeout is not None and deadline is None:
@@ -326,7 +326,7 @@ def _bad_row(error: BadData, folder: DataFolder) -> dict[str, Any]:
 
 
 def _file_in(folder: DataFolder, file: str | None) -> str | None:
-    """A file's path as it is within its folder: where that is tells nobody else anything."""
+    """A file's path as it is within its folder: the place of the folder is of no use elsewhere."""
     if file is None or not Path(file).is_relative_to(folder.path):
         return file
     return str(Path(file).relative_to(folder.path))

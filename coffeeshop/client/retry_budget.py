@@ -10,7 +10,7 @@ from coffeeshop.errors import UsageError
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 """Seconds."""
 SILENCE = 2.0
-"""Seconds without an answer after which whoever waits is told so."""
+"""Seconds without an answer after which the caller is told."""
 
 
 def checked_seconds(seconds: float | None, name: str) -> float | None:
@@ -48,7 +48,7 @@ class RetryBudget:
         self.renew()
 
     def renew(self) -> None:
-        """Somebody answered: begin anew."""
+        """An answer came: begin anew."""
         self._began = self._now()
         self._deadline = self._began + self._seconds
         if self._end is not None:

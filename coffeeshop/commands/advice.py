@@ -1,4 +1,4 @@
-"""What somebody can do about an error that ended a command."""
+"""Hints: what to do about an error that ended a command."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ GONE = "the gateway no longer has its data; submit it again with `coffeeshop sub
 
 
 def advice(error: CoffeeshopError, command: str | None) -> str:
-    """One line for whoever ran ``command``; empty when the error itself says all there is."""
+    """One line for the user of ``command``; empty when the error itself says all there is."""
     if error.hint:
         return error.hint
     match error:

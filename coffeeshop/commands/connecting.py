@@ -56,7 +56,7 @@ def _teller(url: str) -> Callable[[float], None]:
 
 
 def session_id(client: GatewayClient, wanted: str) -> str:
-    """The id of the session that somebody means: an id, the beginning of one, or a name.
+    """The id of the session that is meant: an id, the beginning of one, or a name.
 
     Raises `UsageError` when there is none, or more than one.
     """

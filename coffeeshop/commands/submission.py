@@ -257,7 +257,7 @@ def _there(
 
 
 def _say_where(options: Submission, client: GatewayClient, session: SessionSpec) -> None:
-    """At once: whoever loses this terminal finds the session again."""
+    """At once: the session can be found again from another terminal."""
     if options.verbosity != "quiet" and not (options.as_json or options.detach):
         print(f"session {session.id}", file=sys.stderr)
         print(f"page    {client.page(session.id)}", file=sys.stderr, flush=True)

@@ -46,7 +46,7 @@ class Limits:
     """Input kept by the broker above which no session is opened."""
     open_sessions: int = 1000
     client_sessions: int = 200
-    """Open sessions of one name in the tokens file. Without tokens nobody has a name."""
+    """Open sessions of one name in the tokens file. Without tokens clients have no names."""
     client_journals: int = 16 << 30
     """Input kept by the broker for one name above which no batch and no session is taken of it."""
     results: int = 5000

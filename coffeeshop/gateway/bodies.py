@@ -105,9 +105,9 @@ class PulledBody:
             async with asyncio.timeout(max(0.0, patience)):
                 piece = await anext(self._pieces, None)
         except TimeoutError:
-            raise Problem(408, f"the body came slower than {SLOWEST} bytes/s") from None
+            raise Problem(408, f"the body arrived slower than {SLOWEST} bytes/s") from None
         except ClientDisconnect:
-            raise Problem(400, "the client went away") from None
+            raise Problem(400, "the client disconnected") from None
         self._waited += self._loop.time() - began
         self._size += len(piece or b"")
         return piece
@@ -117,12 +117,14 @@ def media_type_of(content_type: str, content_encoding: str) -> str:
     """The media type that a body is read as; `Problem` 415 for one that is packed or of another
     character set."""
     if content_encoding.strip().lower() not in ("", "identity"):
-        raise Problem(415, f"the body is packed as {content_encoding}: send it as it is")
+        raise Problem(
+            415, f"Content-Encoding {content_encoding} is not accepted: send the body without it"
+        )
     media_type, *parameters = (part.strip() for part in content_type.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")
         if name.strip().lower() == "charset" and value.strip(' "').lower() not in _CHARSETS:
-            raise Problem(415, f"the text is said to be {value}: send UTF-8")
+            raise Problem(415, f"charset {value} is not accepted: send UTF-8")
     return media_type.lower()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 LOOK = 0.5
-"""Seconds between two looks, while somebody is to be woken."""
+"""Seconds between two looks, while there are subscribers."""
 
 
 class Changes:

@@ -92,7 +92,7 @@ class Gateway:
         return "" if self.broker_away() else self.sessions.reconciler.trouble()
 
     def broker_away(self) -> float:
-        """For how many seconds the broker has not answered, as far as anybody asked here; 0 while
+        """For how many seconds the broker has not answered, as far as it was asked here; 0 while
         it does."""
         if self.connected():
             self._away_since = None
@@ -210,7 +210,7 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
         if owner is not None and sees(owner):
             raise Problem(410, "the session and its results were deleted", state="expired")
         # As long for the sessions of others, which the answer must not tell from none at all. And
-        # not on a thread: whoever asks for what does not exist must not use up all of them.
+        # not on a thread: requests for what does not exist must not use up all of them.
         await asyncio.sleep(NEWS_TIMEOUT / NEWS_LOOKS)
     raise Problem(404, f"no session {session}")
 

@@ -85,7 +85,7 @@ def _of_workers(lacking: list[str]) -> Event:
 
 def sse(events: Sequence[Event], offset: int | None) -> bytes:
     """The events of one record as text."""
-    # Only the last event of a record has its id: whoever resumes after it has seen them all.
+    # Only the last event of a record has its id: a client that resumes after it has seen them all.
     last = len(events) - 1
     return b"".join(
         format_sse_event(

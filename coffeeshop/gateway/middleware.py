@@ -22,7 +22,7 @@ class ShutdownMiddleware:
     """A request that is cancelled without an answer is told to come again.
 
     The server cancels what is under way when it has waited long enough, for a broker that is away
-    perhaps. Left alone it would answer 500 then, which a client takes for the last word.
+    perhaps. Left alone it would answer 500 then, which a client does not repeat.
     """
 
     def __init__(self, app: ASGIApp) -> None:

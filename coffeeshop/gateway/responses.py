@@ -14,7 +14,7 @@ PIECE = 256 << 10
 
 
 class ReleasingResponse(StreamingResponse):
-    """Lets go of what it holds when all was sent, or when nobody takes it any more."""
+    """Lets go of what it holds when all was sent, or when the client disconnects."""
 
     def __init__(self, content: Any, held: ExitStack, **how: Any) -> None:
         """``how`` as its base class has it."""

@@ -49,8 +49,8 @@ class GatewayServer:
         ``process_metrics``: figures of the rest of the process;
         ``example``: the files of a data set that the page offers to who has none.
 
-        Raises OSError when the address is not to be had, and `UsageError` for one that lets in
-        people nobody asked who they are, or for a certificate that is none.
+        Raises OSError when the address is not to be had, and `UsageError` for one that is open
+        to the network without tokens, or for an invalid certificate.
         """
         access = access or Access()
         access.check_host(host)

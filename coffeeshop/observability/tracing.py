@@ -1,4 +1,4 @@
-"""Traces through OpenTelemetry, where somebody asked for them; otherwise nothing, at no cost.
+"""Traces through OpenTelemetry, where they are switched on; otherwise nothing, at no cost.
 
 One trace per session. Its root is the client's ``submit`` (or, of a client that does not trace, the
 opening of the session); everything else is below it. Who is above travels as a W3C ``traceparent``:

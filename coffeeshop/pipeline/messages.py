@@ -31,7 +31,7 @@ class Record:
     producer, and that all of its output is confirmed; see `coffeeshop.pipeline.repair`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
     where the producer is not to be trusted. ``at`` is when it was written, in seconds since 1970,
-    where somebody may ask for that; it is no part of what the record says.
+    where a reader needs it; it is no part of the record's id.
     """
 
     kind: RecordKind

@@ -200,7 +200,7 @@ class Plan:
 
     @cached_property
     def results(self) -> tuple[str, ...]:
-        """The streams nobody reads: the session's results."""
+        """The streams that no stage reads: the session's results."""
         read = {source for operator in self.operators for source in operator.sources}
         return tuple(op.emits for op in self.operators if op.emits not in read)
 

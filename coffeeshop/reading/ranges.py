@@ -78,7 +78,9 @@ def step_of(text: str, size: int) -> Step:
         first, last = map(int, found["groups"])
         step = Step(ranges, str(found["form"]), int(found["at"]), int(found["line"]), (first, last))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise UsageError("not a step that this gateway gave") from error
+        raise UsageError(
+            "unknown step: ask this gateway for the steps of the file again"
+        ) from error
     inside = all(offset >= 0 and 0 < length <= size - offset for offset, length in ranges)
     heads = (
         step.form != "text"
@@ -88,7 +90,7 @@ def step_of(text: str, size: int) -> Step:
     known = step.form in ("text", "stream", "parquet") and len(ranges) <= MOST_RANGES
     places = 0 <= step.at <= size and 0 <= first <= last < 1 << 31 and step.line > 0
     if not (inside and ranges and heads and known and places):
-        raise UsageError("not a step that this gateway gave")
+        raise UsageError("unknown step: ask this gateway for the steps of the file again")
     return step
 
 

@@ -42,7 +42,7 @@ class Outcome(Enum):
     UNKNOWN = "unknown"
     """The connection died first; may or may not be stored. Send the same id again."""
     FORBIDDEN = "forbidden"
-    """Refused for as long as nobody gives this user permission; nothing was stored. `refusal` says
+    """Refused until an operator gives this user permission; nothing was stored. `refusal` says
     so in words."""
     TOO_LARGE = "too_large"
     """Larger than what the broker takes, now and later; nothing was stored."""
@@ -60,7 +60,7 @@ def refusal(outcome: Outcome, name: str, message: Message) -> str:
             "max_message_size is below that; raise it in rabbitmq.conf (a batch has up to 4 MiB)"
         )
     return (
-        f"the broker lets this user not write {name}: it has no permission to write to the "
+        f"the broker does not let this user write to {name}: it has no permission to write to the "
         "exchange amq.default; rabbitmqctl set_permissions gives it"
     )
 
@@ -134,7 +134,7 @@ class Consumer(Protocol):
         ...
 
     def requeue(self, tag: int) -> None:
-        """Hand this message to somebody else (or again to this consumer)."""
+        """Hand this message to another consumer (or again to this one)."""
         ...
 
     def stop_taking(self) -> None:

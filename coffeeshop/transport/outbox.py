@@ -125,7 +125,7 @@ class _Stored:
         """What hears the outcome of one part."""
 
         def ended(outcome: Outcome) -> None:
-            with suppress(InvalidStateError):  # another part failed, or nobody waits any more
+            with suppress(InvalidStateError):  # another part failed, or the caller has cancelled it
                 if outcome is not Outcome.CONFIRMED:
                     self.future.set_exception(error_of(outcome, name, message))
                 elif self._is_last():

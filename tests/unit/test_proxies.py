@@ -208,9 +208,9 @@ def test_a_proxy_that_is_away_is_named(proxy: Proxy, monkeypatch: pytest.MonkeyP
     ("value", "words"),
     [
         ("socks5://127.0.0.1:1080", "package socksio is not installed"),
-        ("socks4://127.0.0.1:1080", "no proxy that can be used"),
-        ("socks://127.0.0.1:1080", "no proxy that can be used"),
-        ("http://[::1", "no proxy that can be used"),
+        ("socks4://127.0.0.1:1080", "cannot be used as a proxy"),
+        ("socks://127.0.0.1:1080", "cannot be used as a proxy"),
+        ("http://[::1", "cannot be used as a proxy"),
     ],
 )
 def test_a_proxy_that_cannot_be_used_is_refused_by_its_variable(

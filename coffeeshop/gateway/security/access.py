@@ -1,4 +1,4 @@
-"""Who asks, and whether that is allowed: before a request's body is read and any route runs.
+"""Authentication: which client sends a request, before its body is read and any route runs.
 
 Three doors, in this order: the Host must be one of ours (else a page of a stranger's domain that
 resolves to this machine could read everything), a write must not come from another site's page, and
@@ -24,7 +24,7 @@ from coffeeshop.gateway.security.tokens import Client, Tokens
 
 NOBODY = Client("")
 EVERYBODY = Client("", admin=True)
-"""Whoever asks a gateway without tokens."""
+"""The client of every request to a gateway without tokens."""
 OPEN = frozenset(("/healthz", "/readyz", "/login", "/logout"))
 HEALTH = frozenset(("/healthz", "/readyz"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
@@ -50,7 +50,7 @@ class Access:
     key: Path | None = field(default=None, repr=False)
 
     def check_host(self, host: str) -> None:
-        """Raise `UsageError` when listening there would let in people nobody asked who they are."""
+        """Raise `UsageError` when listening there would be open to the network without tokens."""
         if self.tokens is None and not self.insecure and not is_loopback(host):
             raise UsageError(
                 f"listening on {host} without --tokens FILE gives everyone on the network full "
@@ -170,7 +170,7 @@ class StillAllowed:
 
 
 def client_of(request: Request, access: Access) -> Client | None:
-    """Whom the token of a request stands for at this moment; None for nobody."""
+    """The client whose token a request has, at this moment; None without a valid one."""
     if access.tokens is None:
         return EVERYBODY
     shown = shown_token(request)

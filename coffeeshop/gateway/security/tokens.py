@@ -99,7 +99,7 @@ class Tokens:
 
 
 def new_token() -> str:
-    """A token that nobody had before."""
+    """A new random token."""
     return PREFIX + secrets.token_urlsafe(32)
 
 

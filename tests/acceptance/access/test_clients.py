@@ -35,7 +35,9 @@ def test_a_client_without_the_right_token_is_told_so_at_once(system: Running) ->
 def test_a_token_that_cannot_be_one_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(UsageError) as error:
         GatewayClient("http://localhost", token=token)
-    assert str(error.value) == "the token has characters that no token has"
+    assert str(error.value) == (
+        "the token contains characters that tokens do not have: copy it again"
+    )
 
 
 def test_a_file_that_vouches_for_nobody_is_refused(tmp_path: Path) -> None:
