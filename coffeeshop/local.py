@@ -22,9 +22,10 @@ from coffeeshop.observability import tracing
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.reading.folder import DataFolder
-from coffeeshop.sessions.ingest import Ingest, open_session, release_session
+from coffeeshop.sessions.ingest import Ingest
 from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.results import Completed, Update
+from coffeeshop.sessions.steps import open_session, release_session
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 from coffeeshop.transport.outbox import Outbox
@@ -125,7 +126,7 @@ class LocalSystem:
                 warnings = (*uploaded.warnings, *completed.warnings)
                 return uploaded, replace(completed, warnings=warnings)
             finally:
-                release_session(self.transport, spec, results=True)
+                release_session(self.transport, spec)
 
     def cancel(self, session: str) -> None:
         """End a session that runs; its caller gets `Cancelled`. From any thread."""

@@ -34,7 +34,8 @@ from coffeeshop.observability.stacks import show_stacks_on
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.repair import REPAIR_AFTER
 from coffeeshop.presence import Presence
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
+from coffeeshop.sessions.sessions import KEEPER_QUEUE
 from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport
 
@@ -66,7 +67,7 @@ class NodeOptions:
     hang_timeout: float = 600.0
     repair_after: float = REPAIR_AFTER
     limits: Limits = field(default_factory=Limits)
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    timeouts: Timeouts = field(default_factory=Timeouts)
     access: Access | None = None
     """Who may use the gateway; None: everybody on this machine."""
     example: Callable[[], Mapping[str, Path]] | None = None
@@ -206,8 +207,8 @@ class Service:
             stack.callback(presence.close)
         if has_gateway(options.types):
             # Before any session: a replicated queue is not to be trusted in its first moments.
-            for stage in STAGES:
-                transport.declare_queue(assign_queue(stage))
+            for queue in (KEEPER_QUEUE, *map(assign_queue, STAGES)):
+                transport.declare_queue(queue)
             self._start_gateway(stack, transport, metrics)
         presence.start()
         self._ready.set()
@@ -223,11 +224,12 @@ class Service:
             self._options.host,
             self._options.port,
             self._limits(transport),
-            self._options.lifetimes,
+            self._options.timeouts,
             lambda: _is_connected(transport),
             self._options.access,
             metrics,
             self._options.example,
+            self._root_failed,
         )
         stack.callback(server.close)
         server.start()

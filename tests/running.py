@@ -20,7 +20,7 @@ from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.names import STAGES
 from coffeeshop.presence import Presence
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from coffeeshop.transport import Transport
 from coffeeshop.transport.memory import MemoryTransport
 
@@ -97,7 +97,7 @@ def running(
     gateways: int = 1,
     node: bool = True,
     limits: Limits | None = None,
-    lifetimes: Lifetimes | None = None,
+    timeouts: Timeouts | None = None,
     connected: Callable[[], bool] = lambda: True,
     access: Access | None = None,
     example: Callable[[], Mapping[str, Path]] | None = None,
@@ -129,7 +129,7 @@ def running(
                 "127.0.0.1",
                 0,
                 limits,
-                lifetimes,
+                timeouts,
                 connected,
                 access,
                 example=example,

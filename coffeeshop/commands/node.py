@@ -182,7 +182,7 @@ def run_node(
     from coffeeshop.allocator import tune_malloc
     from coffeeshop.gateway.admission import Limits
     from coffeeshop.service import NodeOptions, Service, has_gateway, stages_of
-    from coffeeshop.sessions.lifetimes import Lifetimes
+    from coffeeshop.sessions.lifecycle import Timeouts
 
     stages_of(types)  # what is wrong is said before anything is connected
     allowed = access(settings) if has_gateway(types) else None
@@ -209,7 +209,7 @@ def run_node(
                 results=max_results,
                 result_bytes=max_result_mib << 20,
             ),
-            Lifetimes(client_timeout, result_ttl, session_ttl),
+            Timeouts(client_timeout, result_ttl, session_ttl),
             allowed,
         )
     )

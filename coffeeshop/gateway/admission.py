@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from coffeeshop.gateway.broker_files import BrokerFiles
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 QUOTA_RETRY = 5
 """Seconds after which to ask again for what only the end of a session of one's own brings."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 OF_BROKER = 100
 """Its own, the control journals', and those of the connections of a few processes."""

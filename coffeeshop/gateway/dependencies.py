@@ -14,11 +14,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import Depends, Path, Query, Request
 
+from coffeeshop.actors.keeper import HostedKeepers
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.changes import Changes
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
+from coffeeshop.gateway.session_bodies import details, public
 from coffeeshop.gateway.traffic import Traffic
 from coffeeshop.names import QUERIES, STAGES
 from coffeeshop.observability.logs import about
@@ -27,9 +29,9 @@ from coffeeshop.operators import Late
 from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.schema import CATALOG, Table
-from coffeeshop.sessions.chronicle import LOST, Chronicle
+from coffeeshop.sessions.lifecycle import Session
+from coffeeshop.sessions.log import LOST, SessionLog
 from coffeeshop.sessions.outcome import SessionOutcome
-from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Transport
 
@@ -52,6 +54,7 @@ class Gateway:
 
     transport: Transport
     sessions: Sessions
+    keepers: HostedKeepers
     nodes: NodeDirectory
     limits: Limits = field(default_factory=Limits)
     connected: Callable[[], bool] = lambda: True
@@ -75,9 +78,9 @@ class Gateway:
         self._digests: OrderedDict[tuple[str, str, int, int], str] = OrderedDict()
 
     @property
-    def chronicle(self) -> Chronicle:
+    def log(self) -> SessionLog:
         """What this replica knows of all sessions."""
-        return self.sessions.chronicle
+        return self.sessions.log
 
     def not_ready_because(self) -> str:
         """Why no client should be sent here; empty when this replica is ready.
@@ -87,9 +90,9 @@ class Gateway:
         """
         if self.stopping:
             return "the gateway is stopping"
-        if self.chronicle.gone:
+        if self.log.gone:
             return LOST
-        return "" if self.broker_away() else self.sessions.reconciler.trouble()
+        return "" if self.broker_away() else self.keepers.trouble()
 
     def broker_away(self) -> float:
         """For how many seconds the broker has not answered, as far as it was asked here; 0 while
@@ -110,7 +113,7 @@ class Gateway:
 
     def visible_sessions(self) -> list[Session]:
         """The sessions that who asks may know of, the oldest first."""
-        return [session for session in self.chronicle.all() if sees(session.owner)]
+        return [session for session in self.log.all() if sees(session.owner)]
 
     def visible_nodes(self) -> list[dict[str, Any]]:
         """The nodes, for an admin."""
@@ -129,8 +132,8 @@ class Gateway:
     def public(self, session: Session) -> dict[str, Any]:
         """The session as the API shows it."""
         return {
-            **session.public(),
-            "expires_at": self.sessions.lifetimes.expires_at(session),
+            **public(session),
+            "expires_at": self.sessions.timeouts.expires_at(session),
             "waits_for": self.waits_for(session),
         }
 
@@ -138,7 +141,7 @@ class Gateway:
         """The same with what a list has no room for."""
         return {
             **self.public(session),
-            **session.details(),
+            **details(session),
             "results_at": self.sessions.result_times(session),
         }
 
@@ -159,7 +162,8 @@ class Gateway:
         """The queries whose results can be fetched."""
         # In this order: what is watched is forgotten only after the state says that it has ended.
         ready = self.sessions.complete(session)
-        return list(plan_of(session.spec).results) if session.state == "completed" else ready
+        is_complete = self.log.updated(session).state == "completed"
+        return list(plan_of(session.spec).results) if is_complete else ready
 
 
 async def _gateway(request: Request) -> Gateway:
@@ -203,10 +207,10 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
     name = str(session)
     about(session=name)
     for _ in range(NEWS_LOOKS):
-        known = gateway.chronicle.get(name)
+        known = gateway.log.get(name)
         if known is not None and sees(known.owner):
             return known
-        owner = gateway.chronicle.expired_owner(name)
+        owner = gateway.log.expired_owner(name)
         if owner is not None and sees(owner):
             raise Problem(410, "the session and its results were deleted", state="expired")
         # As long for the sessions of others, which the answer must not tell from none at all. And

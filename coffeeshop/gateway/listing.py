@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 
 from coffeeshop.names import STATES
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 State = Literal[*STATES]  # type: ignore[valid-type]
 SearchText = Annotated[

@@ -6,13 +6,12 @@ import asyncio
 import time
 from typing import Any
 
+from coffeeshop.actors.keeper import STEPS
 from coffeeshop.gateway.dependencies import OWN, Gateway
 from coffeeshop.names import QUERIES, STATES
 from coffeeshop.observability.metrics import Labelled
 from coffeeshop.schema import CATALOG
-from coffeeshop.sessions.lifetimes import Lifetimes
-from coffeeshop.sessions.reconciling import STEPS
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session, Timeouts
 
 NAMES = (*QUERIES, OWN)
 """The queries that metrics tell apart."""
@@ -20,12 +19,12 @@ NAMES = (*QUERIES, OWN)
 
 async def metrics_of(gateway: Gateway) -> dict[str, Any]:
     """Metrics of this replica and of the sessions it knows of."""
-    sessions = gateway.chronicle.all()
+    sessions = gateway.log.all()
     return {
-        **_of_sessions(sessions, gateway.sessions.wall(), gateway.sessions.lifetimes),
+        **of_sessions(sessions, gateway.sessions.wall(), gateway.sessions.timeouts),
         **_of_traffic(gateway),
         "sessions_ended_total": Labelled(
-            "state", {state: gateway.chronicle.ended[state] for state in STATES[1:]}
+            "state", {state: gateway.log.ended[state] for state in STATES[1:]}
         ),
         "requests_refused_total": Labelled("reason", dict(gateway.admission.refusals)),
         "broker_files": gateway.admission.broker_files.taken(sessions),
@@ -35,16 +34,17 @@ async def metrics_of(gateway: Gateway) -> dict[str, Any]:
         "listeners": gateway.admission.listeners,
         "nodes": len(gateway.nodes.all()),
         "ready": int(not gateway.not_ready_because()),
-        "reconciler_age_seconds": gateway.sessions.reconciler.age,
+        "reconciler_age_seconds": gateway.keepers.age,
         "reconciler_failures_total": Labelled("step", _failures(gateway)),
         "event_loop_delay_seconds": await _loop_delay(),
     }
 
 
-def _of_sessions(sessions: list[Session], wall: float, lifetimes: Lifetimes) -> dict[str, Any]:
+def of_sessions(sessions: list[Session], wall: float, timeouts: Timeouts) -> dict[str, Any]:
+    """Figures of all sessions; ``wall``: seconds since 1970."""
     uploaded = [each for each in sessions if each.state == "open" and each.uploaded]
     ended = [each for each in sessions if each.ended is not None]
-    overdue = [each for each in ended if wall > (lifetimes.expires_at(each) or wall)]
+    overdue = [each for each in ended if wall > (timeouts.expires_at(each) or wall)]
     by_state = {state: sum(each.state == state for each in sessions) for state in STATES}
     return {
         "sessions_by_state": Labelled("state", by_state),
@@ -68,8 +68,7 @@ def _of_traffic(gateway: Gateway) -> dict[str, Any]:
 
 
 def _failures(gateway: Gateway) -> dict[str, int]:
-    failures = gateway.sessions.reconciler.failures
-    return {step: failures[step] for step in STEPS}
+    return {step: gateway.keepers.failures.get(step, 0) for step in STEPS}
 
 
 async def _loop_delay() -> float:

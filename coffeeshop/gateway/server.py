@@ -10,6 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
+from coffeeshop.actors.keeper import HostedKeepers
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app
@@ -19,7 +20,7 @@ from coffeeshop.gateway.security.access import Access
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import Metrics
 from coffeeshop.presence import NodeDirectory
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from coffeeshop.sessions.retention import Retention
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Transport
@@ -39,15 +40,17 @@ class GatewayServer:
         host: str,
         port: int,
         limits: Limits | None = None,
-        lifetimes: Lifetimes | None = None,
+        timeouts: Timeouts | None = None,
         connected: Callable[[], bool] = lambda: True,
         access: Access | None = None,
         process_metrics: Callable[[], Metrics] = dict,
         example: Callable[[], Mapping[str, Path]] | None = None,
+        on_failure: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """``port`` 0 picks a free one; ``connected``: whether the broker answers;
         ``process_metrics``: figures of the rest of the process;
-        ``example``: the files of a data set that the page offers to who has none.
+        ``example``: the files of a data set that the page offers to who has none;
+        ``on_failure`` is called when the keepers' root fails: the process is to be replaced.
 
         Raises OSError when the address is not to be had, and `UsageError` for one that is open
         to the network without tokens, or for an invalid certificate.
@@ -59,11 +62,13 @@ class GatewayServer:
         self.port: int = self._socket.getsockname()[1]
         limits = limits or Limits()
         retention = Retention(limits.results, limits.client_results, limits.result_bytes)
-        self.sessions = Sessions(transport, lifetimes, retention)
+        self.sessions = Sessions(transport, timeouts)
+        self.keepers = HostedKeepers(self.sessions, retention, on_failure)
         self.nodes = NodeDirectory(transport)
         self.gateway = Gateway(
             transport,
             self.sessions,
+            self.keepers,
             self.nodes,
             limits,
             connected,
@@ -89,6 +94,7 @@ class GatewayServer:
     def start(self) -> None:
         """Learn of the sessions there are, then serve."""
         self.sessions.start()
+        self.keepers.start()
         self.nodes.start()
         self._thread.start()
         log.info("gateway.listening", address=self._socket.getsockname()[0], port=self.port)
@@ -99,10 +105,12 @@ class GatewayServer:
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join(REQUESTS_END)
-            self.sessions.chronicle.give_up()  # those that wait for a broker that is away
+            self.sessions.log.give_up()  # those that wait for a broker that is away
             self._thread.join()
         self._socket.close()
         self.nodes.close()
+        self.sessions.log.give_up()
+        self.keepers.close()
         self.sessions.close()
 
     def _serve(self) -> None:

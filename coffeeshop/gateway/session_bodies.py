@@ -1,14 +1,17 @@
-"""What clients say of a session's end and of its results' time, within bounds."""
+"""A session as the API shows it; what clients say of its end and of its results' time."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from coffeeshop.gateway.listing import printable
 from coffeeshop.gateway.problems import LONGEST_VALUE, MOST_BAD_ROWS
-from coffeeshop.sessions.lifetimes import DAY
+from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.questions.form import Question
+from coffeeshop.sessions.lifecycle import DAY, Session
 
 Clean = Annotated[str, AfterValidator(printable)]
 
@@ -54,3 +57,52 @@ class Keep(BaseModel):
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False, description="From now on.")] = (
         7 * DAY
     )
+
+
+def public(session: Session) -> dict[str, Any]:
+    """The session in a list."""
+    return {
+        "id": session.spec.id,
+        "name": session.name,
+        "owner": session.owner,
+        "state": session.state,
+        "reason": session.reason,
+        "plan": session.spec.plan,
+        "questions": [
+            {"name": each.name, "sql": each.text}
+            for each in map(Question.from_json, session.spec.questions)
+        ],
+        "producers": session.spec.producers,
+        "partitions": session.spec.partitions,
+        "created_at": session.created,
+        "ended_at": session.ended,
+        "uploaded": session.uploaded,
+        "released": session.released,
+        "declared_at": session.declared_at,
+        "uploaded_at": uploaded_at(session),
+        "released_at": session.released_at,
+        "kept_until": session.kept_until or None,
+        "input_bytes": sum(session.taken.values()),
+        "result_bytes": session.result_bytes,
+        "tables": _by_table(session, session.tables),
+    }
+
+
+def details(session: Session) -> dict[str, Any]:
+    """What is shown of one session beyond that."""
+    return {
+        "tables_ended_at": _by_table(session, session.table_times),
+        "bad_rows": list(session.bad_rows) if session.state == "failed" else [],
+    }
+
+
+def uploaded_at(session: Session) -> float | None:
+    """When the last table ended; None before, or when it is not known."""
+    return max(session.table_times.values(), default=None) if session.uploaded else None
+
+
+def _by_table(session: Session, values: Mapping[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+    return {
+        table: {p: value for (t, p), value in sorted(values.items()) if t == table}
+        for table in plan_of(session.spec).table_names
+    }

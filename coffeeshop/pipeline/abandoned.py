@@ -1,8 +1,8 @@
 """What a task may conclude from the word that a session's clients have left.
 
 A client that ended every table and then says nothing for ``client_timeout`` sends nothing more: a
-gateway writes ``left`` to the journals that clients feed. Everything that they sent is before it,
-so a batch that was announced and is not there never comes. Where the record is in the journal
+keeper writes ``client_gone`` to the journals that clients feed. Everything that they sent is before
+it, so a batch that was announced and is not there never comes. Where the record is in the journal
 decides that, not when it is read: a session that waits for its first worker loses nothing.
 """
 
@@ -34,7 +34,7 @@ class AbandonedUpload:
         since = delivery.offset if delivery.since is None else delivery.since
         for offset in range(since, delivery.offset + 1):
             self._taken.add(offset)
-        if record.kind == "left" and self._left_at is None:
+        if record.kind == "client_gone" and self._left_at is None:
             self._left_at, self.reason = delivery.offset, record.body.decode(errors="replace")
         self._certain = self._left_at is not None and self._left_at < self._all_below()
         return self._certain

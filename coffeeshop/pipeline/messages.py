@@ -13,8 +13,10 @@ from coffeeshop.transport.base import Message
 VERSION = 2
 """Of a session with parameters or questions of its own."""
 RecordKind = Literal[
-    "batch", "eof", "failed", "probe", "claim", "left", "marker", "missing", "done"
+    "batch", "eof", "failed", "probe", "claim", "client_gone", "marker", "missing", "done"
 ]
+RELEASE_0_2 = {"left": "client_gone", "note": "probe"}
+"""The names that release 0.2 wrote, and today's."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Record:
     ``eof``: ``number`` is the count of batches the producer sent. ``failed``: ``body`` is the
     reason in UTF-8 and ends the session. ``probe``: means nothing; its offset tells a reader that
     records before it were dropped. ``claim``: an attempt of a task has begun, see
-    `coffeeshop.pipeline.poison`. ``left``: the clients have ended every table and are gone, see
-    `coffeeshop.pipeline.abandoned`.
+    `coffeeshop.pipeline.poison`. ``client_gone``: the clients have ended every table and are gone,
+    see `coffeeshop.pipeline.abandoned`.
     ``marker``, ``missing``, ``done``: how far a task has read its journal, what it misses of a
     producer, and that all of its output is confirmed; see `coffeeshop.pipeline.repair`.
     ``(stream, producer, kind, number)`` is the id. ``digest`` tells two bodies with one id apart,
@@ -57,6 +59,7 @@ class Record:
         headers = message.headers
         try:
             kind, stream = str(headers["kind"]), str(headers["stream"])
+            kind = RELEASE_0_2.get(kind, kind)
             producer, number = str(headers["producer"]), int(headers["number"])
         except (KeyError, TypeError, ValueError) as error:
             raise CodecError(f"not a record: {dict(headers)}") from error

@@ -73,7 +73,7 @@ class TaskCore:
                 return []
             self.admitted += 1
             outputs = list(self._forward_end(record, record.stream))
-        elif record.kind in ("left", "marker"):
+        elif record.kind in ("client_gone", "marker"):
             return []
         else:
             raise ProtocolError(f"a task cannot process a record of kind {record.kind!r}")

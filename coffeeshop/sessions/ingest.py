@@ -1,116 +1,27 @@
-"""Sessions opened, fed and released: the gateway's side of the journals, without HTTP.
-
-Only this module declares and deletes a session's objects.
-"""
+"""What a client sends of a session, on its way into the journals."""
 
 from __future__ import annotations
 
-import threading
-import uuid
 from concurrent.futures import Future
 
-from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import (
-    CoffeeshopError,
-    JournalBroken,
     ProtocolError,
     Unreachable,
 )
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import (
-    Assignment,
     Record,
     SessionSpec,
-    assign_queue,
-    out_journal,
 )
 from coffeeshop.pipeline.plan import destinations, plan_of
-from coffeeshop.transport import Message, Transport
+from coffeeshop.transport import Message
 from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
 CONFIRM_TIMEOUT = 60.0
-PROBE_TIMEOUT = 5.0
-"""Seconds in which a broker that can make a journal makes one; it takes some milliseconds."""
 NACKED_PATIENCE = 6.0
 """Seconds in which a queue must take a message that it has refused: a full one never does."""
-
-
-def open_session(outbox: Outbox, spec: SessionSpec) -> None:
-    """Declare the session's journals and put its tasks up for the nodes.
-
-    In this order, so that no node ever sees a task whose journals do not exist yet. Returns when
-    the broker confirmed all of it; `Unreachable` when it does not, `JournalBroken` when it never
-    will.
-    """
-    plan, transport = plan_of(spec), outbox.transport
-    span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
-    above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
-    transport.declare_journal(out_journal(spec.id))
-    for task in plan.tasks(spec):
-        transport.declare_journal(task.journal)
-    crash_point("gateway.journals_declared")
-    log.info(
-        "eof_protocol.session_registered",
-        session=spec.id,
-        plan=spec.plan,
-        tables=list(plan.table_names),
-        producers=spec.producers,
-    )
-    for stage in plan.stages:
-        transport.declare_queue(assign_queue(stage.name))
-    for task in plan.tasks(spec):
-        publish(outbox, assign_queue(task.stage), Message(above, Assignment(spec, task).to_bytes()))
-        crash_point("gateway.assignment_published")
-    span.end()
-
-
-def release_session(transport: Transport, spec: SessionSpec, *, results: bool) -> tuple[str, ...]:
-    """Delete the session's input journals, and its out journal too when ``results``.
-
-    Returns the journals whose names the broker keeps though nothing is behind them any more.
-    """
-    journals = [task.journal for task in plan_of(spec).tasks(spec)]
-    journals += [out_journal(spec.id)] if results else []
-    broken = tuple(journal for journal in journals if not deleted(transport, journal))
-    log.info("eof_protocol.session_released", session=spec.id, results=results)
-    return broken
-
-
-def makes_journals(transport: Transport) -> bool:
-    """Whether the broker makes a journal of another name: else it is out of file descriptors.
-
-    A name that a killed broker kept is broken alone. Blocks, for some seconds at most.
-    """
-    made: Future[bool] = Future()
-
-    def try_one() -> None:
-        name = f"ctl.probe.{uuid.uuid4().hex[:12]}"
-        try:
-            transport.declare_journal(name)
-            made.set_result(True)
-            deleted(transport, name)
-        except CoffeeshopError as error:
-            log.error("broker.makes_no_journals", journal=name, reason=str(error))
-            if not made.done():
-                made.set_result(False)
-
-    threading.Thread(target=try_one, name="probe", daemon=True).start()
-    try:
-        return made.result(PROBE_TIMEOUT)
-    except TimeoutError:
-        return False
-
-
-def deleted(transport: Transport, journal: str) -> bool:
-    """Delete a journal; whether the broker let go of its name too. Raises `Unreachable`."""
-    try:
-        transport.delete_journal(journal)
-    except JournalBroken as error:
-        log.warning("journal.broken", journal=journal, reason=str(error))
-        return False
-    return True
 
 
 class Ingest:
@@ -163,7 +74,7 @@ def _name_of(error: BaseException | None) -> str:
 
 
 def publish(outbox: Outbox, queue: str, message: Message) -> None:
-    """Put a message into a queue, and wait for that. Raises `Unreachable`, `BrokerRefuses`."""
+    """Put it into the queue. Blocks; raises `Unreachable`, `BrokerRefuses`."""
     stored = outbox.publish(queue, message, NACKED_PATIENCE)
     try:
         stored.result(CONFIRM_TIMEOUT)

@@ -23,7 +23,7 @@ from coffeeshop.pipeline.repair import (
     RepeatEnd,
 )
 from coffeeshop.sessions.ingest import CONFIRM_TIMEOUT, Ingest, publish
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.results import Update
 from coffeeshop.transport import Message
 from coffeeshop.transport.outbox import Outbox
@@ -85,7 +85,7 @@ class SessionRepairs:
     def heard(self, session: Session, update: Update, *, eager: bool) -> None:
         """Take the next update of an open session's out journal; see `Repairs.feed`."""
         with self._lock:
-            known, tables, now = self._of(session.spec), session.tables.copy(), self._now()
+            known, tables, now = self._of(session.spec), dict(session.tables), self._now()
             if update.said is None or update.offset is None:
                 known.repairs.heard(now)
                 return
@@ -103,7 +103,7 @@ class SessionRepairs:
         """Whether something is to be done for an open session: `act` does it."""
         with self._lock:
             known = self._of(session.spec)
-            known.due.extend(known.repairs.stalled(self._now(), session.tables.copy(), complete))
+            known.due.extend(known.repairs.stalled(self._now(), dict(session.tables), complete))
             return bool(known.due)
 
     def act(self, session: Session) -> None:

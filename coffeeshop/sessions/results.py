@@ -195,7 +195,7 @@ class EventTranslator:
         except (CoffeeshopError, KeyError) as error:
             why = f"the results cannot be read: {error}"
             return Update(delivery.offset, (self._fail(why),), is_last=True)
-        if record.kind == "batch" and terminal is None:
+        if record.kind == "batch" and not isinstance(terminal, Failed):
             self.offsets.setdefault(record.stream, {}).setdefault(record.number, delivery.offset)
             self._pieces.keep(self._session, record.stream, record.number, record.body)
         events = [*self._results(record, now)]

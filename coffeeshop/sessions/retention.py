@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 ROOM = 0.95
 """Of a bound: above it the oldest go, so that the next client need not wait for that."""

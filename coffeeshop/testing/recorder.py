@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from coffeeshop.codec import digest
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.sessions.chronicle import SESSIONS_BYTES
-from coffeeshop.sessions.facts import SESSIONS, Fact
+from coffeeshop.sessions.events import SESSIONS, SessionEvent
+from coffeeshop.sessions.log import SESSIONS_BYTES
 from coffeeshop.testing.ledger import HEADER
 from coffeeshop.testing.trace import Trace, terminal, whole
 from coffeeshop.transport import Delivery, Reader, Transport
@@ -27,7 +27,7 @@ class _Session:
     readers: dict[str, Reader] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
 
-    def trace(self, facts: list[Fact]) -> Trace:
+    def trace(self, facts: list[SessionEvent]) -> Trace:
         """As of now. Input that is not whole may have been deleted before it was read."""
         journals = {name: tuple(records) for name, records in self.journals.items()}
         found = Trace(self.spec, journals, tuple(facts))
@@ -45,7 +45,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._sessions: dict[str, _Session] = {}
-        self._facts: dict[str, list[Fact]] = defaultdict(list)
+        self._facts: dict[str, list[SessionEvent]] = defaultdict(list)
         self._fact_offset = 0
         self._appends: dict[str, set[str]] = defaultdict(set)
         transport.declare_journal(SESSIONS, max_bytes=SESSIONS_BYTES)
@@ -121,7 +121,7 @@ class Recorder:
             self._changed.notify_all()
 
     def _heard(self, delivery: Delivery) -> None:
-        fact = Fact.of(delivery.message)
+        fact = SessionEvent.of(delivery.message)
         with self._changed:
             if delivery.offset < self._fact_offset:
                 return

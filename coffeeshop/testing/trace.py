@@ -18,7 +18,7 @@ from coffeeshop.pipeline.plan import FoldOperator, Plan, Stage, plan_of
 from coffeeshop.pipeline.poison import PLAIN_ATTEMPTS, Claim
 from coffeeshop.pipeline.repair import Missing, numbers_of
 from coffeeshop.schema import CATALOG
-from coffeeshop.sessions.facts import Fact
+from coffeeshop.sessions.events import SessionEvent
 
 DISAGREE = "disagree"
 
@@ -33,7 +33,7 @@ class Trace:
 
     spec: SessionSpec
     journals: Mapping[str, Sequence[Record]]
-    facts: Sequence[Fact] = ()
+    facts: Sequence[SessionEvent] = ()
     """The session's records of ``ctl.sessions``, in their order."""
     cut: frozenset[str] = frozenset()
 
@@ -95,7 +95,7 @@ def _addressed(trace: Trace) -> Iterator[str]:
         stage = trace.plan.stage(task.stage)
         partitions = stage.partitions(trace.spec)
         for record in records:
-            if record.kind in ("left", "marker"):
+            if record.kind in ("client_gone", "marker"):
                 continue
             if record.kind not in ("batch", "eof") or record.stream not in stage.inputs:
                 yield f"{task.journal}: nobody sends {record.id} there"
@@ -309,7 +309,7 @@ def _kept_by_gateways(trace: Trace) -> Iterator[str]:
     told = terminal(trace)
     declared, ended, tables = False, "", dict[tuple[str, str], int]()
     for number, fact in enumerate(trace.facts):
-        if number == 0 and fact.kind not in ("opened", "restated"):
+        if number == 0 and fact.kind not in ("opened", "snapshot"):
             yield f"the first fact is {fact.kind}"
         if fact.kind == "declared":
             declared = True
@@ -340,5 +340,9 @@ def _tables_ended(trace: Trace, tables: Mapping[tuple[str, str], int]) -> Iterat
             # A broker may lose it; but without it no session completes.
             if found != batches and (found is not None or told == "completed"):
                 yield f"{task.journal}: {producer} ended {table} at {batches}, not there"
-        if trace.facts and any(r.kind == "left" for r in records) and tables.keys() != announced:
+        if (
+            trace.facts
+            and any(r.kind == "client_gone" for r in records)
+            and tables.keys() != announced
+        ):
             yield f"{task.journal}: its clients are given up before they ended every table"

@@ -10,13 +10,14 @@ import pytest
 from coffeeshop.actors.hosted import HostedNode
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway.admission import Limits
+from coffeeshop.gateway.metrics import of_sessions
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.generate import generate
 from coffeeshop.names import STAGES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Session, Timeouts
 from tests.running import PATIENCE, Running, eventually, http, new_id, running
 
 
@@ -95,15 +96,16 @@ def test_refusals_are_told_by_the_limit_that_was_met() -> None:
 
 
 def test_results_whose_time_is_over_are_pending_deletions() -> None:
-    with running(node=False, lifetimes=Lifetimes(result_ttl=3600.0)) as system, http(system) as api:
+    with running(node=False, timeouts=Timeouts(result_ttl=0.1)) as system, http(system) as api:
         session = api.post("/v1/sessions", json={}).json()["id"]
         api.post(f"/v1/sessions/{session}/cancel")
-        chronicle = system.gateways[0].sessions.chronicle
-        eventually(lambda: chronicle.all()[0].released, "its input is released")
+        log = system.gateways[0].sessions.log
+        eventually(lambda: not log.all(), "its results are deleted")
         assert told(system)["sessions_unexpired"] == 0
-        chronicle.all()[0].ended = 0.0  # as if it had ended long ago; the next look-around deletes
-        eventually(lambda: not chronicle.all(), "its results are deleted")
-        assert told(system)["sessions_unexpired"] == 0
+    ended = Session(SessionSpec("s"), "g", 0.0, state="failed", ended=5.0, released=True)
+    for wall, pending in ((5.1, 0), (5.2, 1)):
+        found = of_sessions([ended], wall, Timeouts(result_ttl=0.1))
+        assert found["sessions_unexpired"] == pending
 
 
 def test_a_node_tells_what_its_tasks_took(data: tuple[Path, dict[str, int]]) -> None:

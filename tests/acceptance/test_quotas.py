@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.security.tokens import Tokens, line_of, new_token
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 from tests.running import Running, eventually, http, new_id, running
 from tests.unit.helpers import STORES
 
@@ -128,9 +129,7 @@ def test_without_tokens_nobody_has_a_name_and_a_share() -> None:
 
 
 def session_of(owner: str, size: int) -> Session:
-    made = Session(SessionSpec(new_id()), "g1", 0.0, owner=owner)
-    made.taken["g1"] = size
-    return made
+    return Session(SessionSpec(new_id()), "g1", 0.0, owner=owner, taken={"g1": size})
 
 
 def test_a_session_whose_opening_failed_is_counted_no_more() -> None:
@@ -209,5 +208,5 @@ def test_what_was_released_is_held_no_more() -> None:
     known = [session_of("alice", 9), session_of("alice", 1), session_of("bob", 99)]
     with pytest.raises(Problem):
         admission.client_input("alice", known)
-    known[1].released = True
+    known[1] = replace(known[1], released=True)
     admission.client_input("alice", known)

@@ -9,7 +9,7 @@ import pytest
 
 from coffeeshop.actors import NodeConfig
 from coffeeshop.generate import generate
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.faults import Vanishing
 from coffeeshop.transport import Transport, connect
@@ -21,7 +21,7 @@ ROWS_A_FILE = 400
 AFTER = 0.3
 """Seconds after which tasks ask here."""
 QUICK = NodeConfig(claims=True, repair_after=AFTER)
-LIFETIMES = Lifetimes(stalled_after=4.0)
+TIMEOUTS = Timeouts(stalled_after=4.0)
 
 
 class Lossy:
@@ -84,7 +84,7 @@ def test_submit_gets_the_right_answers_though_confirmed_records_vanish(
 ) -> None:
     lossy = Lossy(seed=3)
     inner = broker_of(request, kind)
-    with running(inner=inner, wrapped=lossy, config=QUICK, lifetimes=LIFETIMES) as system:
+    with running(inner=inner, wrapped=lossy, config=QUICK, timeouts=TIMEOUTS) as system:
         run = runner(tmp_path, COFFEESHOP_GATEWAY=system.url)
         for number in range(sessions):
             ok(run("submit", str(data), "--plan", plan, "--output-dir", f"out{number}"))

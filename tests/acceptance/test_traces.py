@@ -24,7 +24,8 @@ from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.schema import TABLES
-from coffeeshop.sessions.ingest import Ingest, open_session, release_session
+from coffeeshop.sessions.ingest import Ingest
+from coffeeshop.sessions.steps import open_session, release_session
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.testing.processes import Cluster
@@ -183,7 +184,7 @@ def fed(data: Path, is_traced: bool) -> tuple[dict[str, Any], list[bytes]]:
         assert out_journal(spec.id) in transport.names()
         return stored(transport, spec.id), bodies
     finally:
-        release_session(transport, spec, results=True)
+        release_session(transport, spec)
         transport.close()
 
 

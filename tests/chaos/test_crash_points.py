@@ -37,11 +37,12 @@ SHORT = {  # the others run with `make long`
     "node.before_ack",
     "session.failure_sent",
     "gateway.batch_appended",
+    "keeper.ended_written",
     "client.batch_answered",
 }
-NTH = {"task.output_confirmed": 3, "gateway.assignment_published": 3, "gateway.batch_appended": 4}
+NTH = {"task.output_confirmed": 3, "keeper.assignment_published": 3, "gateway.batch_appended": 4}
 LIFETIMES = ("--client-timeout", "20")
-EXPIRY = ("gateway.results_released", "gateway.expired_written")
+EXPIRY = ("keeper.results_released", "keeper.expired_written")
 
 
 def points(*places: str) -> list[object]:
@@ -132,14 +133,14 @@ def test_a_worker_killed_there_fails_the_session_once(
         each.close()
 
 
-@pytest.mark.parametrize("point", points("gateway"))
+@pytest.mark.parametrize("point", points("gateway", "keeper"))
 def test_a_gateway_killed_there_and_started_again_loses_nothing(
     broker: PrivateBroker, cluster: Cluster, transport: Transport, small: Data, point: str
 ) -> None:
     cluster.start("worker")
     expiring = point in EXPIRY
-    lifetimes = (*LIFETIMES, "--result-ttl", "2" if expiring else "600")
-    victim = cluster.start("gateway", options=lifetimes, environment=armed(point))
+    timeouts = (*LIFETIMES, "--result-ttl", "2" if expiring else "600")
+    victim = cluster.start("gateway", options=timeouts, environment=armed(point))
     url = url_of(victim)
     port = url.rsplit(":", 1)[1]
     spec = SessionSpec(new_id())
@@ -147,7 +148,7 @@ def test_a_gateway_killed_there_and_started_again_loses_nothing(
     with ThreadPoolExecutor(1) as pool:
         done = pool.submit(analyse, client, small.folder, spec)
         expect_killed(victim)
-        cluster.start("gateway", options=(*lifetimes, "--port", port))
+        cluster.start("gateway", options=(*timeouts, "--port", port))
         done.result(90)
     if not expiring:
         check_completed(client, transport, spec, small.answers)

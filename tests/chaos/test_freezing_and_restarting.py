@@ -9,11 +9,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from coffeeshop.sessions.timeouts import OTHERS_PATIENCE
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.lifetimes import OTHERS_PATIENCE
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport import Transport

@@ -25,9 +25,10 @@ from coffeeshop.reading.blocks import blocks_of
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
-from coffeeshop.sessions.ingest import Ingest, open_session, release_session
+from coffeeshop.sessions.ingest import Ingest
 from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.results import Completed, ResultFold, Update
+from coffeeshop.sessions.steps import open_session, release_session
 from coffeeshop.testing.crash import crash_tasks
 from tests.oracle import answers
 from tests.properties.data_sets import DATA_SETS, Data, Row, write, write_flat
@@ -215,7 +216,7 @@ def run_session(
         assert again.completed(PATIENCE) == completed
         return completed, told
     finally:
-        release_session(system.transport, spec, results=True)
+        release_session(system.transport, spec)
 
 
 def results_in(update: Update) -> list[str]:

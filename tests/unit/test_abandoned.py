@@ -15,7 +15,7 @@ from coffeeshop.pipeline.task import TaskCore
 from coffeeshop.transport import Delivery
 from tests.unit.helpers import STORES, TRANSACTIONS, batch, eof
 
-LEFT = Record("left", "clients", "g1", 0)
+LEFT = Record("client_gone", "clients", "g1", 0)
 OTHER = eof("stores", 0)
 SPEC = SessionSpec("s", "fused", 1, 1)
 QUERY3 = TaskId("s", "aggregator_query3", 0)

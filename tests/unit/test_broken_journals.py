@@ -8,15 +8,13 @@ from typing import Any
 
 import pytest
 
+from coffeeshop.actors.keeper import ORPHANS_PERIOD
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import OPENINGS, open_with_new_id
 from coffeeshop.commands.doctor import Finding, examine
 from coffeeshop.errors import JournalBroken, SessionFailed, Unreachable
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
-from coffeeshop.sessions.facts import Fact
-from coffeeshop.sessions.mending import PERIOD
-from coffeeshop.sessions.registry import Registry
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import eventually
 from tests.unit.world import World, feed, reaches, released, spec_of
@@ -73,7 +71,6 @@ def test_a_session_that_cannot_be_opened_fails_and_leaves_no_journal(
     with pytest.raises(SessionFailed, match="open another: the broker holds"):
         gateway.open(spec)
     failed = reaches(gateway, spec, "failed")
-    assert failed is not None
     assert "open another" in failed.reason
     eventually(lambda: released(gateway, spec), "the session is released")
     assert [name for name in world.left() if spec.id in name] == [out_journal(spec.id)]
@@ -89,14 +86,13 @@ def test_a_session_is_released_though_the_broker_keeps_a_name(
     broker.broken = {inputs(spec)[0], out_journal(spec.id)}
     feed(gateway, spec)
     known = reaches(gateway, spec, "completed")
-    assert known is not None
     eventually(lambda: released(gateway, spec), "the session is released")
-    assert known.journal_bytes == 0
+    assert gateway.log.updated(known).journal_bytes == 0
     world.time.seconds += 4_000.0
     reaches(gateway, spec, "expired")
     for replica in (gateway, other):
         names = dict.fromkeys(broker.broken, spec.id)
-        eventually(lambda r=replica, n=names: r.chronicle.broken() == n, "the names are known")  # type: ignore[misc]
+        eventually(lambda r=replica, n=names: r.log.broken() == n, "the names are known")  # type: ignore[misc]
 
 
 def test_a_name_that_is_kept_when_a_session_ends_while_it_is_opened_is_known(
@@ -106,17 +102,16 @@ def test_a_name_that_is_kept_when_a_session_ends_while_it_is_opened_is_known(
     last = inputs(spec)[-1]
 
     def end_it(name: str) -> None:
-        """The session ends, and is released, before its last journal is made."""
-        known = gateway.chronicle.get(spec.id)
+        """The session ends before its last journal is made."""
+        known = gateway.log.get(spec.id)
         if name == last and known is not None:
             broker.on_declare = lambda _name: None
             gateway.end(known, "cancelled", "")
-            eventually(lambda: released(gateway, spec), "its input is released")
 
     broker.on_declare = end_it
     broker.kept = {last}
     gateway.open(spec)
-    eventually(lambda: gateway.chronicle.broken() == {last: spec.id}, "the name is known")
+    eventually(lambda: gateway.log.broken() == {last: spec.id}, "the name is known")
 
 
 def test_a_name_is_tried_again_now_and_then_until_it_is_gone(
@@ -126,26 +121,14 @@ def test_a_name_is_tried_again_now_and_then_until_it_is_gone(
     gateway.open(spec)
     name = inputs(spec)[0]
     broker.broken = {name}
-    gateway.end(reaches(gateway, spec, "open"), "cancelled", "")  # type: ignore[arg-type]
+    gateway.end(reaches(gateway, spec, "open"), "cancelled", "")
     eventually(lambda: broker.tries.count(name) == 2, "it is tried again at once")
     broker.broken.clear()
-    world.time.seconds += PERIOD + 1.0
-    eventually(lambda: gateway.chronicle.broken() == {}, "nothing is broken any more")
-    assert [fact.fields["journal"] for fact in world.said("mended")] == [name]
+    world.time.seconds += ORPHANS_PERIOD + 1.0
+    eventually(lambda: gateway.log.broken() == {}, "nothing is broken any more")
+    assert [fact.fields["journal"] for fact in world.written("orphan_deleted")] == [name]
     again = world.replica("h")
-    assert again.chronicle.broken() == {}
-
-
-def test_what_is_mended_is_no_longer_broken() -> None:
-    registry = Registry()
-    for kind, fields in (
-        ("released", {"broken": "in.a in.b"}),
-        ("mended", {"journal": "in.a"}),
-        ("mended", {"journal": "never heard of"}),
-        ("expired", {}),
-    ):
-        registry.feed(Fact(kind, "s", "g", 0.0, fields), 0.0)  # type: ignore[arg-type]
-    assert registry.broken == {"in.b": "s"}
+    assert again.log.broken() == {}
 
 
 class Refusing:

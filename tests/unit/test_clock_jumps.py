@@ -7,13 +7,11 @@ import json
 import pytest
 
 from coffeeshop.presence import MISSING, NodeDirectory
-from coffeeshop.sessions.lifetimes import Lifetimes
-from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.steady_clock import SteadyClock
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.memory import MemoryTransport
 from tests.unit.helpers import ANSWER
-from tests.unit.world import LIFETIMES, Time, World, feed, looked, reaches, results, spec_of
+from tests.unit.world import TIMEOUTS, Time, World, feed, looked, reaches, results, spec_of, state
 
 YEAR = 400 * 86_400.0
 
@@ -59,10 +57,8 @@ def test_sessions_and_results_live_as_long_as_ever_when_the_clock_is_set(
     wall.set_by += jump
     looked(world)
     assert results(world, spec) == ANSWER
-    known = sessions.chronicle.get(idle.id)
-    assert known is not None
-    assert known.state == "open"
-    world.passes(LIFETIMES.result_ttl + 1)
+    assert state(sessions, idle) == "open"
+    world.passes(TIMEOUTS.result_ttl + 1)
     reaches(sessions, spec, "expired")
 
 
@@ -79,17 +75,8 @@ def test_results_expire_though_they_are_of_the_future(world: World) -> None:
     after = world.replica("g2", wall=wall)
     looked(world, after)
     assert results(world, spec) == ANSWER
-    world.time.seconds += LIFETIMES.result_ttl + 1
+    world.time.seconds += TIMEOUTS.result_ttl + 1
     reaches(after, spec, "expired")
-
-
-def test_a_session_that_seems_years_old_is_ended_with_that_doubt() -> None:
-    lifetimes = Lifetimes()
-    session = Session(spec_of(), "g", 0.0)
-    assert "400 days old: are they right?" in lifetimes.overdue(session, False, YEAR)
-    young = lifetimes.overdue(session, False, lifetimes.session_ttl + 1)
-    assert "did not complete within" in young
-    assert "are they right" not in young
 
 
 @pytest.mark.parametrize("jump", [YEAR, -YEAR])

@@ -6,7 +6,7 @@ import pytest
 
 from coffeeshop.gateway.listing import Listing, State, cursor, printable
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 SESSIONS = [
     Session(SessionSpec("a1"), "g", 1.0, "North mall", "alice"),

@@ -10,6 +10,7 @@ from coffeeshop.errors import BrokerRefuses
 from coffeeshop.pipeline.messages import out_journal
 from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.sessions import ingest
+from coffeeshop.sessions.sessions import KEEPER_QUEUE
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.base import OnOutcome
 from tests.acceptance.http.requests import opened, problem, put
@@ -65,8 +66,13 @@ def test_a_queue_that_takes_nothing_is_said_to_be_limited(
 ) -> None:
     monkeypatch.setattr(ingest, "NACKED_PATIENCE", 0.1)
 
+    publish = world.transport.publish
+
     def full(name: str, message: Message, on_outcome: OnOutcome) -> None:
-        world.transport.append("no such journal", message, lambda _: on_outcome(Outcome.NACKED))
+        if name == KEEPER_QUEUE:
+            publish(name, message, on_outcome)
+        else:
+            world.transport.append("no such journal", message, lambda _: on_outcome(Outcome.NACKED))
 
     monkeypatch.setattr(world.transport, "publish", full)
     sessions = world.replica("g1")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.retention import Retention
 
 NOW = 100_000.0
@@ -11,10 +11,8 @@ RETENTION = Retention(sessions=4, client_sessions=3, bytes=1000, at_least=600.0)
 
 
 def session(name: str, ended: float | None, size: int = 1, **how: object) -> Session:
-    made = Session(SessionSpec(name), "g", 0.0, ended=ended, released=True, result_bytes=size)
-    for key, value in how.items():
-        setattr(made, key, value)
-    return made
+    told = {"ended": ended, "released": True, "result_bytes": size, **how}
+    return Session(SessionSpec(name), "g", 0.0, **told)  # type: ignore[arg-type]
 
 
 def early(*sessions: Session) -> list[str]:

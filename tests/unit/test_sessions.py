@@ -7,13 +7,14 @@ import threading
 import pytest
 
 from coffeeshop.errors import CoffeeshopError, JournalGone, ProtocolError
+from coffeeshop.gateway.session_bodies import details, public, uploaded_at
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.transport import Message
 from tests.running import PATIENCE, eventually, readers_of
 from tests.unit.helpers import ANSWER
 from tests.unit.world import (
-    LIFETIMES,
+    TIMEOUTS,
     World,
     feed,
     looked,
@@ -36,11 +37,11 @@ def test_a_session_is_fed_completed_released_and_expires(world: World, plan: str
     assert results(world, spec) == ANSWER
     eventually(lambda: released(sessions, spec), "its input is released")
     assert world.left() == [out_journal(spec.id)]
-    world.time.seconds += LIFETIMES.result_ttl + 1
+    world.time.seconds += TIMEOUTS.result_ttl + 1
     reaches(sessions, spec, "expired")
     assert world.left() == []
-    assert sessions.chronicle.expired_owner(spec.id) is not None
-    assert [fact.fields["state"] for fact in world.said("ended")] == ["completed"]
+    assert sessions.log.expired_owner(spec.id) is not None
+    assert [fact.fields["state"] for fact in world.written("ended")] == ["completed"]
     eventually(lambda: readers_of(world.transport, "") == 1, "only ctl.sessions is read")
 
 
@@ -51,7 +52,7 @@ def test_results_stay_until_their_time_has_come(world: World) -> None:
     sessions.open(spec)
     feed(sessions, spec)
     reaches(sessions, spec, "completed")
-    world.time.seconds += LIFETIMES.result_ttl - 1
+    world.time.seconds += TIMEOUTS.result_ttl - 1
     looked(world)
     assert results(world, spec) == ANSWER
 
@@ -59,8 +60,8 @@ def test_results_stay_until_their_time_has_come(world: World) -> None:
 def test_a_session_opened_twice_is_one(world: World) -> None:
     sessions = world.replica("g1")
     spec = spec_of()
-    assert sessions.open(spec, "first") is sessions.open(spec, "second")
-    assert sessions.chronicle.all()[0].name == "first"
+    assert sessions.open(spec, "first") == sessions.open(spec, "second")
+    assert sessions.log.all()[0].name == "first"
 
 
 def test_a_session_opened_at_two_replicas_is_one(world: World) -> None:
@@ -96,7 +97,7 @@ def test_many_who_open_one_session_at_once_get_one_that_can_be_fed(world: World)
         thread.join(PATIENCE)
     assert errors == []
     assert sorted(joined) == list(range(8))
-    assert len({fact.gateway for fact in world.said("opened")}) <= 2
+    assert len({fact.gateway for fact in world.written("opened")}) <= 2
 
 
 def test_a_failed_session_ends_with_its_reason(world: World) -> None:
@@ -106,20 +107,19 @@ def test_a_failed_session_ends_with_its_reason(world: World) -> None:
     failed = Record("failed", "session", "filters.0", 0, b"a bad batch")
     world.transport.append(out_journal(spec.id), failed.message(), lambda outcome: None)
     known = reaches(sessions, spec, "failed")
-    assert known is not None
     assert known.reason == "a bad batch"
     eventually(lambda: released(sessions, spec), "its input is released")
     assert world.left() == [out_journal(spec.id)]
 
 
 def test_of_a_cancellation_and_a_failure_the_first_in_the_journal_counts(world: World) -> None:
-    sessions = world.replica("g1", period=3600)
+    sessions = world.replica("g1")
     spec = spec_of()
-    known = sessions.open(spec)
+    opened = sessions.open(spec)
     failed = Record("failed", "session", "x", 0, b"broke")
     world.transport.append(out_journal(spec.id), failed.message(), lambda outcome: None)
-    sessions.end(known, "cancelled", "too late")
-    assert reaches(sessions, spec, "failed") is known
+    sessions.end(opened, "cancelled", "too late")
+    known = reaches(sessions, spec, "failed")
     assert known.reason == "broke"
 
 
@@ -128,7 +128,6 @@ def test_a_cancelled_session_says_so(world: World) -> None:
     spec = spec_of()
     sessions.end(sessions.open(spec), "cancelled", "enough")
     known = reaches(sessions, spec, "cancelled")
-    assert known is not None
     assert known.reason == "enough"
 
 
@@ -138,7 +137,6 @@ def test_results_that_make_no_sense_fail_the_session(world: World) -> None:
     sessions.open(spec)
     world.transport.append(out_journal(spec.id), Message({"kind": "?"}), lambda outcome: None)
     known = reaches(sessions, spec, "failed")
-    assert known is not None
     assert "cannot be read" in known.reason
 
 
@@ -151,7 +149,7 @@ def test_a_deleted_session_leaves_nothing(world: World, is_open: bool) -> None:
         sessions.end(known, "cancelled", "")
         reaches(sessions, spec, "cancelled")
     sessions.delete(known)
-    assert known.state == "cancelled"
+    assert sessions.log.updated(known).state == "cancelled"
     reaches(sessions, spec, "expired")
     assert world.left() == []
 
@@ -174,14 +172,15 @@ def test_results_stay_as_long_as_somebody_asked_for(world: World) -> None:
     feed(sessions, spec)
     reaches(sessions, spec, "completed")
     eventually(lambda: released(sessions, spec), "its input is released")
-    sessions.keep(opened, 2 * LIFETIMES.result_ttl)
+    sessions.keep(opened, 2 * TIMEOUTS.result_ttl)
     sessions.keep(opened, 1.0)
-    assert opened.kept_until == world.time.seconds + 2 * LIFETIMES.result_ttl
-    assert sessions.lifetimes.expires_at(opened) == opened.kept_until
-    world.time.seconds += LIFETIMES.result_ttl + 1
+    kept = sessions.log.updated(opened)
+    assert kept.kept_until == world.time.seconds + 2 * TIMEOUTS.result_ttl
+    assert sessions.timeouts.expires_at(kept) == kept.kept_until
+    world.time.seconds += TIMEOUTS.result_ttl + 1
     looked(world)
     assert results(world, spec) == ANSWER
-    world.time.seconds += LIFETIMES.result_ttl
+    world.time.seconds += TIMEOUTS.result_ttl
     reaches(sessions, spec, "expired")
 
 
@@ -189,7 +188,7 @@ def test_nobody_keeps_results_for_ever(world: World) -> None:
     sessions = world.replica("g1")
     opened = sessions.open(spec_of())
     sessions.keep(opened, 1e12)
-    assert opened.kept_until == world.time.seconds + LIFETIMES.longest_keep
+    assert sessions.log.updated(opened).kept_until == world.time.seconds + TIMEOUTS.longest_keep
 
 
 def test_the_times_of_records_are_the_same_at_every_replica(world: World) -> None:
@@ -201,13 +200,14 @@ def test_the_times_of_records_are_the_same_at_every_replica(world: World) -> Non
     feed(first, spec)
     reaches(first, spec, "completed")
     eventually(lambda: released(first, spec), "its input is released")
-    known = world.replica("g2").chronicle.get(spec.id)
+    known = world.replica("g2").log.get(spec.id)
     assert known is not None
     size = {"input_bytes": 0}  # of which the others hear now and then only
-    assert {**known.public(), **size} == {**opened.public(), **size}
-    assert known.details() == opened.details()
+    opened = first.log.updated(opened)
+    assert {**public(known), **size} == {**public(opened), **size}
+    assert details(known) == details(opened)
     assert known.declared_at == 1_000.0
-    assert known.uploaded_at == world.time.seconds
+    assert uploaded_at(known) == world.time.seconds
     assert set(known.result_times) == set(PLANS[spec.plan].results)
     assert known.result_bytes > 0
 
@@ -218,6 +218,5 @@ def test_bad_rows_are_told_of_a_session_that_failed_for_them(world: World) -> No
     row = {"file": "a.csv", "line": 7, "column": None, "value": "x", "reason": "no time"}
     first.end(opened, "failed", "bad data: a.csv, line 7: no time", [row])
     known = reaches(second, opened.spec, "failed")
-    assert known is not None
-    assert known.details()["bad_rows"] == [row]
+    assert details(known)["bad_rows"] == [row]
     assert known.reason == "bad data: a.csv, line 7: no time"

@@ -9,25 +9,22 @@ from dataclasses import asdict
 
 import pytest
 
-from coffeeshop.errors import CoffeeshopError, Unreachable
+from coffeeshop.errors import Unreachable
 from coffeeshop.pipeline.messages import out_journal
-from coffeeshop.sessions import chronicle as chronicle_module
-from coffeeshop.sessions.facts import SESSIONS, Fact
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions import log as log_module
+from coffeeshop.sessions.events import SESSIONS, SessionEvent
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import Delivery, Message, Outcome, Reader
 from coffeeshop.transport.base import OnDelivery, OnGone
 from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually
 from tests.unit.world import (
-    LIFETIMES,
+    TIMEOUTS,
     World,
-    in_background,
     looked,
     reaches,
     released,
     spec_of,
-    state,
 )
 
 
@@ -37,46 +34,26 @@ def test_a_broker_that_lost_a_sessions_end_fails_it(world: World) -> None:
     sessions.open(spec)
     world.transport.delete_journal(out_journal(spec.id))
     known = reaches(sessions, spec, "failed")
-    assert known is not None
     assert known.reason == "the broker lost the session's journal"
 
 
 def test_ending_a_session_whose_journal_is_gone_ends_it_all_the_same(world: World) -> None:
-    sessions = world.replica("g1", period=3600)
+    sessions = world.replica("g1")
     spec = spec_of()
     known = sessions.open(spec)
-    sessions.outcomes.of(spec).close()  # its end is not heard
+    world.stop(sessions)  # nobody keeps it
+    alone = world.replica("g2", keeps=False)
     world.transport.delete_journal(out_journal(spec.id))
-    sessions.end(known, "aborted", "why")
-    reaches(sessions, spec, "aborted")
+    alone.end(known, "aborted", "why")
+    assert reaches(alone, spec, "aborted").reason == "why"
 
 
-def test_facts_that_make_no_sense_are_passed_over(world: World) -> None:
+def test_events_that_are_not_valid_are_skipped(world: World) -> None:
     sessions = world.replica("g1")
     for body in (b"", b"[]", b'{"kind": "alive"}', b"[" * 100_000):
         world.transport.append(SESSIONS, Message({}, body), lambda outcome: None)
     spec = spec_of()
     assert sessions.open(spec).declared
-
-
-def test_a_session_that_cannot_be_looked_at_does_not_hide_the_others(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sessions = world.replica("g1")
-    bad, good = spec_of(), spec_of()
-    sessions.open(bad)
-    sessions.open(good)
-    before = sessions._end_what_nobody_wants
-
-    def broken(session: Session) -> None:
-        if session.spec.id == bad.id:
-            raise ZeroDivisionError
-        before(session)
-
-    monkeypatch.setattr(sessions, "_end_what_nobody_wants", broken)
-    world.passes(61)
-    reaches(sessions, good, "aborted")
-    assert state(sessions, bad) == "open"
 
 
 @pytest.mark.parametrize("error", [Unreachable("away"), ZeroDivisionError()])
@@ -94,9 +71,7 @@ def test_what_fails_once_is_done_at_the_next_look_around(
         delete(name)
 
     monkeypatch.setattr(world.transport, "delete_journal", fails_once)
-    known = sessions.chronicle.get(spec.id)
-    assert known is not None
-    sessions.end(known, "cancelled", "")
+    sessions.end(sessions.open(spec), "cancelled", "")
     eventually(lambda: released(sessions, spec), "its input is released")
     assert failures == []
 
@@ -104,10 +79,15 @@ def test_what_fails_once_is_done_at_the_next_look_around(
 class Away(MemoryTransport):
     """A broker that stops answering."""
 
-    away = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.away = False
+        self.refused = threading.Semaphore(0)
 
     def append(self, name: str, message: Message, on_outcome: Callable[[Outcome], None]) -> None:
-        if not self.away:
+        if self.away:
+            self.refused.release()
+        else:
             super().append(name, message, on_outcome)
 
 
@@ -115,23 +95,16 @@ def test_closing_does_not_wait_for_a_broker_that_is_away() -> None:
     transport = Away()
     world = World(transport)
     sessions = world.replica("g1")
-    spec = spec_of()
-    sessions.open(spec)
+    sessions.open(spec_of())
     transport.away = True
-    found: list[CoffeeshopError] = []
-
-    def opens() -> None:
-        try:
-            sessions.open(spec_of())
-        except CoffeeshopError as error:
-            found.append(error)
-
-    opening = in_background(opens)
-    world.time.seconds += LIFETIMES.session_ttl + 1
-    eventually(lambda: sessions._errands._busy, "it tries to abort the session")
-    world.close()
-    opening.join(PATIENCE)
-    assert [type(error) for error in found] == [Unreachable]
+    with ThreadPoolExecutor(1) as pool:
+        opening = pool.submit(sessions.open, spec_of())
+        world.time.seconds += TIMEOUTS.session_ttl + 1
+        assert transport.refused.acquire(timeout=PATIENCE)  # one of them has begun to wait
+        assert transport.refused.acquire(timeout=PATIENCE)
+        world.close()
+        with pytest.raises(Unreachable):
+            opening.result(PATIENCE)
 
 
 class Mute(MemoryTransport):
@@ -170,8 +143,7 @@ def test_closing_wakes_whoever_waits_for_its_own_word() -> None:
 def test_a_gateway_does_not_begin_before_it_knows_the_past(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(chronicle_module, "STORED_TIMEOUT", 0.01)
-    monkeypatch.setattr(chronicle_module.Chronicle.stored, "__defaults__", (0.01,))
+    monkeypatch.setattr(log_module.SessionLog.wait, "__defaults__", (0.01,))
     transport = Away()
     transport.away = True
     sessions = Sessions(transport)
@@ -188,7 +160,7 @@ def test_replicas_that_never_began_can_be_closed() -> None:
 def test_opened_by_a_release_with_other_plans_is_left_alone(world: World) -> None:
     sessions = world.replica("g1")
     spec = {**asdict(spec_of()), "plan": "a plan of next year"}
-    fact = Fact("opened", spec["id"], "g9", 0.0, {"spec": spec})
+    fact = SessionEvent("opened", spec["id"], "g9", 0.0, {"spec": spec})
     world.transport.append(SESSIONS, fact.message(), lambda outcome: None)
     looked(world)
-    assert sessions.chronicle.all() == []
+    assert sessions.log.all() == []

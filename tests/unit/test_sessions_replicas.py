@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from coffeeshop.actors.keeper import ADOPTED_AFTER
 from coffeeshop.pipeline.messages import out_journal
-from coffeeshop.sessions import sessions as module
-from tests.running import eventually
+from coffeeshop.sessions.sessions import KEEPER_QUEUE
+from tests.running import PATIENCE, eventually
 from tests.unit.helpers import ANSWER
 from tests.unit.world import (
-    LIFETIMES,
+    PING,
+    TIMEOUTS,
     World,
     feed,
+    in_background,
     looked,
     reaches,
     released,
@@ -26,7 +29,6 @@ def test_two_replicas_end_a_session_exactly_once(world: World) -> None:
     for number, spec in enumerate(specs):
         replicas[number % 2].open(spec)
         feed(replicas[(number + 1) % 2], spec)
-    world.time.seconds += 10  # beyond the patience of those that did not open it
     for spec in specs:
         for replica in replicas:
             reaches(replica, spec, "completed")
@@ -35,28 +37,49 @@ def test_two_replicas_end_a_session_exactly_once(world: World) -> None:
         lambda: all(released(r, s) for r in replicas for s in specs), "everything is released"
     )
     assert world.left() == sorted(out_journal(spec.id) for spec in specs)
-    world.time.seconds += LIFETIMES.result_ttl + 1
+    world.time.seconds += TIMEOUTS.result_ttl + 1
     for spec in specs:
         reaches(replicas[0], spec, "expired")
         reaches(replicas[1], spec, "expired")
     assert world.left() == []
 
 
-def test_a_replica_takes_over_when_the_one_that_opened_is_gone(world: World) -> None:
+def test_another_replica_takes_over_the_sessions_of_one_that_is_gone(world: World) -> None:
     world.work()
-    first, second = world.replica("g1"), world.replica("g2")
+    first = world.replica("g1")
     spec = spec_of()
     first.open(spec)
-    world.stop(first)
+    world.stop(first)  # its sessions go back to the queue
+    second = world.replica("g2")
     feed(second, spec)
-    eventually(lambda: second._terminals, "its end is heard")
-    looked(world, second)
-    assert state(second, spec) == "open"  # it is left to the other for a while
-    world.time.seconds += module.OTHERS_PATIENCE + 1
     reaches(second, spec, "completed")
-    world.time.seconds += module.OTHERS_PATIENCE + 1
     eventually(lambda: released(second, spec), "its input is released")
     assert world.left() == [out_journal(spec.id)]
+
+
+def test_an_opening_that_nobody_keeps_goes_on_as_soon_as_somebody_does(world: World) -> None:
+    alone, spec = world.replica("g1", keeps=False), spec_of()
+    opening = in_background(lambda: alone.open(spec))
+    eventually(lambda: alone.log.get(spec.id) is not None, "it is announced")
+    assert world.left() == []
+    world.replica("g2")
+    opening.join(PATIENCE)
+    assert state(alone, spec) == "open"
+    assert out_journal(spec.id) in world.left()
+
+
+def test_a_session_that_nobody_keeps_is_assigned_again(world: World) -> None:
+    """One of an older release, or one whose queue was deleted while it waited."""
+    alone, spec = world.replica("g1", keeps=False), spec_of()
+    opening = in_background(lambda: alone.open(spec))
+    eventually(lambda: alone.log.get(spec.id) is not None, "it is announced")
+    world.transport.delete_queue(KEEPER_QUEUE)
+    keeping = world.replica("g2")
+    looked(world, keeping)
+    assert world.left() == []
+    world.time.seconds += ADOPTED_AFTER + 1
+    opening.join(PATIENCE)
+    assert state(alone, spec) == "open"
 
 
 def test_a_gateway_that_starts_again_knows_everything(world: World) -> None:
@@ -72,11 +95,9 @@ def test_a_gateway_that_starts_again_knows_everything(world: World) -> None:
     again = world.replica("g1b")  # knows all of it as soon as it has started
     assert (state(again, done), state(again, underway)) == ("completed", "open")
     assert state(again, gone) == "expired"
-    assert again.chronicle.expired_owner(gone.id) is not None
+    assert again.log.expired_owner(gone.id) is not None
     assert results(world, done) == ANSWER
     feed(again, underway)
-    eventually(lambda: again._terminals, "its end is heard")
-    world.time.seconds += module.OTHERS_PATIENCE + 1
     reaches(again, underway, "completed")
     assert results(world, underway) == ANSWER
 
@@ -91,8 +112,6 @@ def test_a_gateway_that_starts_again_gives_clients_their_time_anew(world: World)
     looked(world, again)
     assert state(again, spec) == "open"
     world.passes(61)
-    assert state(again, spec) == "open"  # it is left to the other for a while
-    world.passes(module.OTHERS_PATIENCE)
-    eventually(lambda: again._terminals, "it is aborted")
-    world.time.seconds += module.OTHERS_PATIENCE + 1
+    assert state(again, spec) == "open"
+    world.passes(PING)
     reaches(again, spec, "aborted")

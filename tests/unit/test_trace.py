@@ -223,7 +223,9 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
     ),
     "clients given up before they ended": (
         lambda t: facts(
-            of_filters(lambda r: [*r, Record("left", "clients", "g", 0)])(t), "opened", "declared"
+            of_filters(lambda r: [*r, Record("client_gone", "clients", "g", 0)])(t),
+            "opened",
+            "declared",
         ),
         "given up",
     ),

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.actors.keeper import HostedKeepers
 from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.facts import SESSIONS, Fact
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.events import SESSIONS, SessionEvent
+from coffeeshop.sessions.lifecycle import Session, Timeouts
 from coffeeshop.sessions.outcome import SessionOutcome
-from coffeeshop.sessions.registry import Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Delivery, Message
@@ -20,11 +20,11 @@ from coffeeshop.transport.memory import MemoryTransport
 from tests.running import PATIENCE, eventually, new_id
 from tests.unit.helpers import input_records, tuples
 
-LIFETIMES = Lifetimes(client_timeout=60.0, result_ttl=3600.0, session_ttl=10_000.0)
+TIMEOUTS = Timeouts(client_timeout=60.0, result_ttl=3600.0, session_ttl=10_000.0)
 
 
-WORDS = LIFETIMES.client_timeout / 12
-"""Seconds between words that a replica says to hear itself."""
+PING = TIMEOUTS.client_timeout / 12
+"""Seconds between the pings by which a replica hears itself."""
 
 
 class Time:
@@ -44,13 +44,18 @@ class World:
         self.transport = transport or MemoryTransport()
         self.time = Time()
         self.replicas: list[Sessions] = []
+        self.keepers: dict[Sessions, HostedKeepers] = {}
         self.node: HostedNode | None = None
 
-    def replica(self, name: str, **how: Any) -> Sessions:
-        how = {"now": self.time, "wall": self.time, "period": 0.005, **how}
-        made = Sessions(self.transport, LIFETIMES, name=name, **how)
+    def replica(self, name: str, *, keeps: bool = True, **how: Any) -> Sessions:
+        """One replica of the gateway; one that ``keeps`` nothing leaves that to others."""
+        how = {"now": self.time, "wall": self.time, **how}
+        made = Sessions(self.transport, TIMEOUTS, name=name, **how)
         self.replicas.append(made)
         made.start()
+        self.keepers[made] = keepers = HostedKeepers(made, period=0.005)
+        if keeps:
+            keepers.start()
         return made
 
     def work(self) -> None:
@@ -58,11 +63,13 @@ class World:
 
     def stop(self, replica: Sessions) -> None:
         self.replicas.remove(replica)
+        replica.log.give_up()
+        self.keepers.pop(replica).close()
         replica.close()
 
     def close(self) -> None:
-        for replica in self.replicas:
-            replica.close()
+        for replica in list(self.replicas):
+            self.stop(replica)
         if self.node is not None:
             self.node.close(0.0)
         self.transport.close()
@@ -74,12 +81,12 @@ class World:
     def left(self) -> list[str]:
         return [name for name in self.transport.names() if not name.startswith("ctl.")]
 
-    def facts(self) -> list[Fact]:
-        """Everything that was said about sessions so far."""
-        return [Fact.of(delivery.message) for delivery in self.journal(SESSIONS)]
+    def events(self) -> list[SessionEvent]:
+        """Everything that was written about sessions so far."""
+        return [SessionEvent.of(delivery.message) for delivery in self.journal(SESSIONS)]
 
-    def said(self, kind: str) -> list[Fact]:
-        return [fact for fact in self.facts() if fact.kind == kind]
+    def written(self, kind: str) -> list[SessionEvent]:
+        return [event for event in self.events() if event.kind == kind]
 
     def journal(self, name: str) -> list[Delivery]:
         found: list[Delivery] = []
@@ -98,19 +105,20 @@ class Clock(Protocol):
 
 
 def pass_time(clock: Clock, replicas: Iterable[Sessions], seconds: float) -> None:
-    """Time in which every replica hears its own words."""
+    """Time in which every replica hears its own pings."""
+    late = {replica: clock.seconds - replica.log.moment().log for replica in replicas}
     while seconds > 0:
-        step = min(WORDS, seconds)
+        step = min(PING, seconds)
         clock.seconds += step
         seconds -= step
-        for replica in replicas:
-            eventually(lambda replica=replica: hears(clock, replica), "a replica hears itself")
+        for replica, before in late.items():
+            eventually(lambda r=replica, b=before: hears(clock, r, b), "a replica hears itself")  # type: ignore[misc]
 
 
-def hears(clock: Clock, replica: Sessions) -> bool:
-    """Whether it heard a word of its own just now; with no session open there is none."""
-    is_open = any(session.state == "open" for session in replica.chronicle.all())
-    return not is_open or clock.seconds - replica.chronicle._hearing._last < WORDS
+def hears(clock: Clock, replica: Sessions, late: float) -> bool:
+    """Whether it heard a ping of its own just now; with no session open there is none."""
+    is_open = any(session.state == "open" for session in replica.log.all())
+    return not is_open or clock.seconds - replica.log.moment().log - late < PING
 
 
 def spec_of(**how: Any) -> SessionSpec:
@@ -126,36 +134,30 @@ def feed(sessions: Sessions, spec: SessionSpec) -> None:
         else:
             stored = ingest.end(record.stream, record.producer, record.number)
         stored.result(PATIENCE)
-        sessions.chronicle.seen(spec.id, len(record.body))
+        sessions.log.seen(spec.id, len(record.body))
         if record.kind == "eof":
             ended = sessions.table_ended(spec.id, record.stream, record.producer, record.number)
             ended.result(PATIENCE)
 
 
 def state(sessions: Sessions, spec: SessionSpec) -> str:
-    known = sessions.chronicle.get(spec.id)
+    known = sessions.log.get(spec.id)
     return "expired" if known is None else known.state
 
 
-def reaches(sessions: Sessions, spec: SessionSpec, wanted: str) -> Session | None:
+def reaches(sessions: Sessions, spec: SessionSpec, wanted: str) -> Session:
+    """What is known of it once it is in that state (or ``expired``)."""
     eventually(lambda: state(sessions, spec) == wanted, f"the session is {wanted}")
-    return sessions.chronicle.get(spec.id)
+    return sessions.log.updated(Session(spec, "", 0.0))
 
 
 def looked(world: World, replica: Sessions | None = None) -> None:
-    """Wait until a replica has looked at everything twice."""
+    """Wait until a replica's keepers have looked at everything twice."""
     sessions = replica or world.replicas[0]
-    times = threading.Semaphore(0)
-    before = sessions.chronicle.all
-
-    def counted() -> list[Session]:
-        times.release()
-        return before()
-
-    sessions.chronicle.all = counted  # type: ignore[method-assign]
-    for _ in range(3):
-        assert times.acquire(timeout=PATIENCE)
-    sessions.chronicle.all = before  # type: ignore[method-assign]
+    keepers = world.keepers[sessions]
+    for _ in range(2):
+        asked = sessions.clock.now()
+        eventually(lambda a=asked: sessions.clock.now() - keepers.age > a, "it came round")  # type: ignore[misc]
 
 
 def in_background(work: Callable[[], Any]) -> threading.Thread:
@@ -165,8 +167,13 @@ def in_background(work: Callable[[], Any]) -> threading.Thread:
 
 
 def released(sessions: Sessions, spec: SessionSpec) -> bool:
-    known = sessions.chronicle.get(spec.id)
+    known = sessions.log.get(spec.id)
     return known is None or known.released
+
+
+def uploaded(sessions: Sessions, spec: SessionSpec) -> bool:
+    known = sessions.log.get(spec.id)
+    return known is not None and known.uploaded
 
 
 def results(world: World, spec: SessionSpec) -> dict[str, list[tuple[Any, ...]]]:

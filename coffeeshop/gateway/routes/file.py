@@ -118,7 +118,7 @@ async def put_file(
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
     if known.owner:
-        gateway.admission.client_input(known.owner, gateway.chronicle.all())
+        gateway.admission.client_input(known.owner, gateway.log.all())
     asked = step_of(step, size)
     _check_size(request, asked)
     held = asked.size if asked.form == "parquet" else min(2 * asked.size, RANGE)
@@ -142,7 +142,7 @@ async def put_file(
             warnings.extend(told)
             if len(waiting) > UNCONFIRMED:
                 await stored(gateway.sessions, known, waiting.popleft())
-            gateway.chronicle.seen(name, len(made.body))
+            gateway.log.seen(name, len(made.body))
             if not repeat:
                 gateway.traffic.count_stored(name, table, made.rows, len(made.body))
         for future in waiting:

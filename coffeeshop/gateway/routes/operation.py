@@ -62,7 +62,7 @@ async def leftovers(gateway: GatewayDep) -> dict[str, Any]:
     """
     released = [each.spec for each in gateway.visible_sessions() if each.released][-EXAMINED:]
     found = await run_in_threadpool(_existing, gateway.transport, released)
-    broken = sorted(gateway.chronicle.broken())
+    broken = sorted(gateway.log.broken())
     journals = sorted(set(found) - set(broken))
     return {"examined": len(released), "journals": journals, "broken": broken}
 
@@ -129,7 +129,7 @@ def status_of(gateway: Gateway) -> dict[str, Any]:
     }
     if caller().admin:
         files = gateway.admission.broker_files
-        shown["broker_files"] = files.taken(gateway.chronicle.all())
+        shown["broker_files"] = files.taken(gateway.log.all())
         shown["broker_files_limit"] = files.limit
         shown["bytes_in_memory"] = gateway.admission.in_memory
         shown["requests_refused_total"] = gateway.admission.refused

@@ -27,7 +27,7 @@ from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import QUERIES, STAGES
 from coffeeshop.pipeline.plan import PLANS, plan_of
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 CSP = "; ".join(
     (

@@ -16,6 +16,7 @@ from coffeeshop.crashpoints import crash_point
 from coffeeshop.formats import MEDIA_TYPES, WRITERS
 from coffeeshop.gateway.dependencies import (
     OWN,
+    Gateway,
     GatewayDep,
     QueryName,
     SessionId,
@@ -29,7 +30,7 @@ from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
 from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.names import QUERIES
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.results import Event
 
 RESULT_TIMEOUT = 60.0
@@ -68,7 +69,7 @@ async def events(
         raise being_opened()
 
     async def final_event() -> Event:
-        return await _final_event(known)
+        return await _final_event(gateway, known)
 
     def stopping() -> bool:
         return gateway.stopping or not allowed()
@@ -81,7 +82,7 @@ async def events(
             changes=gateway.changes,
             stopping=stopping,
             final_event=final_event,
-            waits_for=lambda: gateway.waits_for(known),
+            waits_for=lambda: gateway.waits_for(gateway.log.updated(known)),
         )
     else:  # it ended before it had a journal that tells of it
         stream = only_event(final_event)
@@ -105,9 +106,10 @@ async def _told_why(
         yield sse([("error", document(401, INVALID_TOKEN))], None)
 
 
-async def _final_event(session: Session) -> Event:
+async def _final_event(gateway: Gateway, known: Session) -> Event:
     """The event of a session whose out journal is gone."""
     for _ in range(END_LOOKS):
+        session = gateway.log.updated(known)
         if session.state != "open":
             break
         await asyncio.sleep(END_PAUSE)  # the word of its end is on its way

@@ -20,7 +20,7 @@ from coffeeshop.observability.logs import about
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, plan_of
 from coffeeshop.questions.asking import LONGEST_SQL, QUESTION_NAME, questions_of
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 
 HEARTBEATS = 4
 """In the time after which a client counts as gone."""
@@ -83,7 +83,7 @@ async def open_session(gateway: GatewayDep, new: NewSession, response: Response)
         _check(spec)
     about(session=spec.id)
     response.headers["Location"] = f"/v1/sessions/{spec.id}"
-    known = gateway.chronicle.get(spec.id)
+    known = gateway.log.get(spec.id)
     if known is None:
         _admit(gateway, spec)
     elif known.spec != spec or not sees(known.owner):
@@ -95,11 +95,11 @@ async def open_session(gateway: GatewayDep, new: NewSession, response: Response)
         known = await run_in_threadpool(gateway.sessions.open, spec, new.name, known.owner)
         return _shown(gateway, known)
     owner = caller().name
-    with gateway.admission.opening(owner, spec.id, gateway.chronicle.all()):
+    with gateway.admission.opening(owner, spec.id, gateway.log.all()):
         try:
             known = await run_in_threadpool(gateway.sessions.open, spec, new.name, owner)
         except BrokerFull:
-            gateway.admission.files(gateway.chronicle.all(), spec, failed=True)
+            gateway.admission.files(gateway.log.all(), spec, failed=True)
             raise
     return _shown(gateway, known)
 
@@ -112,12 +112,12 @@ def _check(spec: SessionSpec) -> None:
 
 
 def _admit(gateway: Gateway, spec: SessionSpec) -> None:
-    owner = gateway.chronicle.expired_owner(spec.id)
+    owner = gateway.log.expired_owner(spec.id)
     if owner is not None and not sees(owner):
         raise Problem(409, TAKEN)
     if owner is not None:
         raise Problem(410, "a session with this id was deleted; use another id", state="expired")
-    known = gateway.chronicle.all()
+    known = gateway.log.all()
     gateway.admission.session(
         sum(each.state == "open" for each in known),
         sum(each.journal_bytes for each in known),
@@ -128,7 +128,7 @@ def _admit(gateway: Gateway, spec: SessionSpec) -> None:
 
 
 def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
-    period = gateway.sessions.lifetimes.client_timeout / HEARTBEATS
+    period = gateway.sessions.timeouts.client_timeout / HEARTBEATS
     return {
         **gateway.details(session),
         "heartbeat_seconds": period,
@@ -191,7 +191,7 @@ async def heartbeat(gateway: GatewayDep, session: SessionId) -> None:
     known = await session_of(gateway, session)
     if known.state != "open":
         raise over(known)
-    gateway.chronicle.seen(known.spec.id)
+    gateway.log.seen(known.spec.id)
 
 
 @router.post(
@@ -213,7 +213,7 @@ async def cancel(
         state = "cancelled" if why.kind == "cancelled" else "failed"
         rows = [row.model_dump() for row in why.bad_rows]
         await run_in_threadpool(gateway.sessions.end, known, state, why.sentence(), rows)
-    return _shown(gateway, known)
+    return _shown(gateway, gateway.log.updated(known))
 
 
 @router.post(
@@ -232,13 +232,14 @@ async def keep(
     """
     known = await session_of(gateway, session)
     seconds = (wanted or Keep()).seconds
-    longest = gateway.sessions.lifetimes.longest_keep
+    longest = gateway.sessions.timeouts.longest_keep
     if seconds > longest:
         raise Problem(422, f"results are kept for {longest:.0f} seconds at most")
     await run_in_threadpool(gateway.sessions.keep, known, seconds)
-    if gateway.chronicle.get(known.spec.id) is None:
+    kept = gateway.log.get(known.spec.id)
+    if kept is None:
         raise Problem(410, "the session and its results were deleted", state="expired")
-    return _shown(gateway, known)
+    return _shown(gateway, kept)
 
 
 @router.delete(
@@ -250,7 +251,7 @@ async def keep(
 )
 async def delete(gateway: GatewayDep, session: SessionId) -> None:
     """Cancels the session first if it is open. Repeating the request is harmless."""
-    owner = gateway.chronicle.expired_owner(str(session))
+    owner = gateway.log.expired_owner(str(session))
     if owner is None or not sees(owner):
         known = await session_of(gateway, session)
         await run_in_threadpool(gateway.sessions.delete, known)

@@ -33,7 +33,7 @@ from coffeeshop.gateway.dependencies import (
 )
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.reading.bodies import csv_body, parquet_body
-from coffeeshop.sessions.registry import Session
+from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.sessions import Sessions
 
 router = APIRouter(prefix="/v1/sessions/{session}/tables/{table}", tags=["input"])
@@ -78,7 +78,7 @@ async def put_batch(
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
     if known.owner:
-        gateway.admission.client_input(known.owner, gateway.chronicle.all())
+        gateway.admission.client_input(known.owner, gateway.log.all())
     with gateway.admission.body(name, announced_size(request)):
         media_type = media_type_of(content_type, content_encoding)
         body = await read_body(request)
@@ -93,7 +93,7 @@ async def put_batch(
         crash_point("gateway.batch_appended")
         await stored(gateway.sessions, known, appended)
         crash_point("gateway.batch_confirmed")
-    gateway.chronicle.seen(name, len(batch.body))
+    gateway.log.seen(name, len(batch.body))
     gateway.sessions.repairs.take(name, table, producer, number)
     if not repeat:
         gateway.traffic.count_stored(name, table, batch.rows, len(batch.body))
@@ -146,7 +146,7 @@ async def stored(sessions: Sessions, session: Session, future: Future[None]) -> 
         await confirmed(future)
     except JournalGone as error:
         sessions.lost(session, str(error))
-        raise over(session) from None
+        raise over(sessions.log.updated(session)) from None
     except BrokerRefuses as error:
         sessions.fail(session, str(error))
         raise

@@ -15,7 +15,7 @@ from coffeeshop.gateway.security.access import Access, AuthenticationMiddleware
 from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.gateway.server import GatewayServer
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from tests.acceptance.access.requests import (
     ALICE,
     API,
@@ -234,8 +234,8 @@ def test_a_token_that_is_taken_away_counts_no_more(tmp_path: Path) -> None:
 
 
 def test_sessions_outlive_a_change_of_replica_with_their_owner(tokens_file: Path) -> None:
-    access, short = Access(Tokens(tokens_file)), Lifetimes()
-    with running(node=False, access=access, lifetimes=short) as system:
+    access, short = Access(Tokens(tokens_file)), Timeouts()
+    with running(node=False, access=access, timeouts=short) as system:
         session = system.client(token=ALICE).open(SessionSpec(new_id()))["id"]
         later = GatewayServer(system.transport, "127.0.0.1", 0, access=access)
         system.gateways.append(later)

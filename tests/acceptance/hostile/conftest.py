@@ -11,7 +11,7 @@ import pytest
 
 from coffeeshop.gateway import dependencies
 from coffeeshop.service import resident_bytes
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from tests.running import Running, eventually, http, running
 
 SMALL = 64 << 20
@@ -20,7 +20,7 @@ SMALL = 64 << 20
 
 @pytest.fixture(scope="package")
 def system() -> Iterator[Running]:
-    with running(lifetimes=Lifetimes(client_timeout=3600.0)) as made:
+    with running(timeouts=Timeouts(client_timeout=3600.0)) as made:
         yield made
 
 

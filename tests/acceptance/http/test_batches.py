@@ -13,11 +13,11 @@ from coffeeshop.gateway import dependencies
 from coffeeshop.gateway.bodies import MAX_JSON
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.schema import TABLES
-from coffeeshop.sessions.ingest import open_session
+from coffeeshop.sessions.steps import open_session
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport.outbox import Outbox
 from tests.acceptance.http.requests import CSV, end, events_of, opened, problem, put, state_of
-from tests.running import PATIENCE, Running, eventually, http, new_id, running
+from tests.running import Running, eventually, http, new_id, running
 from tests.unit.helpers import STORES, TRANSACTIONS, USERS
 
 # Batches.
@@ -141,9 +141,8 @@ def test_only_announced_producers_send(api: httpx.Client, producer: int, status:
 def half_opened(system: Running) -> SessionSpec:
     """A session whose gateway crashed after its first record."""
     spec = SessionSpec(new_id())
-    chronicle = system.gateways[0].sessions.chronicle
-    chronicle.say("opened", spec.id, spec=asdict(spec), name="").result(PATIENCE)
-    eventually(lambda: chronicle.get(spec.id), "it is known")
+    log = system.gateways[0].sessions.log
+    log.append_and_read_back("opened", spec.id, spec=asdict(spec), name="")
     return spec
 
 

@@ -19,7 +19,7 @@ from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from tests.acceptance.http.requests import opened, state_of, texts
 from tests.oracle import answers
 from tests.running import PATIENCE, Running, eventually, http, new_id, readers_of, running
@@ -229,8 +229,8 @@ def test_a_folder_of_any_name_can_be_sent(
 
 
 def test_after_everything_only_control_objects_are_left(data: Path) -> None:
-    lifetimes = Lifetimes(result_ttl=0.1)
-    with running(gateways=2, lifetimes=lifetimes) as system, http(system) as api:
+    timeouts = Timeouts(result_ttl=0.1)
+    with running(gateways=2, timeouts=timeouts) as system, http(system) as api:
         for plan in PLANS:
             spec = SessionSpec(new_id(), plan)
             analyse(system.client(), open_folder(data), spec, wait=False)

@@ -11,7 +11,7 @@ import httpx2 as httpx
 
 from coffeeshop.codec import encode
 from coffeeshop.pipeline.messages import out_journal
-from coffeeshop.sessions.lifetimes import Lifetimes
+from coffeeshop.sessions.lifecycle import Timeouts
 from tests.acceptance.http.requests import (
     events_of,
     listening,
@@ -91,8 +91,8 @@ def test_listeners_who_do_not_read_are_let_go_too(system: Running, api: httpx.Cl
 
 
 def test_a_silent_client_is_given_up_and_a_heartbeat_helps() -> None:
-    lifetimes = Lifetimes(client_timeout=0.6, result_ttl=0.2)
-    with running(node=False, lifetimes=lifetimes) as system, http(system) as api:
+    timeouts = Timeouts(client_timeout=0.6, result_ttl=0.2)
+    with running(node=False, timeouts=timeouts) as system, http(system) as api:
         silent, alive = opened(api), opened(api)
         heard = events_of_in_background(api, silent)
         beats = 0

@@ -1,0 +1,510 @@
+"""The life of a session as a pure state machine: state x event x time -> state and action.
+
+`TRANSITIONS` is all of it. A session's state is the fold of its events in ``ctl.sessions``
+(`evolve`). Of the rows of its phase the first whose condition holds is its keeper's next action
+(`next_transition`, `sessions.steps` says what the action does to the broker). When that is done the
+log has the row's event, and the session is in the row's next phase. Nothing is remembered between
+two actions but what the log tells again: a keeper that restarts, or a second one beside it, decides
+the same. Clocks are arguments, values are never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import Enum
+from typing import Any
+
+from coffeeshop.errors import CodecError, ProtocolError, UsageError
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.pipeline.repair import STALLED_AFTER
+from coffeeshop.sessions.events import EventKind, SessionEvent, State
+
+DAY = 86_400.0
+SUSPICIOUS = 30.0
+"""Days: a session that is older was not, most likely."""
+LONGEST_OPENING = 600.0
+"""Seconds after which no keeper is creating a session's journals any more."""
+ASKED_AGAIN = 30.0
+"""Seconds until an end that did not come is asked for again."""
+SNAPSHOT_AFTER = 64 << 20
+"""Bytes of the log since a session was last stated in full: the broker keeps four times as much."""
+Key = tuple[str, str]
+"""Table and producer."""
+
+
+class Phase(Enum):
+    """Where a session is in its life."""
+
+    OPENING = "opening"
+    """Announced; its journals may not exist."""
+    OPEN = "open"
+    """Its journals exist and its tasks wait for nodes: its clients feed it."""
+    UPLOADED = "uploaded"
+    """Every producer ended every table: nothing needs the clients any more."""
+    CLIENT_GONE = "client gone"
+    """Uploaded, and its tasks know that nothing more comes."""
+    ENDED = "ended"
+    """It has its one end; its input is still there."""
+    RELEASED = "released"
+    """Its input is deleted, its results are kept."""
+    EXPIRED = "expired"
+    """All of it is deleted; its id is never used again."""
+
+
+class Action(Enum):
+    """What a keeper does."""
+
+    DECLARE = "declare the journals, publish the assignments"
+    WATCH = "watch the out journal"
+    ABORT = "write a failure to the out journal"
+    REPAIR = "send again what tasks miss"
+    GIVE_UP_CLIENT = "tell the tasks that the clients are gone"
+    RECORD_END = "record the end"
+    RELEASE = "delete the input"
+    EXPIRE = "delete the results"
+    SNAPSHOT = "write a snapshot"
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is known of one session: the fold of its events."""
+
+    spec: SessionSpec
+    gateway: str
+    created: float
+    name: str = ""
+    owner: str = ""
+    """The name of the token that opened it; empty when none was needed."""
+    state: State = "open"
+    reason: str = ""
+    ended: float | None = None
+    declared: bool = False
+    declared_at: float | None = None
+    client_gone: bool = False
+    released: bool = False
+    released_at: float | None = None
+    expired: bool = field(default=False, compare=False)
+    taken: Mapping[str, int] = field(default_factory=dict)
+    """Bytes each gateway has appended, by gateway."""
+    tables: Mapping[Key, int] = field(default_factory=dict)
+    """Batches of each (table, producer) that ended."""
+    table_times: Mapping[Key, float] = field(default_factory=dict)
+    """When each of them ended, in seconds since 1970 as all times of records."""
+    result_times: Mapping[str, float] = field(default_factory=dict)
+    """When each query of an ended session was complete."""
+    result_bytes: int = 0
+    """What the broker keeps of an ended session."""
+    kept_until: float = 0.0
+    """The results stay until then, because a client asked for that."""
+    bad_rows: tuple[Mapping[str, Any], ...] = ()
+    """The first rows for which its client gave it up: file, line, column, value, reason."""
+    refused: str = ""
+    """The name of the error for which its journals could not be created."""
+    last_seen: float = field(default=0.0, compare=False)
+    """Seconds of the reader's `LogClock`: when its clients were last heard of."""
+    stated_at: int = field(default=0, compare=False)
+    """Bytes of the log as read when this was last stated in full."""
+
+    @property
+    def journal_bytes(self) -> int:
+        """Bytes of input the broker keeps for it."""
+        return 0 if self.released else sum(self.taken.values())
+
+    @property
+    def uploaded(self) -> bool:
+        """Whether every producer ended every table."""
+        return len(self.tables) == len(plan_of(self.spec).tables) * self.spec.producers
+
+    @property
+    def phase(self) -> Phase:
+        """Where it is in its life."""
+        if self.expired:
+            return Phase.EXPIRED
+        if self.state != "open":
+            return Phase.RELEASED if self.released else Phase.ENDED
+        if not self.declared:
+            return Phase.OPENING
+        if not self.uploaded:
+            return Phase.OPEN
+        return Phase.CLIENT_GONE if self.client_gone else Phase.UPLOADED
+
+    def to_snapshot(self) -> dict[str, Any]:
+        """All of it that holds for every reader, as the fields of an event."""
+        known = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
+        return {
+            **known,
+            "spec": self.spec.fields(),
+            "tables": [[*key, number] for key, number in self.tables.items()],
+            "table_times": [[*key, at] for key, at in self.table_times.items()],
+        }
+
+
+@dataclass(frozen=True)
+class End:
+    """How a session's out journal says that it ended."""
+
+    state: State
+    reason: str = ""
+    result_times: Mapping[str, float] = field(default_factory=dict)
+    result_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class KeeperState:
+    """What one keeper knows beyond the log. Lost when it restarts, and found again."""
+
+    watching: bool = False
+    created: bool = False
+    """It has begun to create the journals, and did not see yet that this came in time."""
+    end: End | None = None
+    """Read on the out journal."""
+    refused: tuple[str, str] | None = None
+    """Error and reason for which the journals cannot be created."""
+    misses: bool = False
+    """Tasks asked for records that the broker lost, or say nothing any more."""
+    gave_up: str = ""
+    """Why the session fails by its keeper: it failed too often."""
+    asked_at: float = float("-inf")
+    """When an end was last asked for, on the process's clock."""
+
+    def seeing(self, session: Session, end: End | None) -> KeeperState:
+        """With what is known by now: the session, and the end that its out journal tells."""
+        in_time = session.phase in (Phase.OPEN, Phase.UPLOADED, Phase.CLIENT_GONE)
+        return replace(self, created=self.created and not in_time, end=end or self.end)
+
+    def is_over(self, session: Session) -> bool:
+        """Whether the session needs no keeper any more: its assignment may be acknowledged."""
+        return session.phase in (Phase.RELEASED, Phase.EXPIRED) and not self.created
+
+    def before(self, action: Action) -> KeeperState:
+        """As of when an action begins."""
+        return replace(self, created=True) if action is Action.DECLARE else self
+
+    def after(self, action: Action, now: float) -> KeeperState:
+        """As of when all steps of an action are taken; ``now`` on the process's clock."""
+        match action:
+            case Action.WATCH:
+                return replace(self, watching=True)
+            case Action.ABORT:
+                return replace(self, asked_at=now)
+            case Action.RELEASE | Action.EXPIRE:
+                return replace(self, created=False)
+        return self
+
+    def anew(self) -> KeeperState:
+        """Of a keeper that failed and begins again."""
+        return KeeperState(created=self.created, asked_at=self.asked_at)
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds after which something ends by itself."""
+
+    client_timeout: float = 60.0
+    """Without a batch or a heartbeat: aborted, unless all that was announced is there."""
+    result_ttl: float = 7 * DAY
+    """After its end: the results are deleted, unless a client asked to keep them longer."""
+    session_ttl: float = DAY
+    """After its beginning: aborted, whatever it waits for."""
+    stalled_after: float = STALLED_AFTER
+    """Without any word of an uploaded session's tasks: those that owe results are assigned again.
+    """
+    longest_keep: float = 90 * DAY
+    """For which a client may ask to keep results, from then on."""
+
+    def expires_at(self, session: Session) -> float | None:
+        """When an ended session and its results are deleted, in seconds since 1970."""
+        if session.ended is None:
+            return None
+        return max(session.ended + self.result_ttl, session.kept_until)
+
+
+@dataclass(frozen=True)
+class Now:
+    """One moment on every clock that counts."""
+
+    process: float
+    """Monotonic seconds of this process."""
+    log: float
+    """Seconds of this process's `LogClock`."""
+    wall: float
+    """Seconds since 1970."""
+    written: int = 0
+    """Bytes of the log that were read."""
+
+
+@dataclass(frozen=True)
+class LogClock:
+    """Time as the log tells it: it advances only while this process's own pings come back.
+
+    A process that was frozen or cut off, or whose broker took nothing, missed the words of clients
+    that were there all the time. So silence is measured between two records of the log: a sign of
+    life, and a ping of the reader's own that is stored behind it.
+    """
+
+    period: float
+    """Seconds between pings; the return of one may take as long again."""
+    heard_at: float
+    """When the process last read a record of its own."""
+    seconds: float = 0.0
+    asked: bool = False
+    """Whether a ping is under way."""
+
+    def ping_due(self, now: float) -> bool:
+        """Whether to write a ping."""
+        return not self.asked and now - self.heard_at >= self.period
+
+    def lagging(self, now: float) -> bool:
+        """Whether a ping should have come back by now."""
+        return now - self.heard_at > 2 * self.period
+
+    def pinged(self) -> LogClock:
+        """A ping is under way."""
+        return replace(self, asked=True)
+
+    def pong(self, now: float) -> LogClock:
+        """A record of the process's own was read: so long, and no longer, it surely heard."""
+        passed = min(now - self.heard_at, 2 * self.period)
+        return replace(self, seconds=self.seconds + passed, heard_at=now, asked=False)
+
+    def resumed(self, now: float) -> LogClock:
+        """Nothing was to be heard until now."""
+        return replace(self, heard_at=now, asked=False)
+
+
+@dataclass(frozen=True)
+class View:
+    """All that a condition may look at."""
+
+    session: Session
+    keeper: KeeperState
+    now: Now
+    timeouts: Timeouts
+
+    @property
+    def silent(self) -> bool:
+        """The clients were not heard of for too long."""
+        return self.now.log - self.session.last_seen > self.timeouts.client_timeout
+
+    @property
+    def overdue(self) -> str:
+        """Why the session is to be aborted; empty when it is not."""
+        session, timeouts = self.session, self.timeouts
+        if self.keeper.gave_up:
+            return self.keeper.gave_up
+        if self.silent and not session.uploaded:
+            return f"the client sent nothing for {timeouts.client_timeout:g} s"
+        age = self.now.wall - session.created
+        if age <= timeouts.session_ttl:
+            return ""
+        wrong = age > max(SUSPICIOUS * DAY, 2 * timeouts.session_ttl)
+        clock = f"; by the gateways' clocks it is {age / DAY:.0f} days old: are they right?"
+        return (
+            f"the session did not complete within {timeouts.session_ttl:g} s (--session-ttl)"
+            f"{clock if wrong else ''}"
+        )
+
+
+def the_log_drops_its_beginning(view: View) -> bool:
+    """Older than that the log keeps nothing."""
+    return view.now.written - view.session.stated_at > SNAPSHOT_AFTER
+
+
+def its_journals_cannot_be_created(view: View) -> bool:
+    """The broker refused, for good."""
+    return view.keeper.refused is not None
+
+
+def nobody_waits_for_it(view: View) -> bool:
+    """Its client is silent, its time is over, or its keeper failed too often."""
+    return bool(view.overdue)
+
+
+def its_end_was_read(view: View) -> bool:
+    """The out journal has a terminal record, or is gone."""
+    return view.keeper.end is not None
+
+
+def it_is_not_watched(view: View) -> bool:
+    """No reader waits for its end."""
+    return not view.keeper.watching
+
+
+def an_end_is_to_be_asked_for(view: View) -> bool:
+    """As `nobody_waits_for_it`, and it was not asked for a moment ago."""
+    return bool(view.overdue) and view.now.process - view.keeper.asked_at > ASKED_AGAIN
+
+
+def tasks_miss_records(view: View) -> bool:
+    """See `coffeeshop.sessions.repairs`."""
+    return view.keeper.misses
+
+
+def its_clients_are_silent(view: View) -> bool:
+    """And have ended every table."""
+    return view.silent
+
+
+def its_journals_were_created_too_late(view: View) -> bool:
+    """It ended, and was cleaned up by another keeper, while this one was creating them."""
+    return view.keeper.created
+
+
+def its_results_are_due(view: View) -> bool:
+    """Nobody asked to keep them longer."""
+    return view.now.wall > (view.timeouts.expires_at(view.session) or view.now.wall)
+
+
+def always(view: View) -> bool:
+    """At once."""
+    return True
+
+
+@dataclass(frozen=True)
+class Transition:
+    """In ``phase``, ``when`` it holds, the keeper does ``action``; then the log has ``event``."""
+
+    phase: Phase
+    when: Callable[[View], bool]
+    action: Action
+    event: EventKind | None
+    then: Phase
+
+
+_P, _A = Phase, Action
+_OPEN = (_P.OPEN, _P.UPLOADED, _P.CLIENT_GONE)
+TRANSITIONS: tuple[Transition, ...] = (
+    *(
+        Transition(each, the_log_drops_its_beginning, _A.SNAPSHOT, "snapshot", each)
+        for each in _P
+        if each is not _P.EXPIRED
+    ),
+    Transition(_P.OPENING, its_journals_cannot_be_created, _A.RECORD_END, "ended", _P.ENDED),
+    Transition(_P.OPENING, nobody_waits_for_it, _A.RECORD_END, "ended", _P.ENDED),
+    Transition(_P.OPENING, always, _A.DECLARE, "declared", _P.OPEN),
+    *(Transition(each, its_end_was_read, _A.RECORD_END, "ended", _P.ENDED) for each in _OPEN),
+    *(Transition(each, it_is_not_watched, _A.WATCH, None, each) for each in _OPEN),
+    *(Transition(each, an_end_is_to_be_asked_for, _A.ABORT, None, each) for each in _OPEN),
+    *(Transition(each, tasks_miss_records, _A.REPAIR, None, each) for each in _OPEN),
+    Transition(
+        _P.UPLOADED, its_clients_are_silent, _A.GIVE_UP_CLIENT, "client_gone", _P.CLIENT_GONE
+    ),
+    Transition(_P.ENDED, always, _A.RELEASE, "released", _P.RELEASED),
+    Transition(
+        _P.RELEASED, its_journals_were_created_too_late, _A.RELEASE, "released", _P.RELEASED
+    ),
+    Transition(_P.EXPIRED, its_journals_were_created_too_late, _A.EXPIRE, "expired", _P.EXPIRED),
+    Transition(_P.RELEASED, its_results_are_due, _A.EXPIRE, "expired", _P.EXPIRED),
+)
+"""What keepers do, row by row. (A released session has no keeper of its own: one actor of a node
+looks after all of them.)"""
+FROM_OUTSIDE: tuple[tuple[Phase, EventKind, Phase], ...] = (
+    (_P.OPEN, "table_ended", _P.UPLOADED),
+    *((each, "ended", _P.ENDED) for each in (_P.OPENING,)),
+    *((each, "expired", _P.EXPIRED) for each in (_P.OPENING, *_OPEN, _P.ENDED)),
+)
+"""What clients bring about: they end the last table, cancel, delete."""
+
+
+def next_transition(view: View) -> Transition | None:
+    """The first row that applies; None when there is nothing to do now."""
+    phase = view.session.phase
+    return next((row for row in TRANSITIONS if row.phase is phase and row.when(view)), None)
+
+
+def opened(event: SessionEvent) -> Session | None:
+    """The session that an ``opened`` or a ``snapshot`` begins; None for one of a release that knew
+    other specifications."""
+    known = event.fields
+    try:
+        spec = SessionSpec.of(known["spec"])
+        plan_of(spec)
+    except (KeyError, TypeError, ValueError, ProtocolError, UsageError, CodecError):
+        return None
+    name, owner = (str(known.get(key, "")) for key in ("name", "owner"))
+    gateway, created = known.get("gateway", event.gateway), known.get("created", event.at)
+    return Session(spec, gateway, created, name, owner)
+
+
+def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
+    """The session after its next event. A repeat changes nothing; of two ends the first counts.
+
+    ``log_time`` is on the reader's `LogClock`.
+    """
+    fact, is_open = event.fields, session.state == "open"
+    match event.kind:
+        case "declared" if is_open and not session.declared:
+            # A session that ended before counts as never declared: nothing tells of its end but
+            # this log.
+            return replace(session, declared=True, declared_at=event.at)
+        case "alive":
+            # A gateway knows more of itself than its own older words.
+            taken = max(session.taken.get(event.gateway, 0), fact["bytes"])
+            return replace(
+                session, last_seen=log_time, taken={**session.taken, event.gateway: taken}
+            )
+        case "table_ended":
+            key = fact["table"], str(fact.get("producer"))
+            tables = {key: fact["batches"], **session.tables}
+            times = {key: event.at, **session.table_times}
+            return replace(session, last_seen=log_time, tables=tables, table_times=times)
+        case "client_gone":
+            return replace(session, client_gone=True)
+        case "bad_rows" if is_open and not session.bad_rows:
+            return replace(session, bad_rows=tuple(fact["rows"]))
+        case "kept":
+            return replace(session, kept_until=max(session.kept_until, fact["until"]))
+        # An end does not count when who wrote it thought wrongly that no journal could tell of it.
+        case "ended" if is_open and not (session.declared and fact.get("undeclared")):
+            return replace(
+                session,
+                state=fact["state"],
+                reason=str(fact.get("reason", "")),
+                ended=event.at,
+                result_times=dict(fact.get("result_times", {})),
+                result_bytes=int(fact.get("result_bytes", 0)),
+                refused=str(fact.get("refused", "")),
+            )
+        case "released" if not session.released:
+            return replace(session, released=True, released_at=event.at)
+        case "expired":
+            return replace(session, expired=True)
+        case "snapshot":
+            return _merge_snapshot(session, fact)
+    return session
+
+
+def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
+    """What a snapshot knows beyond the session; releases before 0.3 wrote fewer fields."""
+    tables = {(table, producer): batches for table, producer, batches in told["tables"]}
+    times = {(table, producer): at for table, producer, at in told.get("table_times", ())}
+    taken = {
+        gateway: max(session.taken.get(gateway, 0), told["taken"].get(gateway, 0))
+        for gateway in {**session.taken, **told["taken"]}
+    }
+    merged = replace(
+        session,
+        declared=session.declared or told["declared"],
+        declared_at=session.declared_at or told.get("declared_at"),
+        client_gone=session.client_gone or bool(told.get("client_gone")),
+        released=session.released or told["released"],
+        released_at=session.released_at or told.get("released_at"),
+        taken=taken,
+        tables={**tables, **session.tables},
+        table_times={**times, **session.table_times},
+        kept_until=max(session.kept_until, told.get("kept_until", 0.0)),
+        bad_rows=session.bad_rows or tuple(told.get("bad_rows", ())),
+    )
+    if session.state != "open":
+        return merged
+    return replace(
+        merged,
+        state=told["state"],
+        reason=told["reason"],
+        ended=told["ended"],
+        result_times=dict(told.get("result_times", {})),
+        result_bytes=told.get("result_bytes", 0),
+        refused=told.get("refused", ""),
+    )

@@ -1,0 +1,295 @@
+"""What an action of a session's keeper does to the broker, step by step.
+
+`steps_of` is pure; `perform` takes the steps one after the other. Whoever fails or dies between two
+of them takes all of them again: each is harmless when repeated. Only this module declares and
+deletes a session's objects.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from coffeeshop.crashpoints import crash_point
+from coffeeshop.errors import CoffeeshopError, JournalBroken
+from coffeeshop.observability import tracing
+from coffeeshop.observability.logs import get_logger
+from coffeeshop.pipeline.messages import (
+    Assignment,
+    Record,
+    SessionSpec,
+    assign_queue,
+    out_journal,
+)
+from coffeeshop.pipeline.plan import destinations, plan_of
+from coffeeshop.sessions.events import EventKind
+from coffeeshop.sessions.ingest import publish
+from coffeeshop.sessions.lifecycle import Action, Session, View
+from coffeeshop.sessions.results import ENDED_BY_GATEWAY
+from coffeeshop.transport import Message, Transport
+from coffeeshop.transport.outbox import Outbox
+
+log = get_logger()
+PROBE_TIMEOUT = 5.0
+"""Seconds in which a broker that can make a journal makes one; it takes some milliseconds."""
+
+
+@dataclass(frozen=True)
+class DeclareJournal:
+    """Make a journal."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class DeclareQueue:
+    """Make the queue in which a stage's assignments wait, should it be gone."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Publish:
+    """Put a task up for the nodes."""
+
+    assignment: Assignment
+
+
+@dataclass(frozen=True)
+class Append:
+    """Append a record to a journal."""
+
+    journal: str
+    record: Record
+
+
+@dataclass(frozen=True)
+class DeleteJournal:
+    """Delete a journal; its name is told in the next `Write` when the broker cannot."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Write:
+    """Write an event to the log, and read it back."""
+
+    kind: EventKind
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CrashPoint:
+    """A place at which tests kill the process."""
+
+    name: str
+
+
+Step = DeclareJournal | DeclareQueue | Publish | Append | DeleteJournal | Write | CrashPoint
+
+
+def steps_of(action: Action, view: View, gateway: str) -> tuple[Step, ...]:
+    """The steps of an action; ``gateway`` is the name of whoever takes them."""
+    session = view.session
+    match action:
+        case Action.DECLARE:
+            return (
+                *creation(session.spec),
+                Write("declared"),
+                CrashPoint("keeper.declared_written"),
+            )
+        case Action.ABORT:
+            state = "failed" if view.keeper.gave_up else "aborted"
+            return ending(session, state, view.overdue, gateway)
+        case Action.GIVE_UP_CLIENT:
+            return (*client_gone(session, gateway), Write("client_gone"))
+        case Action.RECORD_END:
+            return Write("ended", _end(view)), CrashPoint("keeper.ended_written")
+        case Action.RELEASE:
+            return (
+                *(DeleteJournal(task.journal) for task in _tasks(session.spec)),
+                CrashPoint("keeper.input_released"),
+                Write("released"),
+                CrashPoint("keeper.released_written"),
+            )
+        case Action.EXPIRE:
+            return expiry(session.spec)
+        case Action.SNAPSHOT:
+            return (Write("snapshot", session.to_snapshot()),)
+        case Action.WATCH | Action.REPAIR:
+            return ()
+
+
+def creation(spec: SessionSpec) -> tuple[Step, ...]:
+    """The session's objects: no node ever sees a task whose journals do not exist yet."""
+    return (
+        DeclareJournal(out_journal(spec.id)),
+        *(DeclareJournal(task.journal) for task in _tasks(spec)),
+        CrashPoint("keeper.journals_declared"),
+        *(DeclareQueue(assign_queue(stage.name)) for stage in plan_of(spec).stages),
+        *(Publish(Assignment(spec, task)) for task in _tasks(spec)),
+    )
+
+
+def ending(session: Session, state: str, reason: str, gateway: str) -> tuple[Step, ...]:
+    """Ends the session unless another end was first: by its out journal, once that exists."""
+    if not session.declared:
+        return (Write("ended", {"state": state, "reason": reason, "undeclared": True}),)
+    stream = state if state in ENDED_BY_GATEWAY else "session"
+    record = Record("failed", stream, gateway, 0, reason.encode())
+    return (Append(out_journal(session.spec.id), record),)
+
+
+def client_gone(session: Session, gateway: str, reason: str = "") -> tuple[Step, ...]:
+    """See `pipeline.abandoned`. What is all there comes to no harm by it.
+
+    The broker may have lost the ends, which the log knows: then they alone are no reason.
+    """
+    spec, plan = session.spec, plan_of(session.spec)
+    ends = [Record("eof", *key, number) for key, number in session.tables.items()]
+    journals = {
+        each for table in plan.table_names for each in destinations(plan, spec, table, None)
+    }
+    record = Record("client_gone", "clients", gateway, 0, reason.encode())
+    return (
+        *(Append(to, end) for end in ends for to in destinations(plan, spec, end.stream, None)),
+        *(Append(journal, record) for journal in sorted(journals)),
+    )
+
+
+def expiry(spec: SessionSpec, **more: Any) -> tuple[Step, ...]:
+    """Delete all of it. ``settled``: nobody can be creating any of it any more."""
+    return (
+        *deletion(spec),
+        CrashPoint("keeper.results_released"),
+        Write("expired", more),
+        CrashPoint("keeper.expired_written"),
+    )
+
+
+def deletion(spec: SessionSpec) -> tuple[Step, ...]:
+    """Every journal of a session, the one with its results last."""
+    journals = [*(task.journal for task in _tasks(spec)), out_journal(spec.id)]
+    return tuple(DeleteJournal(each) for each in journals)
+
+
+def _tasks(spec: SessionSpec) -> Iterable[Any]:
+    return plan_of(spec).tasks(spec)
+
+
+def _end(view: View) -> dict[str, Any]:
+    keeper = view.keeper
+    if keeper.end is not None:
+        end = keeper.end
+        times = {"result_times": dict(end.result_times), "result_bytes": end.result_bytes}
+        return {"state": end.state, "reason": end.reason, **times}
+    if keeper.refused is not None:
+        error, reason = keeper.refused
+        told = {"state": "failed", "reason": reason, "refused": error}
+    else:
+        told = {"state": "failed" if keeper.gave_up else "aborted", "reason": view.overdue}
+    return {**told, "undeclared": True}
+
+
+class Log(Protocol):
+    """What `perform` needs of `SessionLog`."""
+
+    def append_and_read_back(self, kind: EventKind, session: str, **fields: Any) -> None:
+        """Write an event."""
+        ...
+
+    def wait(self, future: Future[None]) -> None:
+        """Wait for it, unless the process stops meanwhile."""
+        ...
+
+
+def perform(
+    steps: Iterable[Step],
+    spec: SessionSpec,
+    outbox: Outbox,
+    log: Log,
+    headers: Mapping[str, str | int] | None = None,
+) -> None:
+    """Take the steps. Blocks; raises `CoffeeshopError`. ``headers``: those of assignments."""
+    broken: list[str] = []
+    for step in steps:
+        match step:
+            case Append(journal, record):
+                log.wait(outbox.append_to_all([journal], record.message()))
+            case DeleteJournal(name):
+                if not deleted(outbox.transport, name):
+                    broken.append(name)
+            case Write(kind, fields):
+                told = {**fields, "broken": " ".join(broken)} if broken else fields
+                log.append_and_read_back(kind, spec.id, **told)
+            case _:
+                _create(step, outbox, headers or {})
+
+
+def _create(step: Step, outbox: Outbox, headers: Mapping[str, str | int]) -> None:
+    match step:
+        case DeclareJournal(name):
+            outbox.transport.declare_journal(name)
+        case DeclareQueue(name):
+            outbox.transport.declare_queue(name)
+        case Publish(assignment):
+            queue = assign_queue(assignment.task.stage)
+            publish(outbox, queue, Message(headers, assignment.to_bytes()))
+            crash_point("keeper.assignment_published")
+        case CrashPoint(name):
+            crash_point(name)
+
+
+def open_session(outbox: Outbox, spec: SessionSpec) -> None:
+    """Create a session that has no log and no keeper. Raises `Unreachable`, `JournalBroken`."""
+    span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
+    above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
+    for step in creation(spec):
+        _create(step, outbox, above)
+    span.end()
+
+
+def release_session(transport: Transport, spec: SessionSpec) -> None:
+    """Delete all of a session that has no log and no keeper."""
+    for step in deletion(spec):
+        if isinstance(step, DeleteJournal):
+            deleted(transport, step.name)
+
+
+def deleted(transport: Transport, journal: str) -> bool:
+    """Delete a journal; whether the broker let go of its name too. Raises `Unreachable`."""
+    try:
+        transport.delete_journal(journal)
+    except JournalBroken as error:
+        log.warning("journal.broken", journal=journal, reason=str(error))
+        return False
+    return True
+
+
+def makes_journals(transport: Transport) -> bool:
+    """Whether the broker makes a journal of another name: else it is out of file descriptors.
+
+    A name that a killed broker kept is broken alone. Blocks, for some seconds at most.
+    """
+    made: Future[bool] = Future()
+
+    def probe() -> None:
+        name = f"ctl.probe.{uuid.uuid4().hex[:12]}"
+        try:
+            transport.declare_journal(name)
+            made.set_result(True)
+            deleted(transport, name)
+        except CoffeeshopError as error:
+            log.error("broker.makes_no_journals", journal=name, reason=str(error))
+            if not made.done():
+                made.set_result(False)
+
+    threading.Thread(target=probe, name="probe", daemon=True).start()
+    try:
+        return made.result(PROBE_TIMEOUT)
+    except TimeoutError:
+        return False
