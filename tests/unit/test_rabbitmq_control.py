@@ -11,7 +11,7 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker, ConnectionClosedByBroker, StreamLostError
 
 from coffeeshop.errors import JournalBroken, Unreachable
-from coffeeshop.transport.rabbitmq.acts import (
+from coffeeshop.transport.rabbitmq.commands import (
     attach,
     declare,
     delete,
@@ -288,9 +288,9 @@ class Recorded:
 def test_a_declared_stream_is_read_and_left_before_it_is_believed() -> None:
     channel = Recorded()
     answers: list[Any] = []
-    act = then(declare("a", {}), attach("a"))
-    assert act.name == "a"
-    act.send(channel, answers.append)  # type: ignore[arg-type]
+    command = then(declare("a", {}), attach("a"))
+    assert command.name == "a"
+    command.send(channel, answers.append)  # type: ignore[arg-type]
     assert channel.calls == [("declare", "a")]
     channel.callbacks.pop()(None)
     assert channel.calls[1:] == [("qos", 1), ("a", {"x-stream-offset": "next"})]

@@ -13,7 +13,7 @@ from pika.exceptions import ChannelClosedByBroker
 
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.rabbitmq.publisher import MOST_KNOWN, Publisher
-from coffeeshop.transport.rabbitmq.settling import MARKS
+from coffeeshop.transport.rabbitmq.readiness import MARKS
 from coffeeshop.transport.rabbitmq.watch import OVERTAKEN
 from tests.unit.fake_loop import FakeLoop
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coffeeshop.errors import BrokerRefuses, Forbidden, JournalBroken, Unreachable
-from coffeeshop.transport.rabbitmq.acts import Act
+from coffeeshop.transport.rabbitmq.commands import Command
 from coffeeshop.transport.rabbitmq.link import Link
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.wire import (
@@ -45,7 +45,7 @@ OnAnswer = Callable[["Future[Any]"], None]
 
 @dataclass(eq=False)
 class _Call:
-    act: Act
+    command: Command
     answer: Future[Any] = field(default_factory=Future)
     absences: int = 0
     absent_since: float | None = None
@@ -78,7 +78,7 @@ class Control:
         self._postponed: set[_Call] = set()
         self._closed = False
 
-    def call(self, act: Act, timeout: float) -> Any:
+    def call(self, command: Command, timeout: float) -> Any:
         """Have it done and return the broker's answer.
 
         Raises `Unreachable` after ``timeout`` seconds or when the transport closes, `Forbidden`
@@ -88,7 +88,7 @@ class Control:
         """
         if self._loop.inside:
             raise RuntimeError("blocking calls must not be made from a callback of the transport")
-        call = _Call(act)
+        call = _Call(command)
         if not self._loop.post(lambda: self._accept(call)):
             raise Unreachable("the transport is closed")
         try:
@@ -104,9 +104,9 @@ class Control:
                 ) from error
             raise
 
-    def ask(self, act: Act, on_answer: OnAnswer) -> None:
+    def ask(self, command: Command, on_answer: OnAnswer) -> None:
         """Have it done without waiting; ``on_answer`` gets the finished future."""
-        call = _Call(act)
+        call = _Call(command)
         call.answer.add_done_callback(on_answer)
         self._accept(call)
 
@@ -138,10 +138,10 @@ class Control:
 
         When several may have done it, each is asked alone from then on.
         """
-        named = [c for c in interrupted if c.act.name and f"'{c.act.name}'" in words]
+        named = [c for c in interrupted if c.command.name and f"'{c.command.name}'" in words]
         guilty = named or (interrupted if len(interrupted) == 1 else [])
         for call in guilty:
-            call.fail(_broken(call.act.name, words))
+            call.fail(_broken(call.command.name, words))
         spared = [call for call in interrupted if call not in guilty]
         for call in spared:
             call.suspect = call.suspect or not guilty
@@ -183,7 +183,7 @@ class Control:
         self._busy[channel] = call
         if call.suspect:
             self._loop.later(SUSPICION, lambda: self._acquit(call))
-        call.act.send(channel, lambda answer: self._done(channel, answer))
+        call.command.send(channel, lambda answer: self._done(channel, answer))
 
     def _next_call(self) -> _Call | None:
         while self._calls and self._calls[0].answer.cancelled():
@@ -218,7 +218,7 @@ class Control:
         if not isinstance(reason, ChannelClosedByBroker):
             return  # the connection went, and what was open is asked again on the next
         call = self._busy.pop(channel, None)
-        if call is not None and is_absent(reason) and call.act.waits_for_absent:
+        if call is not None and is_absent(reason) and call.command.waits_for_absent:
             self._postpone(call, str(reason))
         elif call is not None:
             call.fail(reason)
@@ -229,7 +229,7 @@ class Control:
         now = self._now()
         call.absent_since = now if call.absent_since is None else call.absent_since
         if now - call.absent_since > ABSENT_PATIENCE:
-            call.fail(_absent(call.act, words))
+            call.fail(_absent(call.command, words))
             return
 
         def again() -> None:
@@ -241,10 +241,10 @@ class Control:
         call.absences += 1
 
 
-def _absent(act: Act, words: str) -> Exception:
-    if act.about_queue:
-        return Unreachable(f"the broker's node that has the queue {act.name} is down: {words}")
-    return _broken(act.name, words)
+def _absent(command: Command, words: str) -> Exception:
+    if command.about_queue:
+        return Unreachable(f"the broker's node that has the queue {command.name} is down: {words}")
+    return _broken(command.name, words)
 
 
 def _broken(name: str, words: str) -> JournalBroken:

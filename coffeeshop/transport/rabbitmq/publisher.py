@@ -11,13 +11,13 @@ from typing import Any
 
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
-from coffeeshop.transport.rabbitmq.acts import exists
+from coffeeshop.transport.rabbitmq.commands import exists
 from coffeeshop.transport.rabbitmq.control import Control
 from coffeeshop.transport.rabbitmq.link import Link
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.meters import Meters
 from coffeeshop.transport.rabbitmq.order import ConfirmOrder, Sent
-from coffeeshop.transport.rabbitmq.settling import Settling
+from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
 from coffeeshop.transport.rabbitmq.watch import ConfirmWatch
 from coffeeshop.transport.rabbitmq.wire import (
     Channel,
@@ -79,7 +79,7 @@ class Publisher:
     A broker that has just started returns messages for streams it will have a moment later, as if
     they did not exist. So the first message for a name on a connection waits until the broker says
     that there is such a queue, and a returned one is believed only after asking. What is confirmed
-    before an earlier message for the same name waits for that one: see `rabbitmq_order`.
+    before an earlier message for the same name waits for that one: see `order`.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class Publisher:
         confirm_timeout: float,
         window_bytes: int = 32 << 20,
     ) -> None:
-        """``warmup_arguments``: see `Settling`; ``confirm_timeout``: see `ConfirmWatch`. At most
-        ``window_bytes`` (and always one message) are unconfirmed on the wire."""
+        """``warmup_arguments``: see `BrokerReadiness`; ``confirm_timeout``: see `ConfirmWatch`.
+        At most ``window_bytes`` (and always one message) are sent and unconfirmed."""
         self.blocked = False
         self.meters = Meters()
         self._link = link
         self._asking = Control(loop, link)
-        self._settling = Settling(loop, self._asking, warmup_arguments)
+        self._readiness = BrokerReadiness(loop, self._asking, warmup_arguments)
         self._watch = ConfirmWatch(loop, confirm_timeout)
         self._window_bytes = window_bytes
         self._waiting: deque[_Post] = deque()
@@ -146,12 +146,12 @@ class Publisher:
         wire.add_on_connection_unblocked_callback(self._on_unblocked)
         self._watch.start(wire, self._owed_since, self._overtaken_since)
         self._asking.link_up(wire)
-        self._settling.link_up()
+        self._readiness.link_up()
         self._open_channel(wire)
 
     def link_down(self) -> None:
         self.blocked = False
-        self._settling.link_down()
+        self._readiness.link_down()
         self._asking.link_down()
         self._forget_channel()
 
@@ -166,7 +166,7 @@ class Publisher:
         )
 
     def _confirming(self, channel: Channel) -> None:
-        self._settling.when(lambda: self._ready(channel))
+        self._readiness.when(lambda: self._ready(channel))
 
     def _ready(self, channel: Channel) -> None:
         if not channel.is_open:

@@ -27,15 +27,15 @@ from coffeeshop.transport.base import (
     OnOutcome,
     OnQueueDelivery,
 )
-from coffeeshop.transport.rabbitmq.acts import (
-    Act,
+from coffeeshop.transport.rabbitmq.commands import (
+    Command,
     attach,
     declare,
     declare_queue,
     delete,
     delete_if_idle,
     exists,
-    look,
+    noop,
     then,
 )
 from coffeeshop.transport.rabbitmq.consumer import RabbitConsumer
@@ -45,7 +45,7 @@ from coffeeshop.transport.rabbitmq.link import Link, LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.publisher import Publisher, check
 from coffeeshop.transport.rabbitmq.reader import RabbitReader
-from coffeeshop.transport.rabbitmq.settling import Settling
+from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
 from coffeeshop.transport.rabbitmq.subscription import Subscription
 from coffeeshop.transport.rabbitmq.url import Address, Tls
 from coffeeshop.transport.rabbitmq.wire import ChannelClosedByBroker, Wire, is_missing
@@ -113,7 +113,9 @@ class RabbitTransport:
         warmup = _stream_arguments(None)
         self._publisher = Publisher(self._loop, self._publish_link, warmup, confirm_timeout)
         self._control = Control(self._loop, self._control_link)
-        self._settling = Settling(self._loop, self._control, warmup, self._publish_link.open)
+        self._readiness = BrokerReadiness(
+            self._loop, self._control, warmup, self._publish_link.open
+        )
         self._control_link.tenants.add(self)
         self._loop.start()
         self._loop.post(self._control_link.open)
@@ -123,7 +125,7 @@ class RabbitTransport:
 
         Raises `Unreachable` after ``timeout`` seconds and `Forbidden` when it refuses us.
         """
-        self._control.call(look(), timeout)
+        self._control.call(noop(), timeout)
 
     def counts(self) -> Counts:
         """What it holds at the moment, roughly: other threads go on meanwhile."""
@@ -240,18 +242,18 @@ class RabbitTransport:
     def link_up(self, wire: Wire) -> None:
         """The control link is open; not for callers."""
         self._control.link_up(wire)
-        self._settling.link_up()
+        self._readiness.link_up()
 
     def link_down(self) -> None:
         """The control link was lost; not for callers."""
-        self._settling.link_down()
+        self._readiness.link_down()
         self._control.link_down()
 
     def _wait_settled(self) -> None:
         """Raises what `Control.call` does."""
-        self._control.call(look(), self._call_timeout)
+        self._control.call(noop(), self._call_timeout)
         settled: Future[None] = Future()
-        self._loop.post(lambda: self._settling.when(lambda: settled.set_result(None)))
+        self._loop.post(lambda: self._readiness.when(lambda: settled.set_result(None)))
         try:
             settled.result(self._call_timeout)
         except FutureTimeout as error:
@@ -269,10 +271,10 @@ class RabbitTransport:
         if not self._closing:
             subscription.start()
 
-    def _call(self, act: Act) -> Any:
-        return self._control.call(act, self._call_timeout)
+    def _call(self, command: Command) -> Any:
+        return self._control.call(command, self._call_timeout)
 
-    def _declare(self, name: str, arguments: dict[str, Any], trial: Act) -> None:
+    def _declare(self, name: str, arguments: dict[str, Any], trial: Command) -> None:
         try:
             self._call(then(declare(name, arguments), trial))
         except ChannelClosedByBroker as error:

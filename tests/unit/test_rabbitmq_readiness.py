@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from coffeeshop.transport.rabbitmq.acts import Act
-from coffeeshop.transport.rabbitmq.settling import MARKS, SECONDS, STREAM, Settling
+from coffeeshop.transport.rabbitmq.commands import Command
+from coffeeshop.transport.rabbitmq.readiness import MARKS, SECONDS, STREAM, BrokerReadiness
 from tests.unit.fake_loop import FakeLoop
 
 MISSING = ChannelClosedByBroker(404, "NOT_FOUND - no queue 'ctl.settled' in vhost '/'")
@@ -26,10 +26,10 @@ class Broker:
         self.answers: dict[str, Any] = {}
         self.asked: list[str] = []
 
-    def ask(self, act: Act, on_answer: Callable[[Future[Any]], None]) -> None:
-        self.asked.append(act.name)
+    def ask(self, command: Command, on_answer: Callable[[Future[Any]], None]) -> None:
+        self.asked.append(command.name)
         answer: Future[Any] = Future()
-        said = self.answers.get(act.name)
+        said = self.answers.get(command.name)
         if isinstance(said, Exception):
             answer.set_exception(said)
         else:
@@ -47,7 +47,7 @@ def settling(
 ) -> list[str]:
     """Connect; a list that says "settled" when it is."""
     said: list[str] = []
-    made = Settling(loop, broker, {}, open_publishing)  # type: ignore[arg-type]
+    made = BrokerReadiness(loop, broker, {}, open_publishing)  # type: ignore[arg-type]
     made.when(lambda: said.append("settled"))
     made.link_up()
     return said

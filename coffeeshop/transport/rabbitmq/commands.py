@@ -16,7 +16,7 @@ _MARK = {"x-queue-type": "classic", "x-max-length": 1}
 
 
 @dataclass(frozen=True)
-class Act:
+class Command:
     """One request. ``send`` makes it on a channel and calls its second argument with the answer."""
 
     send: Callable[[Channel, Callable[[Any], None]], None]
@@ -28,14 +28,14 @@ class Act:
     """Whether it is asked again while the broker does not have what it knows."""
 
 
-def look() -> Act:
+def noop() -> Command:
     """Do nothing: it succeeds when a channel is open."""
-    return Act(lambda _channel, done: done(None))
+    return Command(lambda _channel, done: done(None))
 
 
-def declare(name: str, arguments: dict[str, Any]) -> Act:
+def declare(name: str, arguments: dict[str, Any]) -> Command:
     """Declare a stream. Answers None."""
-    return Act(
+    return Command(
         lambda channel, done: channel.queue_declare(
             name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
         ),
@@ -43,7 +43,7 @@ def declare(name: str, arguments: dict[str, Any]) -> Act:
     )
 
 
-def declare_queue(name: str) -> Act:
+def declare_queue(name: str) -> Command:
     """Declare a quorum queue with what this release of the broker knows. Answers None."""
 
     def send(channel: Channel, done: Callable[[Any], None]) -> None:
@@ -52,7 +52,7 @@ def declare_queue(name: str) -> Act:
             name, durable=True, arguments=arguments, callback=lambda _frame: done(None)
         )
 
-    return Act(send, name, about_queue=True)
+    return Command(send, name, about_queue=True)
 
 
 def queue_arguments(version: tuple[int, int]) -> dict[str, Any]:
@@ -69,9 +69,9 @@ def queue_arguments(version: tuple[int, int]) -> dict[str, Any]:
     return arguments
 
 
-def delete_if_idle(name: str) -> Act:
+def delete_if_idle(name: str) -> Command:
     """Delete a classic queue that has no consumer and no message; refused otherwise."""
-    return Act(
+    return Command(
         lambda channel, done: channel.queue_delete(
             name, if_unused=True, if_empty=True, callback=lambda _frame: done(None)
         ),
@@ -80,7 +80,7 @@ def delete_if_idle(name: str) -> Act:
     )
 
 
-def attach(name: str) -> Act:
+def attach(name: str) -> Command:
     """Begin to read a stream and stop at once. Answers None: there is more than a name."""
 
     def send(channel: Channel, done: Callable[[Any], None]) -> None:
@@ -90,12 +90,12 @@ def attach(name: str) -> Act:
         channel.basic_qos(prefetch_count=1)  # the broker asks for one
         channel.basic_consume(name, _ignore, arguments={"x-stream-offset": "next"}, callback=leave)
 
-    return Act(send, name)
+    return Command(send, name)
 
 
-def then(first: Act, second: Act) -> Act:
+def then(first: Command, second: Command) -> Command:
     """Both, about the same name; the answer is that of the second."""
-    return Act(
+    return Command(
         lambda channel, done: first.send(channel, lambda _answer: second.send(channel, done)),
         first.name,
     )
@@ -105,9 +105,9 @@ def _ignore(*_delivery: Any) -> None:
     """What is appended at this very moment is not for us; a stream keeps it."""
 
 
-def exists(name: str) -> Act:
+def exists(name: str) -> Command:
     """Answers None when a queue or stream is there; refused as missing otherwise."""
-    return Act(
+    return Command(
         lambda channel, done: channel.queue_declare(
             name, passive=True, callback=lambda _frame: done(None)
         ),
@@ -115,9 +115,9 @@ def exists(name: str) -> Act:
     )
 
 
-def mark_is_left(name: str) -> Act:
+def mark_is_left(name: str) -> Command:
     """Answers whether there is a message in a queue; refused as missing or absent otherwise."""
-    return Act(
+    return Command(
         lambda channel, done: channel.queue_declare(
             name, passive=True, callback=lambda frame: done(frame.method.message_count > 0)
         ),
@@ -127,7 +127,7 @@ def mark_is_left(name: str) -> Act:
     )
 
 
-def leave_mark(name: str) -> Act:
+def leave_mark(name: str) -> Command:
     """Put a message into a queue that does not survive a restart of the queue's node.
 
     The connection has published by that: see `rabbitmq` for what that means. Answers None.
@@ -140,11 +140,11 @@ def leave_mark(name: str) -> Act:
 
         channel.queue_declare(name, durable=True, arguments=_MARK, callback=publish)
 
-    return Act(send, name, about_queue=True, waits_for_absent=False)
+    return Command(send, name, about_queue=True, waits_for_absent=False)
 
 
-def delete(name: str) -> Act:
+def delete(name: str) -> Command:
     """Delete a queue or stream, if it exists. Answers None."""
-    return Act(
+    return Command(
         lambda channel, done: channel.queue_delete(name, callback=lambda _frame: done(None)), name
     )

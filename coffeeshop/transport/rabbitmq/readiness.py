@@ -8,7 +8,7 @@ from typing import Any
 
 from coffeeshop.errors import JournalBroken
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.transport.rabbitmq.acts import Act, declare, leave_mark, mark_is_left
+from coffeeshop.transport.rabbitmq.commands import Command, declare, leave_mark, mark_is_left
 from coffeeshop.transport.rabbitmq.control import Control
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.wire import is_absent, is_missing
@@ -24,7 +24,7 @@ ATTEMPTS = 8
 """Names for the stream without a purpose, where the broker stumbles over one."""
 
 
-class Settling:
+class BrokerReadiness:
     """Says when the broker behind a connection may be trusted with streams.
 
     Measured on RabbitMQ 3.10: while it recovers its streams after a crash it replaces their
@@ -34,7 +34,7 @@ class Settling:
     purpose, waits, and leaves the mark: a transient message in a durable classic queue, which no
     restart of its node leaves there, whatever the broker keeps its metadata in. Later comers need
     not wait. On a cluster the mark tells of one node and so of a start of the whole; a single node
-    that comes back leads nothing, and `rabbitmq_order` guards what changes its leader.
+    that comes back leads nothing, and `order` guards what changes its leader.
 
     Belongs to the loop's thread; one for each link.
     """
@@ -77,7 +77,7 @@ class Settling:
         self._settled = False
         self._connection += 1
 
-    def _then(self, act: Act, go_on: Callable[[Future[Any]], None]) -> None:
+    def _then(self, command: Command, go_on: Callable[[Future[Any]], None]) -> None:
         """Ask, and go on with the answer unless the connection was lost meanwhile."""
         connection = self._connection
 
@@ -88,7 +88,7 @@ class Settling:
             if connection == self._connection:
                 go_on(answer)
 
-        self._asking.ask(act, answered)
+        self._asking.ask(command, answered)
 
     def _look(self, marks: tuple[str, ...]) -> None:
         """Look for the first mark whose node is there."""
