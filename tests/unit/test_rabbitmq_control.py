@@ -21,7 +21,7 @@ from coffeeshop.transport.rabbitmq.commands import (
     queue_arguments,
     then,
 )
-from coffeeshop.transport.rabbitmq.control import ABSENT_PATIENCE, SUSPICION, Control
+from coffeeshop.transport.rabbitmq.control import ABSENT_PATIENCE, ISOLATION, Control
 from coffeeshop.transport.rabbitmq.wire import broker_version
 from tests.unit.fake_loop import FakeLoop
 
@@ -162,9 +162,9 @@ def test_a_suspect_without_an_answer_holds_up_the_others_for_a_moment_only(bench
     bench.ask("a", "b", "c")
     bench.lose(NAMELESS)
     assert set(bench.asked) == {"a"}
-    assert bench.loop.run() == [SUSPICION]
+    assert bench.loop.run() == [ISOLATION]
     bench._turn()
-    assert set(bench.asked) == {"a"}  # b is a suspect, and does not go beside another call
+    assert set(bench.asked) == {"a"}  # b is isolated, and does not go beside another call
     bench.answer("a")
     assert set(bench.asked) == {"b"}
 

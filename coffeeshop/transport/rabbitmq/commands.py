@@ -1,4 +1,4 @@
-"""What is asked of the broker: declaring, deleting, looking. `rabbitmq_control` has it done."""
+"""What is asked of the broker: declaring, deleting, looking. `control` has it done."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def mark_is_left(name: str) -> Command:
 def leave_mark(name: str) -> Command:
     """Put a message into a queue that does not survive a restart of the queue's node.
 
-    The connection has published by that: see `rabbitmq` for what that means. Answers None.
+    The connection has published by that: see `transport` for what that means. Answers None.
     """
 
     def send(channel: Channel, done: Callable[[Any], None]) -> None:

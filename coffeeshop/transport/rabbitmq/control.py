@@ -35,8 +35,8 @@ ABSENT_DELAY = 0.1
 LONGEST_ABSENT_DELAY = 1.0
 ABSENT_PATIENCE = 20.0
 """Seconds a broker that is up gets to have a stream that it knows."""
-SUSPICION = 2.0
-"""Seconds a suspect is alone: a request that breaks a connection namelessly does so at once."""
+ISOLATION = 2.0
+"""Seconds an isolated call is alone: what breaks a connection namelessly does so at once."""
 CHANNELS = 8
 
 
@@ -50,7 +50,7 @@ class _Call:
     absences: int = 0
     absent_since: float | None = None
     """On the connection there is; on the monotonic clock."""
-    suspect: bool = False
+    isolated: bool = False
     """Whether the broker closed a connection over this call, or over another with it."""
 
     def succeed(self, answer: Any) -> None:
@@ -126,26 +126,26 @@ class Control:
         self._busy.clear()
         self._idle.clear()
         if is_breakdown(self._link.loss):
-            interrupted = self._judge(interrupted, str(self._link.loss))
+            interrupted = self._attribute_failure(interrupted, str(self._link.loss))
         self._calls.extendleft(reversed(interrupted))
         for call in (*self._calls, *self._postponed):
             call.absent_since = None
         if self._link.refusal is not None:
             self._refuse(self._link.refusal)
 
-    def _judge(self, interrupted: list[_Call], words: str) -> list[_Call]:
+    def _attribute_failure(self, interrupted: list[_Call], words: str) -> list[_Call]:
         """Fail the call that broke the connection; those that may be asked again.
 
         When several may have done it, each is asked alone from then on.
         """
         named = [c for c in interrupted if c.command.name and f"'{c.command.name}'" in words]
-        guilty = named or (interrupted if len(interrupted) == 1 else [])
-        for call in guilty:
+        culprits = named or (interrupted if len(interrupted) == 1 else [])
+        for call in culprits:
             call.fail(_broken(call.command.name, words))
-        spared = [call for call in interrupted if call not in guilty]
-        for call in spared:
-            call.suspect = call.suspect or not guilty
-        return spared
+        retryable = [call for call in interrupted if call not in culprits]
+        for call in retryable:
+            call.isolated = call.isolated or not culprits
+        return retryable
 
     def _accept(self, call: _Call) -> None:
         if self._closed:
@@ -181,8 +181,8 @@ class Control:
             self._rest(channel)
             return
         self._busy[channel] = call
-        if call.suspect:
-            self._loop.later(SUSPICION, lambda: self._acquit(call))
+        if call.isolated:
+            self._loop.later(ISOLATION, lambda: self._release(call))
         call.command.send(channel, lambda answer: self._done(channel, answer))
 
     def _next_call(self) -> _Call | None:
@@ -191,13 +191,13 @@ class Control:
         return self._calls.popleft() if self._calls and self._may_go(self._calls[0]) else None
 
     def _may_go(self, call: _Call) -> bool:
-        """A suspect goes alone."""
+        """An isolated call goes alone."""
         others = [each for each in self._busy.values() if each is not None]
-        return not others if call.suspect else not any(each.suspect for each in others)
+        return not others if call.isolated else not any(each.isolated for each in others)
 
-    def _acquit(self, call: _Call) -> None:
+    def _release(self, call: _Call) -> None:
         if call in self._busy.values():
-            call.suspect = False
+            call.isolated = False
             self._pump()
 
     def _done(self, channel: Channel, answer: Any) -> None:
@@ -205,7 +205,7 @@ class Control:
         if call is not None:
             call.succeed(answer)
         self._run(channel)
-        self._pump()  # whoever had to wait for a suspect
+        self._pump()  # calls that had to wait for an isolated one
 
     def _rest(self, channel: Channel) -> None:
         self._busy.pop(channel, None)

@@ -2,7 +2,7 @@
 
 A broker that meets a name without a stream (see `control`) while it attaches a reader closes the
 connection, without a word of which reader it was, and with it all the others'. A subscription that
-was attaching when that happened is a suspect. Suspects attach one at a time, on a connection that
+was attaching when that happened is isolated. Those attach one at a time, on a connection that
 carries nothing else; those that succeed go back to where the others are.
 """
 
@@ -15,7 +15,7 @@ from typing import Protocol
 from coffeeshop.transport.rabbitmq.link import Link, Tenant
 
 
-class Suspect(Tenant, Protocol):
+class Isolated(Tenant, Protocol):
     """A subscription that may be what breaks connections."""
 
     closed: bool
@@ -26,42 +26,42 @@ class Suspect(Tenant, Protocol):
 
 
 class Isolation:
-    """Where suspects attach, one at a time. Belongs to the loop's thread."""
+    """Where isolated subscriptions attach, one at a time. Belongs to the loop's thread."""
 
     def __init__(self, make: Callable[[], Link]) -> None:
-        """``make`` makes the link, once there is a suspect."""
+        """``make`` makes the link, once it is needed."""
         self._make = make
-        self._waiting: deque[Suspect] = deque()
-        self._inside: Suspect | None = None
+        self._waiting: deque[Isolated] = deque()
+        self._inside: Isolated | None = None
         self.link: Link | None = None
 
-    def enter(self, suspect: Suspect) -> None:
+    def enter(self, isolated: Isolated) -> None:
         """Have it attach when its turn comes."""
-        self._waiting.append(suspect)
+        self._waiting.append(isolated)
         self._go_on()
 
-    def holds(self, suspect: Suspect) -> bool:
+    def holds(self, isolated: Isolated) -> bool:
         """Whether it is alone on the link at the moment."""
-        return self._inside is suspect
+        return self._inside is isolated
 
-    def leave(self, suspect: Suspect) -> None:
+    def leave(self, isolated: Isolated) -> None:
         """It attached, was closed or broke the connection: the next one. Harmless otherwise."""
-        if self._inside is suspect:
+        if self._inside is isolated:
             self._inside = None
             assert self.link is not None
-            self.link.tenants.discard(suspect)
+            self.link.tenants.discard(isolated)
             self._go_on()
 
     def _go_on(self) -> None:
         while self._inside is None and self._waiting:
-            suspect = self._waiting.popleft()
-            if not suspect.closed:
-                self._let_in(suspect)
+            isolated = self._waiting.popleft()
+            if not isolated.closed:
+                self._let_in(isolated)
 
-    def _let_in(self, suspect: Suspect) -> None:
+    def _let_in(self, isolated: Isolated) -> None:
         if self.link is None:
             self.link = self._make()
-        self._inside = suspect
-        self.link.tenants.add(suspect)
-        suspect.attach_to(self.link)
+        self._inside = isolated
+        self.link.tenants.add(isolated)
+        isolated.attach_to(self.link)
         self.link.open()
