@@ -50,6 +50,14 @@ def test_a_silent_node_is_left_sooner_where_another_can_take_over() -> None:
     assert Address.parse("amqp://one").heartbeat == 20
 
 
+def test_a_cluster_behind_the_name_of_a_balancer_is_said_to_be_one() -> None:
+    balancer = Address.parse("amqp://balancer?cluster=true")
+    assert (balancer.cluster, balancer.heartbeat) == (True, 5)
+    assert Address.parse("amqp://balancer?cluster=true&heartbeat=9").heartbeat == 9
+    assert Address.parse("amqp://one,two").cluster
+    assert not Address.parse("amqp://one").cluster
+
+
 def test_an_ipv6_host_keeps_its_brackets_in_the_redacted_url() -> None:
     assert Address.parse("amqp://[::1]:77/").redacted == "amqp://guest@[::1]:77/"
 
@@ -63,6 +71,7 @@ def test_an_ipv6_host_keeps_its_brackets_in_the_redacted_url() -> None:
         ("amqp://me:s3cret@one,,two/", "empty host"),
         ("amqp://me:s3cret@one:1,two:99999/", "host and port"),
         ("amqp://me:s3cret@broker/?heartbeat=soon", "heartbeat"),
+        ("amqp://me:s3cret@broker/?cluster=3", "cluster .* true or false"),
         ("amqp://me:s3cret@broker/?verify=false", "unknown option .*verify"),
         ("amqps://me:s3cret@broker/?verify=perhaps", "true or false"),
         ("amqps://me:s3cret@broker/?cafile=x", "cafile"),

@@ -88,16 +88,17 @@ class Publisher:
         link: Link,
         warmup_arguments: dict[str, Any],
         confirm_timeout: float,
+        confirm_patience: float | None = None,
         window_bytes: int = 32 << 20,
     ) -> None:
-        """``warmup_arguments``: see `BrokerReadiness`; ``confirm_timeout``: see `ConfirmWatch`.
+        """``warmup_arguments``: see `BrokerReadiness`; the other two: see `ConfirmWatch`.
         At most ``window_bytes`` (and always one message) are sent and unconfirmed."""
         self.blocked = False
         self.meters = Meters()
         self._link = link
         self._asking = Control(loop, link)
         self._readiness = BrokerReadiness(loop, self._asking, warmup_arguments)
-        self._watch = ConfirmWatch(loop, confirm_timeout)
+        self._watch = ConfirmWatch(loop, confirm_timeout, confirm_patience)
         self._window_bytes = window_bytes
         self._waiting: deque[_Post] = deque()
         self._held: dict[str, list[_Post]] = {}

@@ -48,6 +48,7 @@ from coffeeshop.transport.rabbitmq.reader import RabbitReader
 from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
 from coffeeshop.transport.rabbitmq.subscription import Subscription
 from coffeeshop.transport.rabbitmq.url import Address, Tls
+from coffeeshop.transport.rabbitmq.watch import CLUSTER_PATIENCE
 from coffeeshop.transport.rabbitmq.wire import ChannelClosedByBroker, Wire, is_missing
 
 _log = get_logger()
@@ -55,7 +56,7 @@ _log = get_logger()
 SEGMENT = 32 << 20
 SMALLEST_SEGMENT = 4 << 20
 DIFFERENT = 406
-RESIGNATION = 5.0
+DELETE_GRACE = 5.0
 """Seconds more for a deletion: after 30 the broker says itself that it cannot."""
 
 
@@ -92,8 +93,9 @@ class RabbitTransport:
 
         ``url``: see `Address.parse`. ``name``: what the broker's operators see. Seconds:
         ``call_timeout`` for declarations and deletions, ``confirm_timeout`` after which an append
-        without an answer is UNKNOWN, ``blocked_timeout`` after which a connection blocked by an
-        alarm is dropped (its appends are UNKNOWN), ``closing_timeout`` for goodbyes.
+        without an answer is UNKNOWN (on a cluster sooner), ``blocked_timeout`` after which a
+        connection blocked by an alarm is dropped (its appends are UNKNOWN), ``closing_timeout``
+        for goodbyes.
         """
         self._address = Address.parse(url, tls)
         if self._address.tls is not None:
@@ -111,7 +113,10 @@ class RabbitTransport:
         self._consume_links = LinkPool(lambda n: self._link(f"consume-{n}"))
         self._isolation = Isolation(lambda: self._link("isolated"))
         warmup = _stream_arguments(None)
-        self._publisher = Publisher(self._loop, self._publish_link, warmup, confirm_timeout)
+        patience = CLUSTER_PATIENCE if self._address.cluster else None
+        self._publisher = Publisher(
+            self._loop, self._publish_link, warmup, confirm_timeout, patience
+        )
         self._control = Control(self._loop, self._control_link)
         self._readiness = BrokerReadiness(
             self._loop, self._control, warmup, self._publish_link.open
@@ -158,7 +163,7 @@ class RabbitTransport:
 
     def delete_journal(self, name: str) -> None:
         """Delete the stream if it exists. Raises as `declare_journal` does."""
-        self._control.call(delete(name), self._call_timeout + RESIGNATION)
+        self._control.call(delete(name), self._call_timeout + DELETE_GRACE)
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         """Append to a stream. Raises `ValueError` or `TypeError` for what cannot be encoded."""

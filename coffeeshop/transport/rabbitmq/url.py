@@ -61,17 +61,20 @@ class Address:
     password: str = field(repr=False)
     virtual_host: str
     tls: Tls | None = None
-    heartbeat: int = 20
+    heartbeat: int = HEARTBEAT
     """Seconds; a connection that is silent for about twice as long is given up."""
+    cluster: bool = False
+    """Whether another node serves when one is lost."""
 
     @classmethod
     def parse(cls, url: str, tls: Tls | None = None) -> Address:
         """Read ``amqp[s]://user:password@host:port,host:port/virtual-host?options``.
 
-        Options: ``heartbeat`` (seconds; 5 with several hosts and 20 with one, unless it is said)
-        and, with ``amqps``, ``ca``, ``cert``, ``key`` (paths), ``verify`` (true or false),
-        ``server_name``; an option in the URL wins over ``tls``. Raises `UsageError`, which never
-        quotes the password.
+        Options: ``cluster`` (true or false: whether there are several nodes; with several hosts
+        there are, behind the one name of a balancer it must be said), ``heartbeat`` (seconds;
+        unless it is said 5 for a cluster and 20 for one node) and, with ``amqps``, ``ca``,
+        ``cert``, ``key`` (paths), ``verify`` (true or false), ``server_name``; an option in the URL
+        wins over ``tls``. Raises `UsageError`, which never quotes the password.
         """
         found = _FORM.fullmatch(url)
         if found is None:
@@ -83,7 +86,8 @@ class Address:
         user, _, password = users.partition(":")
         options = _options(scheme, found["query"] or "")
         listed = tuple(_host(host, _PORTS[scheme]) for host in hosts.split(","))
-        usual = HEARTBEAT if len(listed) == 1 else CLUSTER_HEARTBEAT
+        cluster = _yes_or_no(options, "cluster", len(listed) > 1)
+        usual = CLUSTER_HEARTBEAT if cluster else HEARTBEAT
         return cls(
             hosts=listed,
             user=unquote(user) or "guest",
@@ -91,6 +95,7 @@ class Address:
             virtual_host=unquote(found["path"] or "") or "/",
             heartbeat=_whole(options.pop("heartbeat", str(usual))),
             tls=_tls(scheme, tls, options),
+            cluster=cluster,
         )
 
     @property
@@ -129,12 +134,21 @@ def _host(text: str, usual: int) -> tuple[str, int]:
 
 def _options(scheme: str, query: str) -> dict[str, str]:
     options = dict(parse_qsl(query, keep_blank_values=True))
-    known = {"heartbeat"}
+    known = {"heartbeat", "cluster"}
     if scheme == "amqps":
         known |= {"ca", "cert", "key", "verify", "server_name"}
     if unknown := sorted(options.keys() - known):
         raise UsageError(f"unknown option in the broker URL: {', '.join(unknown)}")
     return options
+
+
+def _yes_or_no(options: dict[str, str], name: str, usual: bool) -> bool:
+    """Take an option out."""
+    if (text := options.pop(name, None)) is None:
+        return usual
+    if text.lower() not in _YES_NO:
+        raise UsageError(f"{name} in the broker URL must be true or false")
+    return _YES_NO[text.lower()]
 
 
 def _whole(text: str) -> int:
@@ -149,9 +163,6 @@ def _tls(scheme: str, tls: Tls | None, options: dict[str, str]) -> Tls | None:
             raise UsageError("TLS options need an amqps:// URL")
         return None
     tls = tls or Tls()
-    if (verify := options.pop("verify", None)) is not None:
-        if verify.lower() not in _YES_NO:
-            raise UsageError("verify in the broker URL must be true or false")
-        tls = replace(tls, verify=_YES_NO[verify.lower()])
+    tls = replace(tls, verify=_yes_or_no(options, "verify", tls.verify))
     texts: dict[str, Any] = dict(options)
     return replace(tls, **texts)
