@@ -150,9 +150,9 @@ def test_a_host_that_acknowledges_nothing_is_given_up_within_twenty_seconds(
     transport = RabbitTransport(broker.url)
     try:
         transport.wait_connected(PATIENCE)
-        wire = transport._control_link.wire
-        assert wire is not None
-        option = wire._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
-        assert option / 1000 + wire.params.heartbeat / 2 <= 20
+        connection = transport._control_link.connection
+        assert connection is not None
+        option = connection._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
+        assert option / 1000 + connection.params.heartbeat / 2 <= 20
     finally:
         transport.close()

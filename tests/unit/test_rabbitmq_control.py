@@ -21,8 +21,8 @@ from coffeeshop.transport.rabbitmq.commands import (
     queue_arguments,
     then,
 )
+from coffeeshop.transport.rabbitmq.connection import broker_version
 from coffeeshop.transport.rabbitmq.control import ABSENT_PATIENCE, ISOLATION, Control
-from coffeeshop.transport.rabbitmq.wire import broker_version
 from tests.unit.fake_loop import FakeLoop
 
 ABSENT = ChannelClosedByBroker(404, "NOT_FOUND - home node of queue 'a' is down or inaccessible")
@@ -63,7 +63,7 @@ class Bench:
         self.loop = FakeLoop()
         self.asked: dict[str, FakeChannel] = {}
         self.ended: dict[str, Future[Any]] = {}
-        self.link: Any = SimpleNamespace(wire=None, refusal=None, loss=None)
+        self.link: Any = SimpleNamespace(connection=None, refusal=None, loss=None)
         self.control = Control(self.loop, self.link, lambda: self.now)  # type: ignore[arg-type]
         self.connect()
 
@@ -76,9 +76,9 @@ class Bench:
             return made
 
         self.asked.clear()
-        self.link.wire = SimpleNamespace(is_open=True, channel=channel)
+        self.link.connection = SimpleNamespace(is_open=True, channel=channel)
         self._opened = opened
-        self.control.link_up(self.link.wire)
+        self.control.connection_up(self.link.connection)
         self._turn()
 
     def _turn(self) -> None:
@@ -100,8 +100,8 @@ class Bench:
         self._turn()
 
     def lose(self, reason: BaseException) -> None:
-        self.link.wire, self.link.loss = None, reason
-        self.control.link_down()
+        self.link.connection, self.link.loss = None, reason
+        self.control.connection_down()
         self.connect()
 
     def broken(self, name: str) -> bool:

@@ -9,8 +9,8 @@ import pytest
 from pika import frame, spec
 from pika.exceptions import InvalidFrameError
 
+from coffeeshop.transport.rabbitmq.connection import FRAME_MAX, Connection, _parameters
 from coffeeshop.transport.rabbitmq.url import Address
-from coffeeshop.transport.rabbitmq.wire import FRAME_MAX, Wire, _parameters
 
 LARGE = 300_000
 FRAMES = [
@@ -25,8 +25,8 @@ FRAMES = [
 ]
 
 
-class Receiver(Wire):
-    """A wire without a connection, which keeps what it makes of received bytes."""
+class Receiver(Connection):
+    """A connection without a connection, which keeps what it makes of received bytes."""
 
     is_open = True
 

@@ -24,7 +24,7 @@ def make(turns: list[str]) -> tuple[Isolation, list[Any]]:
     made: list[Any] = []
 
     def link() -> Any:
-        opened = SimpleNamespace(tenants=set(), open=lambda: turns.append("open"))
+        opened = SimpleNamespace(listeners=set(), open=lambda: turns.append("open"))
         made.append(opened)
         return opened
 
@@ -39,10 +39,10 @@ def test_subscriptions_attach_one_at_a_time_on_one_connection() -> None:
     isolation.enter(second)  # type: ignore[arg-type]
     assert turns == ["first", "open"]
     assert isolation.holds(first)  # type: ignore[arg-type]
-    assert made[0].tenants == {first}
+    assert made[0].listeners == {first}
     isolation.leave(first)  # type: ignore[arg-type]
     assert turns == ["first", "open", "second", "open"]
-    assert made[0].tenants == {second}
+    assert made[0].listeners == {second}
     assert len(made) == 1
 
 
@@ -58,5 +58,5 @@ def test_who_is_not_inside_leaves_nothing_and_who_was_closed_is_passed_over() ->
     isolation.leave(first)  # type: ignore[arg-type]
     assert isolation.holds(last)  # type: ignore[arg-type]
     isolation.leave(last)  # type: ignore[arg-type]
-    assert made[0].tenants == set()
+    assert made[0].listeners == set()
     assert "closed" not in turns

@@ -21,7 +21,7 @@ CONFIRMED, RETURNED = Outcome.CONFIRMED, Outcome.RETURNED
 NACKED, UNKNOWN = Outcome.NACKED, Outcome.UNKNOWN
 
 
-class FakeWire:
+class FakeConnection:
     """A connection to a broker with some queues, whose answers a test may keep back."""
 
     def __init__(self) -> None:
@@ -60,8 +60,8 @@ class FakeWire:
 class FakeChannel:
     """Confirms nothing of its own accord."""
 
-    def __init__(self, wire: FakeWire) -> None:
-        self.connection = wire
+    def __init__(self, connection: FakeConnection) -> None:
+        self.connection = connection
         self.is_open = True
         self._closed: list[Callable[[Any, BaseException], None]] = []
         self.on_return: Callable[..., None] = lambda *_: None
@@ -105,22 +105,27 @@ class Sender:
     def __init__(self) -> None:
         self.loop = FakeLoop()
         self.link: Any = SimpleNamespace(
-            name="fake", wire=None, loss=None, refusal=None, tenants=set(), open=lambda: None
+            name="fake",
+            connection=None,
+            loss=None,
+            refusal=None,
+            listeners=set(),
+            open=lambda: None,
         )
         self.publisher = Publisher(self.loop, self.link, {}, 30.0, window_bytes=100)  # type: ignore[arg-type]
         self.ended: list[tuple[bytes, Outcome]] = []
 
-    def connect(self) -> FakeWire:
-        wire = FakeWire()
-        self.link.wire = wire
-        self.publisher.link_up(wire)
-        wire.turn()
-        return wire
+    def connect(self) -> FakeConnection:
+        connection = FakeConnection()
+        self.link.connection = connection
+        self.publisher.connection_up(connection)
+        connection.turn()
+        return connection
 
     def disconnect(self) -> None:
-        self.link.wire.is_open = False
-        self.link.wire = None
-        self.publisher.link_down()
+        self.link.connection.is_open = False
+        self.link.connection = None
+        self.publisher.connection_down()
 
     def send(self, *bodies: bytes, queue: str = "q") -> None:
         for body in bodies:
@@ -129,21 +134,21 @@ class Sender:
 
     def confirm(self, tag: int, *, multiple: bool = False, name: str = "Basic.Ack") -> None:
         method = SimpleNamespace(delivery_tag=tag, multiple=multiple, NAME=name)
-        self.link.wire.publishing.on_confirm(SimpleNamespace(method=method))
+        self.link.connection.publishing.on_confirm(SimpleNamespace(method=method))
         self._turn()
 
     def give_back(self, tag: int) -> None:
         """The broker returns a message, then confirms it, as it does."""
         returned = SimpleNamespace(message_id=str(tag))
-        self.link.wire.publishing.on_return(None, None, returned, b"")
+        self.link.connection.publishing.on_return(None, None, returned, b"")
         self.confirm(tag)
 
     def _end(self, body: bytes, outcome: Outcome) -> None:
         self.ended.append((body, outcome))
 
     def _turn(self) -> None:
-        if self.link.wire is not None:
-            self.link.wire.turn()
+        if self.link.connection is not None:
+            self.link.connection.turn()
 
 
 @pytest.fixture
@@ -168,14 +173,14 @@ def test_one_confirmation_may_settle_many_and_a_nack_says_so(sender: Sender) -> 
 
 
 def test_no_more_than_a_window_of_bytes_is_on_its_way(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     sender.send(b"a" * 60, b"b" * 60, b"c" * 60)
-    assert len(wire.sent) == 2
+    assert len(connection.sent) == 2
     sender.confirm(1)
-    assert len(wire.sent) == 3
+    assert len(connection.sent) == 3
     sender.confirm(3, multiple=True)
     sender.send(b"d" * 500, b"e")
-    assert [body[:1] for _, body in wire.sent] == [b"a", b"b", b"c", b"d"]
+    assert [body[:1] for _, body in connection.sent] == [b"a", b"b", b"c", b"d"]
     assert sender.publisher.open == 2
 
 
@@ -187,83 +192,86 @@ def test_what_was_sent_is_unknown_and_what_waits_goes_over_the_next_connection(
     sender.disconnect()
     assert sender.ended == [(b"a" * 100, UNKNOWN)]
     sender.send(b"d")
-    wire = sender.connect()
-    assert [body for _, body in wire.sent] == [b"b", b"c", b"d"]
+    connection = sender.connect()
+    assert [body for _, body in connection.sent] == [b"b", b"c", b"d"]
 
 
 def test_messages_held_for_an_answer_keep_their_order_over_a_reconnect(sender: Sender) -> None:
-    wire = sender.connect()
-    wire.patient = True
+    connection = sender.connect()
+    connection.patient = True
     sender.send(b"a", b"b")
     assert sender.publisher.open == 2
     sender.disconnect()
     sender.send(b"c")
     assert [body for _, body in sender.connect().sent] == [b"a", b"b", b"c"]
-    wire.patient = False
-    wire.turn()
+    connection.patient = False
+    connection.turn()
     assert sender.ended == []
 
 
 def test_a_missing_queue_returns_what_waits_for_it_and_is_asked_for_again(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     sender.send(b"a", b"b", queue="new")
     assert sender.ended == [(b"a", RETURNED), (b"b", RETURNED)]
-    wire.queues["new"] = None
+    connection.queues["new"] = None
     sender.send(b"c", queue="new")
-    assert wire.sent == [("new", b"c")]
+    assert connection.sent == [("new", b"c")]
 
 
 def test_a_queue_that_is_absent_for_a_moment_is_waited_for(sender: Sender) -> None:
-    wire = sender.connect()
-    wire.queues["q"] = (404, "NOT_FOUND - home node of durable queue 'q' is down or inaccessible")
+    connection = sender.connect()
+    connection.queues["q"] = (
+        404,
+        "NOT_FOUND - home node of durable queue 'q' is down or inaccessible",
+    )
     sender.send(b"a")
-    assert (sender.ended, wire.sent) == ([], [])
-    wire.queues["q"] = None
+    assert (sender.ended, connection.sent) == ([], [])
+    connection.queues["q"] = None
     sender.loop.run()
-    wire.turn()
-    assert wire.sent == [("q", b"a")]
+    connection.turn()
+    assert connection.sent == [("q", b"a")]
 
 
 def test_a_refusal_for_another_reason_is_no_statement_about_the_queue(sender: Sender) -> None:
-    wire = sender.connect()
-    wire.queues["q"] = (405, "RESOURCE_LOCKED")
+    connection = sender.connect()
+    connection.queues["q"] = (405, "RESOURCE_LOCKED")
     sender.send(b"a")
     assert sender.ended == [(b"a", NACKED)]
 
 
 def test_a_message_that_may_not_be_sent_is_not_sent_again(sender: Sender) -> None:
-    wire = sender.connect()
-    wire.queues["q"] = (403, "ACCESS_REFUSED")
+    connection = sender.connect()
+    connection.queues["q"] = (403, "ACCESS_REFUSED")
     sender.send(b"a")
     assert sender.ended == [(b"a", Outcome.FORBIDDEN)]
 
 
 def test_a_returned_message_is_believed_when_the_queue_is_missing(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     sender.send(b"a", b"b")
-    del wire.queues["q"]
+    del connection.queues["q"]
     sender.give_back(1)
     sender.give_back(2)
     assert sender.ended == [(b"a", RETURNED), (b"b", RETURNED)]
 
 
 def test_a_returned_message_is_not_believed_when_the_queue_is_there(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     sender.send(b"a")
-    wire.patient = True
+    connection.patient = True
     sender.give_back(1)
     sender.send(b"b")  # held back: the order of what follows is not to be disturbed
-    assert (sender.ended, sender.publisher.open, len(wire.sent)) == ([], 2, 1)
-    wire.patient = False
-    wire.turn()
+    assert (sender.ended, sender.publisher.open, len(connection.sent)) == ([], 2, 1)
+    connection.patient = False
+    connection.turn()
     assert sender.ended == [(b"a", NACKED)]
-    assert wire.sent[1:] == [("q", b"b")]
+    assert connection.sent[1:] == [("q", b"b")]
 
 
 def test_a_returned_message_whose_queue_nobody_can_ask_for_is_nacked(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     sender.send(b"a")
-    wire.patient = True
+    connection.patient = True
     sender.give_back(1)
     sender.disconnect()
     assert sender.ended == [(b"a", NACKED)]
@@ -276,11 +284,11 @@ def test_a_return_of_a_message_nobody_sent_is_ignored(sender: Sender) -> None:
 
 
 def test_a_refused_message_costs_its_channel_and_nothing_else(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     sender.send(b"a")
-    assert wire.publishing is not None
-    wire.publishing.refuse(406, "PRECONDITION_FAILED - message size is larger than allowed")
-    wire.turn()
+    assert connection.publishing is not None
+    connection.publishing.refuse(406, "PRECONDITION_FAILED - message size is larger than allowed")
+    connection.turn()
     assert sender.ended == [(b"a", UNKNOWN)]
     sender.send(b"b")
     sender.confirm(1)
@@ -288,25 +296,25 @@ def test_a_refused_message_costs_its_channel_and_nothing_else(sender: Sender) ->
 
 
 def test_closing_ends_everything_once_and_later_messages_too(sender: Sender) -> None:
-    wire = sender.connect()
-    wire.patient = True
+    connection = sender.connect()
+    connection.patient = True
     sender.send(b"held")
     sender.publisher.close()
     sender.send(b"late")
-    wire.patient = False
-    wire.turn()
+    connection.patient = False
+    connection.turn()
     assert sender.ended == [(b"held", UNKNOWN), (b"late", UNKNOWN)]
 
 
 def test_only_so_many_queues_are_remembered(sender: Sender) -> None:
-    wire = sender.connect()
+    connection = sender.connect()
     for number in range(MOST_KNOWN + 1):
-        wire.queues[f"q{number}"] = None
+        connection.queues[f"q{number}"] = None
         sender.send(b"", queue=f"q{number}")
         sender.confirm(number + 1)
     assert len(sender.publisher._known) == MOST_KNOWN
     sender.send(b"again", queue="q0")
-    assert wire.sent[-1] == ("q0", b"again")
+    assert connection.sent[-1] == ("q0", b"again")
 
 
 def test_a_message_is_confirmed_only_when_all_earlier_ones_to_its_journal_are(
@@ -360,13 +368,13 @@ def test_a_connection_is_dropped_over_a_confirmation_that_later_ones_overtook(
 ) -> None:
     times = SimpleNamespace(now=0.0)
     monkeypatch.setattr(time, "monotonic", lambda: times.now)
-    wire = sender.connect()
+    connection = sender.connect()
     times.now += 20  # the connection is not young any more, and has time to confirm
     sender.send(b"1", b"2")
     sender.confirm(2)
     times.now += OVERTAKEN - 0.5
     sender.loop.run()
-    assert wire.is_open
+    assert connection.is_open
     times.now += 1
     sender.loop.run()
-    assert not wire.is_open
+    assert not connection.is_open

@@ -49,7 +49,7 @@ def settling(
     said: list[str] = []
     made = BrokerReadiness(loop, broker, {}, open_publishing)  # type: ignore[arg-type]
     made.when(lambda: said.append("settled"))
-    made.link_up()
+    made.connection_up()
     return said
 
 

@@ -26,15 +26,15 @@ class Watched:
 
     def connection_lives(self, age: float) -> float:
         """Seconds until a connection is dropped over a message sent at that age of it."""
-        wire: Any = SimpleNamespace(is_open=True)
-        wire.abort = lambda reason: setattr(wire, "is_open", False)
+        connection: Any = SimpleNamespace(is_open=True)
+        connection.abort = lambda reason: setattr(connection, "is_open", False)
         owed: list[float] = []
-        self.watch.start(wire, lambda: owed[0] if owed else None, lambda: None)
+        self.watch.start(connection, lambda: owed[0] if owed else None, lambda: None)
         for _ in range(round(age)):
             self._second()
         owed.append(self.now)
         waited = 0
-        while wire.is_open:
+        while connection.is_open:
             self._second()
             waited += 1
             assert waited < 100

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from coffeeshop.transport.rabbitmq.wire import Channel, broker_version
+from coffeeshop.transport.rabbitmq.connection import Channel, broker_version
 
 REPLICAS = 3
 """Nodes that hold a queue, where there are as many."""

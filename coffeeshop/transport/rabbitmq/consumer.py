@@ -7,8 +7,8 @@ from typing import Any
 
 from coffeeshop.transport.base import OnGone, OnQueueDelivery, QueueDelivery
 from coffeeshop.transport.rabbitmq.isolation import Isolation
-from coffeeshop.transport.rabbitmq.link import LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.reconnecting import ConnectionPool
 from coffeeshop.transport.rabbitmq.subscription import WIDEST, Subscription, message
 
 
@@ -22,7 +22,7 @@ class RabbitConsumer(Subscription):
     def __init__(
         self,
         loop: Loop,
-        pool: LinkPool,
+        pool: ConnectionPool,
         isolation: Isolation,
         queue: str,
         prefetch: int,

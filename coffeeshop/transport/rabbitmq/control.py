@@ -20,16 +20,16 @@ from typing import Any
 
 from coffeeshop.errors import BrokerRefuses, Forbidden, JournalBroken, Unreachable
 from coffeeshop.transport.rabbitmq.commands import Command
-from coffeeshop.transport.rabbitmq.link import Link
-from coffeeshop.transport.rabbitmq.loop import Loop
-from coffeeshop.transport.rabbitmq.wire import (
+from coffeeshop.transport.rabbitmq.connection import (
     Channel,
     ChannelClosedByBroker,
-    Wire,
+    Connection,
     is_absent,
     is_breakdown,
     is_denied,
 )
+from coffeeshop.transport.rabbitmq.loop import Loop
+from coffeeshop.transport.rabbitmq.reconnecting import ReconnectingConnection
 
 ABSENT_DELAY = 0.1
 LONGEST_ABSENT_DELAY = 1.0
@@ -68,7 +68,9 @@ class Control:
     `call` is for any thread but the loop's; the rest belongs to the loop's thread.
     """
 
-    def __init__(self, loop: Loop, link: Link, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, loop: Loop, link: ReconnectingConnection, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._loop = loop
         self._link = link
         self._now = now
@@ -118,10 +120,10 @@ class Control:
             call.fail(Unreachable("the transport was closed"))
         self._calls.clear()
 
-    def link_up(self, _wire: Wire) -> None:
+    def connection_up(self, _connection: Connection) -> None:
         self._pump()
 
-    def link_down(self) -> None:
+    def connection_down(self) -> None:
         interrupted = [call for call in self._busy.values() if call is not None]
         self._busy.clear()
         self._idle.clear()
@@ -152,7 +154,7 @@ class Control:
             call.fail(Unreachable("the transport was closed"))
             return
         self._calls.append(call)
-        if self._link.refusal is not None and self._link.wire is None:
+        if self._link.refusal is not None and self._link.connection is None:
             self._refuse(self._link.refusal)
         self._pump()
 
@@ -161,17 +163,17 @@ class Control:
             self._calls.popleft().fail(refusal)
 
     def _pump(self) -> None:
-        wire = self._link.wire
-        if wire is None or not wire.is_open:
+        connection = self._link.connection
+        if connection is None or not connection.is_open:
             return
         for _ in range(min(len(self._calls), len(self._idle))):
             self._run(self._idle.pop())
         opening = sum(call is None for call in self._busy.values())
         for _ in range(min(len(self._calls) - opening, CHANNELS - len(self._busy))):
-            self._open_channel(wire)
+            self._open_channel(connection)
 
-    def _open_channel(self, wire: Wire) -> None:
-        channel = wire.channel(on_open_callback=self._run)
+    def _open_channel(self, connection: Connection) -> None:
+        channel = connection.channel(on_open_callback=self._run)
         channel.add_on_close_callback(self._on_channel_closed)
         self._busy[channel] = None
 

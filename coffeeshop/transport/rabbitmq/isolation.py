@@ -12,28 +12,28 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
-from coffeeshop.transport.rabbitmq.link import Link, Tenant
+from coffeeshop.transport.rabbitmq.reconnecting import ConnectionListener, ReconnectingConnection
 
 
-class Isolated(Tenant, Protocol):
+class Isolated(ConnectionListener, Protocol):
     """A subscription that may be what breaks connections."""
 
     closed: bool
 
-    def attach_to(self, link: Link) -> None:
-        """Attach on this link, of which it is the only tenant. Ends in `Isolation.leave`."""
+    def attach_to(self, link: ReconnectingConnection) -> None:
+        """Attach on this link, of which it is the only listener. Ends in `Isolation.leave`."""
         ...
 
 
 class Isolation:
     """Where isolated subscriptions attach, one at a time. Belongs to the loop's thread."""
 
-    def __init__(self, make: Callable[[], Link]) -> None:
+    def __init__(self, make: Callable[[], ReconnectingConnection]) -> None:
         """``make`` makes the link, once it is needed."""
         self._make = make
         self._waiting: deque[Isolated] = deque()
         self._inside: Isolated | None = None
-        self.link: Link | None = None
+        self.link: ReconnectingConnection | None = None
 
     def enter(self, isolated: Isolated) -> None:
         """Have it attach when its turn comes."""
@@ -49,7 +49,7 @@ class Isolation:
         if self._inside is isolated:
             self._inside = None
             assert self.link is not None
-            self.link.tenants.discard(isolated)
+            self.link.listeners.discard(isolated)
             self._go_on()
 
     def _go_on(self) -> None:
@@ -62,6 +62,6 @@ class Isolation:
         if self.link is None:
             self.link = self._make()
         self._inside = isolated
-        self.link.tenants.add(isolated)
+        self.link.listeners.add(isolated)
         isolated.attach_to(self.link)
         self.link.open()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.transport.rabbitmq.wire import IOLoop
+from coffeeshop.transport.rabbitmq.connection import IOLoop
 
 _log = get_logger()
 

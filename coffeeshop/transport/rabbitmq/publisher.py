@@ -12,21 +12,21 @@ from typing import Any
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
 from coffeeshop.transport.rabbitmq.commands import exists
-from coffeeshop.transport.rabbitmq.control import Control
-from coffeeshop.transport.rabbitmq.link import Link
-from coffeeshop.transport.rabbitmq.loop import Loop, guarded
-from coffeeshop.transport.rabbitmq.meters import Meters
-from coffeeshop.transport.rabbitmq.order import ConfirmOrder, Sent
-from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
-from coffeeshop.transport.rabbitmq.watch import ConfirmWatch
-from coffeeshop.transport.rabbitmq.wire import (
+from coffeeshop.transport.rabbitmq.connection import (
     Channel,
-    Wire,
+    Connection,
     is_denied,
     is_missing,
     largest_message,
     properties,
 )
+from coffeeshop.transport.rabbitmq.control import Control
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.meters import Meters
+from coffeeshop.transport.rabbitmq.order import ConfirmOrder, Sent
+from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
+from coffeeshop.transport.rabbitmq.reconnecting import ReconnectingConnection
+from coffeeshop.transport.rabbitmq.watch import ConfirmWatch
 
 _log = get_logger()
 
@@ -85,7 +85,7 @@ class Publisher:
     def __init__(
         self,
         loop: Loop,
-        link: Link,
+        link: ReconnectingConnection,
         warmup_arguments: dict[str, Any],
         confirm_timeout: float,
         confirm_patience: float | None = None,
@@ -112,7 +112,7 @@ class Publisher:
         self._largest: int | None = None
         """Bytes of a message, once the broker refused a larger one."""
         self._closed = False
-        link.tenants.add(self)
+        link.listeners.add(self)
 
     @property
     def open(self) -> int:
@@ -141,23 +141,23 @@ class Publisher:
         _end(waiting, Outcome.UNKNOWN)
         self._asking.close()
 
-    def link_up(self, wire: Wire) -> None:
+    def connection_up(self, connection: Connection) -> None:
         self._largest = None  # a broker that was restarted may take more
-        wire.add_on_connection_blocked_callback(self._on_blocked)
-        wire.add_on_connection_unblocked_callback(self._on_unblocked)
-        self._watch.start(wire, self._owed_since, self._overtaken_since)
-        self._asking.link_up(wire)
-        self._readiness.link_up()
-        self._open_channel(wire)
+        connection.add_on_connection_blocked_callback(self._on_blocked)
+        connection.add_on_connection_unblocked_callback(self._on_unblocked)
+        self._watch.start(connection, self._owed_since, self._overtaken_since)
+        self._asking.connection_up(connection)
+        self._readiness.connection_up()
+        self._open_channel(connection)
 
-    def link_down(self) -> None:
+    def connection_down(self) -> None:
         self.blocked = False
-        self._readiness.link_down()
-        self._asking.link_down()
+        self._readiness.connection_down()
+        self._asking.connection_down()
         self._forget_channel()
 
-    def _open_channel(self, wire: Wire) -> None:
-        channel = wire.channel(on_open_callback=self._on_channel_open)
+    def _open_channel(self, connection: Connection) -> None:
+        channel = connection.channel(on_open_callback=self._on_channel_open)
         channel.add_on_return_callback(self._on_return)
         channel.add_on_close_callback(self._on_channel_closed)
 
@@ -178,12 +178,12 @@ class Publisher:
 
     def _on_channel_closed(self, channel: Channel, reason: BaseException) -> None:
         """The broker objects to something: a new channel, unless the connection went with it."""
-        wire = self._link.wire
-        if wire is not None and wire is channel.connection and wire.is_open:
+        connection = self._link.connection
+        if connection is not None and connection is channel.connection and connection.is_open:
             _log.error("transport.publishing_refused", link=self._link.name, detail=str(reason))
             self._largest = largest_message(reason) or self._largest
             self._forget_channel(Outcome.FORBIDDEN if is_denied(reason) else Outcome.UNKNOWN)
-            self._open_channel(wire)
+            self._open_channel(connection)
 
     def _is_too_large(self, post: _Post) -> bool:
         return self._largest is not None and len(post.message.body) > self._largest
@@ -305,11 +305,11 @@ class Publisher:
         if post.queue not in self._held:
             self._ask(post.queue, [])
 
-    def _on_blocked(self, _wire: Wire, frame: Any) -> None:
+    def _on_blocked(self, _connection: Connection, frame: Any) -> None:
         self.blocked = True
         _log.warning("transport.blocked", link=self._link.name, reason=frame.method.reason)
 
-    def _on_unblocked(self, _wire: Wire, _frame: Any) -> None:
+    def _on_unblocked(self, _connection: Connection, _frame: Any) -> None:
         self.blocked = False
         self._watch.restart()
         _log.info("transport.unblocked", link=self._link.name)

@@ -7,8 +7,8 @@ from typing import Any
 
 from coffeeshop.transport.base import Delivery, OnDelivery, OnGone
 from coffeeshop.transport.rabbitmq.isolation import Isolation
-from coffeeshop.transport.rabbitmq.link import LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.reconnecting import ConnectionPool
 from coffeeshop.transport.rabbitmq.subscription import OFFSET, WIDEST, Subscription, message
 from coffeeshop.transport.rabbitmq.window import Window
 
@@ -23,7 +23,7 @@ class RabbitReader(Subscription):
     def __init__(
         self,
         loop: Loop,
-        pool: LinkPool,
+        pool: ConnectionPool,
         isolation: Isolation,
         journal: str,
         offset: int,

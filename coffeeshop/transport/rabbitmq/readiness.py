@@ -9,9 +9,9 @@ from typing import Any
 from coffeeshop.errors import JournalBroken
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.rabbitmq.commands import Command, declare, leave_mark, mark_is_left
+from coffeeshop.transport.rabbitmq.connection import is_absent, is_missing
 from coffeeshop.transport.rabbitmq.control import Control
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
-from coffeeshop.transport.rabbitmq.wire import is_absent, is_missing
 
 _log = get_logger()
 
@@ -67,12 +67,12 @@ class BrokerReadiness:
         else:
             self._waiting.append(call)
 
-    def link_up(self) -> None:
+    def connection_up(self) -> None:
         """There is a connection: look at the broker behind it."""
         self._connection += 1
         self._look(MARKS)
 
-    def link_down(self) -> None:
+    def connection_down(self) -> None:
         """The next connection may lead to a broker that has restarted."""
         self._settled = False
         self._connection += 1

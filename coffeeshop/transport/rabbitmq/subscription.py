@@ -7,17 +7,21 @@ from typing import Any
 
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnGone
-from coffeeshop.transport.rabbitmq.isolation import Isolation
-from coffeeshop.transport.rabbitmq.link import Backoff, Link, LinkPool
-from coffeeshop.transport.rabbitmq.loop import Loop, guarded
-from coffeeshop.transport.rabbitmq.wire import (
+from coffeeshop.transport.rabbitmq.connection import (
     AMQPError,
     Channel,
     ChannelClosedByBroker,
+    Connection,
     NoFreeChannels,
-    Wire,
     is_breakdown,
     is_missing,
+)
+from coffeeshop.transport.rabbitmq.isolation import Isolation
+from coffeeshop.transport.rabbitmq.loop import Loop, guarded
+from coffeeshop.transport.rabbitmq.reconnecting import (
+    Backoff,
+    ConnectionPool,
+    ReconnectingConnection,
 )
 
 _log = get_logger()
@@ -47,7 +51,7 @@ class Subscription:
     """
 
     def __init__(
-        self, loop: Loop, pool: LinkPool, isolation: Isolation, queue: str, on_gone: OnGone
+        self, loop: Loop, pool: ConnectionPool, isolation: Isolation, queue: str, on_gone: OnGone
     ) -> None:
         self.closed = False
         self._loop = loop
@@ -55,7 +59,7 @@ class Subscription:
         self._isolation = isolation
         self._queue = queue
         self._on_gone = on_gone
-        self._link: Link | None = None
+        self._link: ReconnectingConnection | None = None
         self._channel: Channel | None = None
         self._brokers_name = ""
         self._backoff = Backoff()
@@ -76,10 +80,10 @@ class Subscription:
             self.closed = True
             self._loop.post(self._leave)
 
-    def link_up(self, _wire: Wire) -> None:
+    def connection_up(self, _connection: Connection) -> None:
         self._attach()
 
-    def link_down(self) -> None:
+    def connection_down(self) -> None:
         attaching, self._attaching = self._attaching, False
         self._channel = None
         self._reset()
@@ -87,7 +91,7 @@ class Subscription:
         if is_breakdown(loss) and (attaching or f"'{self._queue}'" in str(loss)):
             self._isolate()
 
-    def attach_to(self, link: Link) -> None:
+    def attach_to(self, link: ReconnectingConnection) -> None:
         """Attach on a link that is this subscription's alone; for `Isolation`."""
         self._link = link
         self._attach()
@@ -127,11 +131,11 @@ class Subscription:
         raise NotImplementedError
 
     def _attach(self) -> None:
-        wire = self._link.wire if self._link is not None else None
-        if wire is None or not wire.is_open or self.closed or self._channel is not None:
+        connection = self._link.connection if self._link is not None else None
+        if connection is None or not connection.is_open or self.closed or self._channel is not None:
             return
         try:
-            self._channel = wire.channel(on_open_callback=self._opened)
+            self._channel = connection.channel(on_open_callback=self._opened)
         except NoFreeChannels:
             self._move()
             return
@@ -215,6 +219,6 @@ class Subscription:
 
     def _vacate(self) -> None:
         if self._link is not None:
-            self._link.tenants.discard(self)
+            self._link.listeners.discard(self)
             self._link = None
         self._isolation.leave(self)

@@ -38,18 +38,18 @@ from coffeeshop.transport.rabbitmq.commands import (
     noop,
     then,
 )
+from coffeeshop.transport.rabbitmq.connection import ChannelClosedByBroker, Connection, is_missing
 from coffeeshop.transport.rabbitmq.consumer import RabbitConsumer
 from coffeeshop.transport.rabbitmq.control import Control
 from coffeeshop.transport.rabbitmq.isolation import Isolation
-from coffeeshop.transport.rabbitmq.link import Link, LinkPool
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.publisher import Publisher, check
 from coffeeshop.transport.rabbitmq.reader import RabbitReader
 from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
+from coffeeshop.transport.rabbitmq.reconnecting import ConnectionPool, ReconnectingConnection
 from coffeeshop.transport.rabbitmq.subscription import Subscription
 from coffeeshop.transport.rabbitmq.url import Address, Tls
 from coffeeshop.transport.rabbitmq.watch import CLUSTER_PATIENCE
-from coffeeshop.transport.rabbitmq.wire import ChannelClosedByBroker, Wire, is_missing
 
 _log = get_logger()
 
@@ -109,8 +109,8 @@ class RabbitTransport:
         self._publish_link = self._link("publish", blocked_timeout)
         self._control_link = self._link("control")
         # Apart: reading a stream while it is deleted may cost the connection on RabbitMQ 3.10.
-        self._read_links = LinkPool(lambda n: self._link(f"read-{n}"))
-        self._consume_links = LinkPool(lambda n: self._link(f"consume-{n}"))
+        self._read_links = ConnectionPool(lambda n: self._link(f"read-{n}"))
+        self._consume_links = ConnectionPool(lambda n: self._link(f"consume-{n}"))
         self._isolation = Isolation(lambda: self._link("isolated"))
         warmup = _stream_arguments(None)
         patience = CLUSTER_PATIENCE if self._address.cluster else None
@@ -121,7 +121,7 @@ class RabbitTransport:
         self._readiness = BrokerReadiness(
             self._loop, self._control, warmup, self._publish_link.open
         )
-        self._control_link.tenants.add(self)
+        self._control_link.listeners.add(self)
         self._loop.start()
         self._loop.post(self._control_link.open)
 
@@ -135,13 +135,13 @@ class RabbitTransport:
     def counts(self) -> Counts:
         """What it holds at the moment, roughly: other threads go on meanwhile."""
         links = self._links()
-        wires = [link.wire for link in links if link.wire is not None]
-        tenants = [tenant for link in links for tenant in tuple(link.tenants)]
+        connections = [link.connection for link in links if link.connection is not None]
+        listeners = [listener for link in links for listener in tuple(link.listeners)]
         return Counts(
-            connections=len(wires),
-            channels=sum(wire.channels for wire in wires),
-            readers=sum(isinstance(tenant, RabbitReader) for tenant in tenants),
-            consumers=sum(isinstance(tenant, RabbitConsumer) for tenant in tenants),
+            connections=len(connections),
+            channels=sum(connection.channels for connection in connections),
+            readers=sum(isinstance(listener, RabbitReader) for listener in listeners),
+            consumers=sum(isinstance(listener, RabbitConsumer) for listener in listeners),
             unconfirmed=self._publisher.open,
             reconnects=sum(max(0, link.openings - 1) for link in links),
             blocked=self._publisher.blocked,
@@ -244,15 +244,15 @@ class RabbitTransport:
         if not self._loop.inside:
             self._loop.join()
 
-    def link_up(self, wire: Wire) -> None:
+    def connection_up(self, connection: Connection) -> None:
         """The control link is open; not for callers."""
-        self._control.link_up(wire)
-        self._readiness.link_up()
+        self._control.connection_up(connection)
+        self._readiness.connection_up()
 
-    def link_down(self) -> None:
+    def connection_down(self) -> None:
         """The control link was lost; not for callers."""
-        self._readiness.link_down()
-        self._control.link_down()
+        self._readiness.connection_down()
+        self._control.connection_down()
 
     def _wait_settled(self) -> None:
         """Raises what `Control.call` does."""
@@ -264,10 +264,12 @@ class RabbitTransport:
         except FutureTimeout as error:
             raise Unreachable("the broker was not ready in time after its start") from error
 
-    def _link(self, purpose: str, blocked_timeout: float | None = None) -> Link:
-        return Link(self._loop, self._address, f"{self._name}:{purpose}", blocked_timeout)
+    def _link(self, purpose: str, blocked_timeout: float | None = None) -> ReconnectingConnection:
+        return ReconnectingConnection(
+            self._loop, self._address, f"{self._name}:{purpose}", blocked_timeout
+        )
 
-    def _links(self) -> list[Link]:
+    def _links(self) -> list[ReconnectingConnection]:
         pooled = [*self._read_links.links, *self._consume_links.links]
         isolated = [] if self._isolation.link is None else [self._isolation.link]
         return [self._publish_link, self._control_link, *pooled, *isolated]
@@ -306,15 +308,15 @@ class RabbitTransport:
         self._publisher.close()
         self._control.close()
         for link in self._links():
-            for tenant in tuple(link.tenants):
-                if isinstance(tenant, Subscription):
-                    tenant.closed = True
+            for listener in tuple(link.listeners):
+                if isinstance(listener, Subscription):
+                    listener.closed = True
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
         open_links = set(self._links())
 
-        def closed(link: Link) -> None:
+        def closed(link: ReconnectingConnection) -> None:
             open_links.discard(link)
             if not open_links:
                 self._loop.stop()
@@ -326,11 +328,13 @@ class RabbitTransport:
         self._loop.later(self._closing_timeout, lambda: _abort(open_links))
 
 
-def _bound(call: Callable[[Link], None], link: Link) -> Callable[[], None]:
+def _bound(
+    call: Callable[[ReconnectingConnection], None], link: ReconnectingConnection
+) -> Callable[[], None]:
     return lambda: call(link)
 
 
-def _abort(links: set[Link]) -> None:
+def _abort(links: set[ReconnectingConnection]) -> None:
     for link in tuple(links):
         link.abort(TimeoutError("the broker did not confirm the close"))
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from coffeeshop.transport.rabbitmq.connection import Connection
 from coffeeshop.transport.rabbitmq.loop import Loop
-from coffeeshop.transport.rabbitmq.wire import Wire
 
 YOUNG = 10.0
 IMPATIENT = 3.0
@@ -24,7 +24,7 @@ Since = Callable[[], "float | None"]
 
 @dataclass(frozen=True)
 class _Watched:
-    wire: Wire
+    connection: Connection
     owed_since: Since
     overtaken_since: Since
     opened: float
@@ -48,30 +48,30 @@ class ConfirmWatch:
         self._young, self._old = self._shortest
         self._not_before = 0.0
 
-    def start(self, wire: Wire, owed_since: Since, overtaken_since: Since) -> None:
+    def start(self, connection: Connection, owed_since: Since, overtaken_since: Since) -> None:
         """Watch a connection that has just opened until it is closed.
 
         ``owed_since``: since when (monotonic seconds) the oldest confirmation is due, if any.
         ``overtaken_since``: since when one is due although later ones to its journal came.
         """
         self.restart()
-        self._look(_Watched(wire, owed_since, overtaken_since, time.monotonic()))
+        self._look(_Watched(connection, owed_since, overtaken_since, time.monotonic()))
 
     def restart(self) -> None:
         """Until now nothing could be expected."""
         self._not_before = time.monotonic()
 
     def _look(self, watched: _Watched) -> None:
-        if not watched.wire.is_open:
+        if not watched.connection.is_open:
             return
         if self._is_overdue(watched):
             self._young, self._old = (
                 min(2 * each, self._timeout) for each in (self._young, self._old)
             )
-            watched.wire.abort(TimeoutError("the broker did not confirm a message in time"))
+            watched.connection.abort(TimeoutError("the broker did not confirm a message in time"))
             return
         if self._is_late(watched.overtaken_since(), OVERTAKEN):
-            watched.wire.abort(TimeoutError("later confirmations overtook an earlier one"))
+            watched.connection.abort(TimeoutError("later confirmations overtook an earlier one"))
             return
         if time.monotonic() - watched.opened > 2 * YOUNG and not self._is_late(
             watched.owed_since(), IMPATIENT

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from coffeeshop.errors import BrokerRefuses, Forbidden
 from coffeeshop.observability.logs import get_logger
+from coffeeshop.transport.rabbitmq.connection import Connection, is_refusal
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.url import Address
-from coffeeshop.transport.rabbitmq.wire import Wire, is_refusal
 
 _log = get_logger()
 
@@ -34,19 +34,19 @@ class Backoff:
         self._step = FIRST_DELAY
 
 
-class Tenant(Protocol):
+class ConnectionListener(Protocol):
     """Who uses a link. Called in the loop's thread."""
 
-    def link_up(self, wire: Wire) -> None:
-        """The link is open (again): nothing of an earlier wire is valid."""
+    def connection_up(self, connection: Connection) -> None:
+        """The link is open (again): nothing of an earlier connection is valid."""
         ...
 
-    def link_down(self) -> None:
+    def connection_down(self) -> None:
         """The link was lost, or another attempt to open it failed."""
         ...
 
 
-class Link:
+class ReconnectingConnection:
     """One connection to the broker, again and again. Belongs to the loop's thread.
 
     Of several hosts each link takes one at random, and the next one after each loss.
@@ -56,14 +56,14 @@ class Link:
         self, loop: Loop, address: Address, name: str, blocked_timeout: float | None = None
     ) -> None:
         self.name = name
-        self.wire: Wire | None = None
+        self.connection: Connection | None = None
         """Open, or None."""
         self.refusal: Forbidden | None = None
         """Why the broker last refused us; None once it lets us in or is merely absent."""
         self.loss: BaseException | None = None
-        """Why the last wire was lost, or why the last attempt failed."""
+        """Why the last connection was lost, or why the last attempt failed."""
         self.openings = 0
-        self.tenants: set[Tenant] = set()
+        self.listeners: set[ConnectionListener] = set()
         self._loop = loop
         self._addresses = address.each()
         random.shuffle(self._addresses)  # so that the links of a process spread over the nodes
@@ -71,7 +71,7 @@ class Link:
         self._failures = 0
         self._blocked_timeout = blocked_timeout
         self._backoff = Backoff()
-        self._attempt: Wire | None = None
+        self._attempt: Connection | None = None
         self._cancel_retry: Callable[[], None] = lambda: None
         self._on_closed: Callable[[], None] | None = None
 
@@ -82,7 +82,7 @@ class Link:
     def open(self) -> None:
         """Connect; harmless when it does already."""
         if self._attempt is None and self._on_closed is None:
-            self._attempt = Wire(
+            self._attempt = Connection(
                 self._address,
                 self._loop.io,
                 self.name,
@@ -105,26 +105,26 @@ class Link:
         if self._attempt is not None:
             self._attempt.abort(reason)
 
-    def _opened(self, wire: Wire) -> None:
-        self.wire = wire
+    def _opened(self, connection: Connection) -> None:
+        self.connection = connection
         self.refusal = None
         self.openings += 1
         self._backoff.reset()
         self._failures = 0
         _log.info("transport.connected", link=self.name, broker=self._address.redacted)
-        for tenant in list(self.tenants):
-            guarded(tenant.link_up, wire)
+        for listener in list(self.listeners):
+            guarded(listener.connection_up, connection)
 
-    def _lost(self, _wire: Wire, error: BaseException) -> None:
-        self.wire = self._attempt = None
+    def _lost(self, _connection: Connection, error: BaseException) -> None:
+        self.connection = self._attempt = None
         self.loss = error
         if self._on_closed is not None:
             self._on_closed()
             return
         self._plan_retry(error)
         self._turn += 1
-        for tenant in list(self.tenants):
-            guarded(tenant.link_down)
+        for listener in list(self.listeners):
+            guarded(listener.connection_down)
 
     def _plan_retry(self, error: BaseException) -> None:
         self._failures += 1
@@ -166,27 +166,31 @@ def _refusal(address: Address, words: str) -> BrokerRefuses:
     return BrokerRefuses(f"{where} refuses the user or password")
 
 
-class LinkPool:
+class ConnectionPool:
     """Links for channels that live long, so many to a link. Belongs to the loop's thread."""
 
     ROOM = 1000
 
-    def __init__(self, make: Callable[[int], Link], room: int = ROOM) -> None:
+    def __init__(self, make: Callable[[int], ReconnectingConnection], room: int = ROOM) -> None:
         """``make`` makes the n-th link; ``room``: channels per link, at most."""
-        self.links: list[Link] = []
+        self.links: list[ReconnectingConnection] = []
         self._make = make
         self._room = room
 
-    def lease(self, tenant: Tenant) -> Link:
+    def lease(self, listener: ConnectionListener) -> ReconnectingConnection:
         """A link with room for one more."""
         link = next((one for one in self.links if self._has_room(one)), None)
         if link is None:
             link = self._make(len(self.links))
             self.links.append(link)
             link.open()
-        link.tenants.add(tenant)
+        link.listeners.add(listener)
         return link
 
-    def _has_room(self, link: Link) -> bool:
-        most = self._room if link.wire is None else min(self._room, link.wire.most_channels)
-        return len(link.tenants) < most
+    def _has_room(self, link: ReconnectingConnection) -> bool:
+        most = (
+            self._room
+            if link.connection is None
+            else min(self._room, link.connection.most_channels)
+        )
+        return len(link.listeners) < most

@@ -1,8 +1,8 @@
 """One AMQP connection: the only module that imports pika.
 
-`Wire` is pika's connection with two hot paths changed. As released, pika receives 4 KiB at a time
-and copies what it holds at every read and for every frame, and it makes a system call per frame.
-Here reads are large, frames are cut out of one buffer, and small frames leave together.
+`Connection` is pika's connection with two hot paths changed. As released, pika receives 4 KiB at a
+time and copies what it holds at every read and for every frame, and it makes a system call per
+frame. Here reads are large, frames are cut out of one buffer, and small frames leave together.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = [
     "AMQPError",
     "Channel",
     "ChannelClosedByBroker",
+    "Connection",
     "IOLoop",
     "NoFreeChannels",
-    "Wire",
     "broker_version",
     "is_absent",
     "is_breakdown",
@@ -70,7 +70,7 @@ twice per heartbeat, so that with 20 s a host that is lost without a word is not
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 
-class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
+class Connection(SelectConnection):  # type: ignore[misc]  # pika has no types
     """One connection, opened at once. All methods belong to the loop's thread.
 
     Ends in exactly one call of ``on_lost``, whether it never opened, was lost or was closed.
@@ -81,8 +81,8 @@ class Wire(SelectConnection):  # type: ignore[misc]  # pika has no types
         address: Address,
         loop: IOLoop,
         name: str,
-        on_open: Callable[[Wire], None],
-        on_lost: Callable[[Wire, BaseException], None],
+        on_open: Callable[[Connection], None],
+        on_lost: Callable[[Connection, BaseException], None],
         blocked_timeout: float | None = None,
     ) -> None:
         """``name`` is what the broker's operators see; ``blocked_timeout`` in seconds."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.transport.rabbitmq import link as rabbitmq_link
-from coffeeshop.transport.rabbitmq.link import FIRST_DELAY, Link
+from coffeeshop.transport.rabbitmq import reconnecting
+from coffeeshop.transport.rabbitmq.reconnecting import FIRST_DELAY, ReconnectingConnection
 from coffeeshop.transport.rabbitmq.url import Address
 from tests.unit.fake_loop import FakeLoop
 
@@ -23,8 +23,8 @@ class Bench:
         self.tried: list[str] = []
         self.loop: Any = FakeLoop()
         self.loop.io = None
-        monkeypatch.setattr(rabbitmq_link, "Wire", self._connect)
-        self.link = Link(self.loop, Address.parse("amqp://one,two,three"), "link")
+        monkeypatch.setattr(reconnecting, "Connection", self._connect)
+        self.link = ReconnectingConnection(self.loop, Address.parse("amqp://one,two,three"), "link")
         self.link.open()
 
     def _connect(self, address: Address, *rest: Any) -> object:
