@@ -26,7 +26,7 @@ from coffeeshop.gateway.routes.operation import status_of
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import QUERIES, STAGES
-from coffeeshop.pipeline.plan import PLANS, plan_of
+from coffeeshop.pipeline.plan import PLANS, Plan, plan_of
 from coffeeshop.sessions.lifecycle import Session
 
 CSP = "; ".join(
@@ -51,14 +51,6 @@ HEADERS = {
 }
 WARNING = tuple(query for query in QUERIES if query != "query1")
 """The queries that join something: only they can miss what they join."""
-TOPOLOGY = {
-    plan.name: [
-        {"stage": each.name, "reads": plan.upstream(each), "results": plan.results_of(each)}
-        for each in plan.stages
-    ]
-    for plan in PLANS.values()
-}
-"""The stages of each plan in flow order, what each of them reads, and the results that it makes."""
 router = APIRouter(include_in_schema=False)
 Known = Annotated[str | None, Header(alias="If-None-Match")]
 FileFormat = Literal[*MEDIA_TYPES]  # type: ignore[valid-type]
@@ -100,7 +92,7 @@ async def overview(
         "sessions": [_shown(gateway, session) for session in listing.sessions[:limit]],
         "open": [_flowing(gateway, session) for session in is_open],
         "trouble": _trouble(gateway, is_open),
-        "plans": TOPOLOGY,
+        "plans": {name: _topology(plan) for name, plan in PLANS.items()},
         "nodes": gateway.visible_nodes(),
         "example": gateway.example is not None,
     }
@@ -116,6 +108,7 @@ def _flowing(gateway: Gateway, session: Session) -> dict[str, Any]:
         "journal_bytes": session.journal_bytes,
         "results": gateway.complete(session),
         "stages": _partitions(session),
+        "topology": _topology(plan_of(session.spec)) if session.spec.questions else None,
         "waits_for": gateway.waits_for(session),
     }
 
@@ -170,9 +163,18 @@ def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
         "results": gateway.complete(session),
         "flow": gateway.traffic.of(spec.id),
         "stages": _partitions(session),
+        "topology": _topology(plan_of(session.spec)) if session.spec.questions else None,
         "tasks": gateway.nodes.tasks_of(spec.id) if is_open else {},
         "trouble": without_workers(gateway.waits_for(session)),
     }
+
+
+def _topology(plan: Plan) -> list[dict[str, Any]]:
+    """The stages of a plan in flow order: what each of them reads, and the results it makes."""
+    return [
+        {"stage": each.name, "reads": plan.upstream(each), "results": plan.results_of(each)}
+        for each in plan.stages
+    ]
 
 
 def _partitions(session: Session) -> dict[str, int]:

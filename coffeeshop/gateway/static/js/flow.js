@@ -6,23 +6,26 @@ import { bytes, counted } from "./format.js";
 import { live } from "./live.js";
 import { words } from "./names.js";
 
-/** The stages of a plan as the gateway tells them: what each reads, and which results it makes. */
-const stagesOf = (plan) => live.latest?.plans[plan] ?? [];
-const lastOf = (plan) => stagesOf(plan).filter((each) => each.results.length > 0);
-const firstOf = (plan) => stagesOf(plan).filter((each) => each.results.length === 0);
-const resultsOf = (plan) => lastOf(plan).flatMap((each) => each.results);
+/** The stages as the gateway tells them: what each reads, and which results it makes. */
+const stagesOf = (session) => session.topology ?? live.latest?.plans[session.plan] ?? [];
+const makesResults = (each) => each.results.length > 0;
+const resultsOf = (session) => stagesOf(session).flatMap((each) => each.results);
+const OWN = "own questions";
+/** Sessions of one drawing: those of a plan, and those with questions of their own. */
+const groupOf = (session) => (session.topology ? OWN : session.plan);
 
 /** A stage as its box says it: there is little room. */
 const shortOf = (stage) => words(stage).replace("aggregator query", "query ");
 
 /** Whether a stage of a session has done all it had to. */
 function isDone(session, stage) {
-  const { results } = stagesOf(session.plan).find((each) => each.stage === stage);
+  const stages = stagesOf(session);
+  const results = stages.find((each) => each.stage === stage)?.results ?? [];
   if (results.length > 0) return results.every((query) => session.results.includes(query));
-  const readers = lastOf(session.plan).filter((each) => each.reads.includes(stage));
+  const readers = stages.filter((each) => makesResults(each) && each.reads.includes(stage));
   return (
     readers.some((each) => isDone(session, each.stage)) ||
-    session.results.length === resultsOf(session.plan).length
+    session.results.length === resultsOf(session).length
   );
 }
 
@@ -31,24 +34,23 @@ export function overviewPipelines(signal) {
   const list = h("div", { class: "stack" });
   const keyed = new Keyed(
     list,
-    (plan) => plan,
-    (plan) => {
+    (group) => group,
+    (group) => {
       const drawn = drawing(signal);
-      const node = h("div", {}, h("h3", {}, `Plan: ${plan}`), drawn.node);
-      return { node, update: () => drawn.update(overviewModel(plan, live.latest)) };
+      const node = h("div", {}, h("h3", {}, group === OWN ? "Own questions" : `Plan: ${group}`), drawn.node);
+      return { node, update: () => drawn.update(overviewModel(group, live.latest)) };
     },
   );
   const update = ({ open }) => {
-    const plans = [...new Set(open.map((each) => each.plan))].filter(
-      (plan) => stagesOf(plan).length > 0,
-    );
-    keyed.show(plans.length ? plans.sort() : ["fused"]);
+    const groups = [...new Set(open.filter((each) => stagesOf(each).length > 0).map(groupOf))];
+    keyed.show(groups.length ? groups.sort() : ["fused"]);
   };
   return { node: list, update };
 }
 
-function overviewModel(plan, { open: all, nodes, you }) {
-  const open = all.filter((each) => each.plan === plan);
+function overviewModel(group, { open: all, nodes, you, plans }) {
+  const open = all.filter((each) => groupOf(each) === group);
+  const stages = open.length ? stagesOf(open[0]) : (plans[group] ?? []);
   const rate = open.reduce((all, each) => all + live.rateOf(each), 0);
   const kept = open.reduce((all, each) => all + each.journal_bytes, 0);
   const stageBox = (stage) => {
@@ -71,7 +73,8 @@ function overviewModel(plan, { open: all, nodes, you }) {
     return { id: stage, title: shortOf(stage), detail, state };
   };
   const ready = open.reduce((all, each) => all + each.results.length, 0);
-  return shape(plan, {
+  const due = open.reduce((all, each) => all + resultsOf(each).length, 0);
+  return shape(stages, {
     clients: {
       detail: open.length ? counted(open.length, "session") : "no session",
       state: rate > 0 ? "working" : "idle",
@@ -79,7 +82,7 @@ function overviewModel(plan, { open: all, nodes, you }) {
     gateway: { detail: `${bytes(kept)} kept`, state: open.length ? "working" : "idle" },
     stageBox,
     results: {
-      detail: open.length ? `${ready} of ${open.length * resultsOf(plan).length} ready` : "idle",
+      detail: open.length ? `${ready} of ${due} ready` : "idle",
       state: ready ? "working" : "idle",
     },
     rate,
@@ -123,8 +126,8 @@ function sessionModel(session) {
     return { id: stage, title: shortOf(stage), detail, state };
   };
   const ready = session.results.length;
-  const all = resultsOf(session.plan).length;
-  return shape(session.plan, {
+  const all = resultsOf(session).length;
+  return shape(stagesOf(session), {
     clients: {
       detail: session.uploaded ? "all sent" : counted(session.producers, "producer"),
       state: session.uploaded ? "done" : open ? "working" : "stopped",
@@ -142,10 +145,12 @@ function sessionModel(session) {
   });
 }
 
-function shape(plan, { clients, gateway, stageBox, results, rate }) {
-  const first = firstOf(plan).map((each) => each.stage);
+function shape(stages, { clients, gateway, stageBox, results, rate }) {
+  const first = stages.filter((each) => !makesResults(each)).map((each) => each.stage);
   const chain = first.map(stageBox);
-  const last = lastOf(plan).map((each) => ({ ...stageBox(each.stage), reads: each.reads }));
+  const last = stages
+    .filter(makesResults)
+    .map((each) => ({ ...stageBox(each.stage), reads: each.reads }));
   const columns = [
     [{ id: "clients", title: "clients", ...clients }],
     [{ id: "gateway", title: "gateway", ...gateway }],
