@@ -8,29 +8,45 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coffeeshop.parameters import Parameters
 
-def headlines(tables: Mapping[str, pa.Table]) -> list[str]:
+
+def headlines(tables: Mapping[str, pa.Table], parameters: Parameters | None = None) -> list[str]:
     """A sentence a question: of the four, where ``tables`` are their results, else of each table.
 
     Names are as they are in the data, but for characters that are not printable.
     """
     if "query1" not in tables:
         return [f"{name}: {table.num_rows:,} rows" for name, table in tables.items()]
+    asked = parameters or Parameters()
     return [
-        _large_purchases(tables["query1"]),
-        _best_items(tables["query2_best_selling"], tables["query2_most_profitable"]),
-        _revenue(tables["query3"]),
-        _best_customer(tables["query4"]),
+        _large_purchases(tables["query1"], asked),
+        _best_items(tables["query2_best_selling"], tables["query2_most_profitable"], asked),
+        _revenue(tables["query3"], asked),
+        _best_customer(tables["query4"], asked),
     ]
 
 
-def _large_purchases(table: pa.Table) -> str:
-    return f"{table.num_rows:,} purchases of 75 or more, 06:00 to 23:00, in 2024 and 2025"
+def _years(asked: Parameters) -> str:
+    first, last = asked.first_year, asked.last_year
+    if last - first > 1:
+        return f"from {first} to {last}"
+    return f"in {first}" if first == last else f"in {first} and {last}"
 
 
-def _best_items(sold: pa.Table, earned: pa.Table) -> str:
+def _hours(asked: Parameters) -> tuple[str, str]:
+    opening, closing = (each.removesuffix(":00") for each in asked.hours.split("-"))
+    return opening, closing
+
+
+def _large_purchases(table: pa.Table, asked: Parameters) -> str:
+    hours = " to ".join(_hours(asked))
+    return f"{table.num_rows:,} purchases of {asked.min_amount} or more, {hours}, {_years(asked)}"
+
+
+def _best_items(sold: pa.Table, earned: pa.Table, asked: Parameters) -> str:
     if not (sold.num_rows and earned.num_rows):
-        return "no item was sold in 2024 and 2025"
+        return f"no item was sold {_years(asked)}"
     most, richest = _rows(sold, -1)[0], _rows(earned, -1)[0]  # the last month's
     return (
         f"best seller of {most['year_month_created_at']}: "
@@ -39,9 +55,9 @@ def _best_items(sold: pa.Table, earned: pa.Table) -> str:
     )
 
 
-def _revenue(table: pa.Table) -> str:
+def _revenue(table: pa.Table, asked: Parameters) -> str:
     if not table.num_rows:
-        return "no revenue between 06:00 and 23:00 in 2024 and 2025"
+        return f"no revenue between {' and '.join(_hours(asked))} {_years(asked)}"
     half = pc.max(table["year_half_created_at"]).as_py()
     stores = table.filter(pc.equal(table["year_half_created_at"], half))
     best = _rows(stores, pc.index(stores["tpv"], pc.max(stores["tpv"])).as_py())[0]
@@ -49,9 +65,9 @@ def _revenue(table: pa.Table) -> str:
     return f"revenue of {half}: {total:,}; best store: {_name(best['store_name'])}, {best['tpv']:,}"
 
 
-def _best_customer(table: pa.Table) -> str:
+def _best_customer(table: pa.Table, asked: Parameters) -> str:
     if not table.num_rows:
-        return "no purchase by a known customer in 2024 and 2025"
+        return f"no purchase by a known customer {_years(asked)}"
     most = pc.max(table["purchases_qty"])
     best = _rows(table, pc.index(table["purchases_qty"], most).as_py())[0]
     others = pc.sum(pc.equal(table["purchases_qty"], most)).as_py() - 1

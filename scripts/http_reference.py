@@ -121,7 +121,7 @@ def _value(schema: Json) -> str:
     if "enum" in chosen:
         text = ", ".join(f"`{each}`" for each in chosen["enum"])
     else:
-        text = chosen.get("format") or chosen["type"]
+        text = chosen.get("format") or chosen.get("type", "object")
         text = {"uuid": "UUID", "string": "text"}.get(text, text)
         low, high = chosen.get("minimum"), chosen.get("maximum")
         if low is not None:

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -20,8 +20,10 @@ from coffeeshop.client.upload import OnProgress, use_one_columnar_thread
 from coffeeshop.errors import UsageError
 from coffeeshop.observability.logs import is_configured
 from coffeeshop.observability.telemetry import configure_logging
+from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.pipeline.plan import PLANS, plan_of
+from coffeeshop.questions.asking import questions_of
 from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.settings import Settings
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:  # each mode imports what it needs
 HERE = "memory:"
 MOST_PARTITIONS = 64
 Folder = str | os.PathLike[str]
+Questions = Mapping[str, str] | Sequence[str]
 
 
 def _nothing(table: str, rows: int, size: int) -> None:
@@ -105,6 +108,11 @@ class Client:
         name: str | None = ...,
         plan: str = ...,
         partitions: int = ...,
+        years: str | None = ...,
+        hours: str | None = ...,
+        min_amount: str | None = ...,
+        top: int | None = ...,
+        questions: Questions = ...,
         skip_bad_rows: bool = ...,
         timeout: float | None = ...,
         wait: Literal[True] = ...,
@@ -121,6 +129,11 @@ class Client:
         name: str | None = ...,
         plan: str = ...,
         partitions: int = ...,
+        years: str | None = ...,
+        hours: str | None = ...,
+        min_amount: str | None = ...,
+        top: int | None = ...,
+        questions: Questions = ...,
         skip_bad_rows: bool = ...,
         timeout: float | None = ...,
         wait: Literal[False],
@@ -136,6 +149,11 @@ class Client:
         name: str | None = None,
         plan: str = "fused",
         partitions: int = 2,
+        years: str | None = None,
+        hours: str | None = None,
+        min_amount: str | None = None,
+        top: int | None = None,
+        questions: Questions = (),
         skip_bad_rows: bool = False,
         timeout: float | None = None,
         wait: bool = True,
@@ -151,14 +169,29 @@ class Client:
         it can be cancelled; from a thread of this client's. With ``wait=False`` a `Session` comes
         back: by a gateway once the data is there and safe, in this process at once.
 
-        Raises `UsageError` for invalid arguments, `BadData` (file, line, column, value),
+        ``years`` (``"2023-2025"``), ``hours`` (``"07:00-22:00"``), ``min_amount`` (``"50"``) and
+        ``top`` are parameters of the four questions; None: as they have always been. ``questions``:
+        questions of one's own in SQL, as a dict of texts by name, or as texts, which are called
+        ``question1`` and so on; they are answered instead of the four, and `Results` has them.
+
+        Raises `QuestionRefused` (line, column) for a question that is not understood, `UsageError`
+        for invalid arguments, `BadData` (file, line, column, value),
         `SessionFailed`, `Cancelled`, `SessionTimeout`, `Unreachable`, `Forbidden`.
         """
         self._check_open()
         called = name or ("tables" if folder is None else Path(folder).resolve().name)
         timeout = checked_seconds(timeout, "timeout")
-        how = _How(_spec(plan, partitions), called, skip_bad_rows, timeout, on_progress, on_open)
-        return self._run(_source(folder, tables), how, wait=wait)
+        asked = Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top)
+        how = _How(
+            _spec(plan, partitions, asked, questions),
+            called,
+            skip_bad_rows,
+            timeout,
+            on_progress,
+            on_open,
+        )
+        source = _source(folder, tables, plan_of(how.spec).table_names)
+        return self._run(source, how, wait=wait)
 
     def _run(
         self,
@@ -266,6 +299,8 @@ class Client:
             skip_bad_rows=how.skip_bad_rows,
             timeout=how.timeout,
             session=how.spec.id,
+            parameters=how.spec.parameters,
+            questions=how.spec.questions,
             on_open=on_open,
             on_progress=how.on_progress,
             on_complete=on_complete,
@@ -317,23 +352,30 @@ class _How:
         self.on_open = on_open
 
 
-def _spec(plan: str, partitions: int) -> SessionSpec:
+def _spec(plan: str, partitions: int, asked: Parameters, questions: Questions) -> SessionSpec:
     if plan not in PLANS:
         raise UsageError(f"no plan {plan!r}; there are {', '.join(PLANS)}")
     if not 1 <= partitions <= MOST_PARTITIONS:
         raise UsageError(f"partitions are 1 to {MOST_PARTITIONS}, not {partitions}")
-    return SessionSpec(str(uuid.uuid4()), plan, 1, partitions)
+    if isinstance(questions, str):
+        raise UsageError("questions is a dict of texts by name, or a list of texts")
+    if not isinstance(questions, Mapping):
+        questions = {f"question{number}": text for number, text in enumerate(questions, start=1)}
+    own = questions_of(questions.items())
+    if own and asked.text():
+        raise UsageError("years, hours, min_amount and top are of the four questions")
+    return SessionSpec(str(uuid.uuid4()), plan, 1, partitions, asked.text(), own)
 
 
 def _source(
-    folder: Folder | None, tables: Mapping[str, Any] | None
+    folder: Folder | None, tables: Mapping[str, Any] | None, wanted: Sequence[str]
 ) -> AbstractContextManager[DataFolder]:
     if (folder is None) == (tables is None):
         raise UsageError("submit takes a folder, or tables=..., one of them")
     if tables is not None:
-        return folder_of(tables)
+        return folder_of(tables, wanted)
     assert folder is not None
     path = Path(folder)
     if not path.is_dir():
         raise UsageError(f"there is no folder {path}")
-    return nullcontext(open_folder(path))
+    return nullcontext(open_folder(path, wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,42 +12,44 @@ import pyarrow as pa
 
 from coffeeshop.errors import BadData, UsageError
 from coffeeshop.reading.folder import DataFolder, open_folder
-from coffeeshop.schema import TABLES
+from coffeeshop.schema import CATALOG, TABLES
 from coffeeshop.suggestions import did_you_mean
 
 
 @contextmanager
-def folder_of(tables: Mapping[str, Any]) -> Iterator[DataFolder]:
+def folder_of(
+    tables: Mapping[str, Any], wanted: Collection[str] = tuple(TABLES)
+) -> Iterator[DataFolder]:
     """A temporary data folder with these tables; gone at the end.
 
     Raises `UsageError` for names that are no tables', and for what is no table; `BadData` that was
     raised about the folder's files is raised about the tables.
     """
-    _check(tables)
+    _check(tables, wanted)
     import pyarrow.parquet as pq  # slow to import, and seldom needed
 
     with TemporaryDirectory(prefix="coffeeshop-") as directory:
         for name, table in tables.items():
             pq.write_table(_arrow(name, table), Path(directory) / f"{name}.parquet")
         try:
-            yield open_folder(Path(directory))
+            yield open_folder(Path(directory), wanted)
         except BadData as error:
             name = Path(error.file or "").stem
             raise BadData(
                 error.reason,
-                file=f"tables[{name!r}]" if name in TABLES else None,
+                file=f"tables[{name!r}]" if name in CATALOG else None,
                 row=error.row,
                 column=error.column,
                 value=error.value,
             ) from None
 
 
-def _check(tables: Mapping[str, Any]) -> None:
+def _check(tables: Mapping[str, Any], wanted: Collection[str]) -> None:
     for name in tables:
-        if name not in TABLES:
-            meant = did_you_mean(str(name), TABLES) or f"; there are {', '.join(TABLES)}"
+        if name not in CATALOG:
+            meant = did_you_mean(str(name), CATALOG) or f"; there are {', '.join(wanted)}"
             raise UsageError(f"tables: no table is called {name!r}{meant}")
-    if missing := [name for name in TABLES if name not in tables]:
+    if missing := [name for name in wanted if name not in tables]:
         raise UsageError(f"tables: {', '.join(missing)} missing")
 
 

@@ -83,7 +83,7 @@ class Results(Mapping[str, pa.Table]):
 
     def sentences(self) -> list[str]:
         """The answers in four sentences, one a question, as `coffeeshop submit` prints them."""
-        return headlines(self._tables)
+        return headlines(self._tables, self._run.parameters)
 
     def to_pandas(self, *, floats: bool = False) -> dict[str, pandas.DataFrame]:
         """The five answers as pandas DataFrames, by name.

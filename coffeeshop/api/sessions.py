@@ -16,6 +16,7 @@ from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.errors import Cancelled, SessionTimeout
 from coffeeshop.formats import warnings_of
+from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.report.run import Run, run_of
 
@@ -209,5 +210,6 @@ def run_here(
         seconds=seconds,
         rows=uploaded.rows,
         warnings=warnings,
+        parameters=Parameters.of_text(spec.parameters),
         rejected=uploaded.rejected,
     )

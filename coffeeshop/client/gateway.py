@@ -22,6 +22,7 @@ from coffeeshop.errors import CoffeeshopError, Misdirected, Unreachable, UsageEr
 from coffeeshop.formats import MEDIA_TYPES
 from coffeeshop.names import ENDS
 from coffeeshop.observability import tracing
+from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.questions.asking import texts_of
 
@@ -102,6 +103,8 @@ class GatewayClient:
             "partitions": spec.partitions,
             "name": name,
         }
+        if spec.parameters:
+            parameters["parameters"] = Parameters.of_text(spec.parameters).shown()
         if spec.questions:  # an older gateway does not know the word
             parameters["questions"] = texts_of(spec.questions)
         return self._json("POST", "/v1/sessions", json=parameters)

@@ -86,6 +86,12 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
             for name, ended in value.items():
                 words = _of_table(ended, found["producers"])
                 table.add_row(_cell(name.replace("_", " ")), words)
+        elif key == "parameters" and value:
+            words = ", ".join(f"{_word(name)} {each}" for name, each in value.items())
+            table.add_row(key, _cell(words))
+        elif key == "questions":
+            for question in value:
+                table.add_row(_cell(question["name"]), _cell(" ".join(question["sql"].split())))
         elif value in ("", []) or key == "bad_rows" or isinstance(value, dict):
             continue  # no name, no owner, no reason; what is shown elsewhere
         elif isinstance(value, list):

@@ -10,22 +10,29 @@ from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.formats import as_text
+from coffeeshop.parameters import Parameters
 from coffeeshop.terminal import shown
 
 SHOWN_ROWS = 10
 TITLES = {
-    "query1": "Query 1 · transactions of 75 and more, 2024-2025, 06:00-23:00",
+    "query1": "Query 1 · transactions of {min_amount} and more, {years}, {hours}",
     "query2_best_selling": "Query 2 · best selling item per month",
     "query2_most_profitable": "Query 2 · most profitable item per month",
     "query3": "Query 3 · total payment value per half-year and store",
-    "query4": "Query 4 · top three customers per store",
+    "query4": "Query 4 · top {top} customers per store",
 }
 
 
-def show_results(console: Console, tables: Mapping[str, pa.Table]) -> None:
+def show_results(
+    console: Console, tables: Mapping[str, pa.Table], parameters: Parameters | None = None
+) -> None:
     """Print each result's first rows."""
+    told = (parameters or Parameters()).shown()
+    told["hours"] = str(told["hours"]).replace(":00-", "-").removesuffix(":00")
     for name, result in tables.items():
-        table = Table(title=TITLES.get(name, name), title_justify="left", header_style="bold")
+        table = Table(
+            title=TITLES.get(name, name).format(**told), title_justify="left", header_style="bold"
+        )
         for column, kind in zip(result.column_names, result.schema.types, strict=True):
             number = pa.types.is_decimal(kind) or pa.types.is_integer(kind)
             table.add_column(column, justify="right" if number else "left")

@@ -22,6 +22,7 @@ from coffeeshop.client.upload import Uploaded
 from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
 from coffeeshop.headlines import headlines
+from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.reading.folder import DataFolder, find_folder, open_folder
@@ -60,6 +61,8 @@ class Submission:
     """Print the first rows of each result."""
     asked: tuple[tuple[str, str], ...] = ()
     """Questions of one's own, by name, in SQL; without them the four are answered."""
+    parameters: Parameters = field(default_factory=Parameters)
+    """Of the four questions."""
 
 
 def submit(options: Submission) -> None:
@@ -114,7 +117,13 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     except ValueError as error:
         raise UsageError(f"not a session id (a UUID): {options.session}") from error
     spec = SessionSpec(name, options.plan, int(found[2]), options.partitions)
+    spec = replace(spec, parameters=options.parameters.text())
     if options.asked:
+        if spec.parameters:
+            raise UsageError(
+                "--years, --hours, --min-amount and --top are of the four questions: "
+                "write them into the SQL"
+            )
         if options.report is not None:
             raise UsageError("--report is about the four questions: leave out --query and --sql")
         from coffeeshop.questions.asking import questions_of
@@ -197,6 +206,7 @@ def _write_report(
         share=options.producer if session.producers > 1 else "",
         warnings=completed.warnings,
         rejected=uploaded.rejected,
+        parameters=options.parameters,
         files={file.name.partition(".")[0]: str(file) for file in files},
     )
     write_report(completed.tables, run, options.report)
@@ -216,6 +226,7 @@ def _here(
             skip_bad_rows=options.skip_bad_rows,
             timeout=options.timeout,
             session=session.id,
+            parameters=session.parameters,
             questions=session.questions,
             on_progress=bars.advance,
         )
@@ -300,8 +311,8 @@ def _show(
     if options.show or options.asked:
         from coffeeshop.commands.show import show_results
 
-        show_results(console(), completed.tables)
-    for number, sentence in enumerate(headlines(completed.tables), start=1):
+        show_results(console(), completed.tables, options.parameters)
+    for number, sentence in enumerate(headlines(completed.tables, options.parameters), start=1):
         print(f"{number}  {sentence}")
     rows = sum(uploaded.rows.values())
     report = "" if options.report is None else f"; report in {options.report}"

@@ -14,6 +14,7 @@ from coffeeshop.commands.tracing import set_up_tracing, tracing_option
 from coffeeshop.commands.types import Choice, DataFolder, Seconds, SessionId, report_option
 from coffeeshop.errors import UsageError
 from coffeeshop.names import FORMATS, PLANS
+from coffeeshop.parameters import Parameters
 from coffeeshop.settings import Settings, set_up_logging
 
 
@@ -45,6 +46,10 @@ from coffeeshop.settings import Settings, set_up_logging
 )
 @click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
 @report_option
+@click.option("--years", help="Years that count: 2024, or 2023-2025.  [2024-2025]")
+@click.option("--hours", help="Hours that count, both included: 07:00-22:00.  [06:00-23:00]")
+@click.option("--min-amount", help="Least final amount in query 1.  [75]")
+@click.option("--top", type=click.IntRange(1, 1000), help="Users per store in query 4.  [3]")
 @click.option(
     "--query",
     "queries",
@@ -97,6 +102,10 @@ def submit(
     output_dir: Path | None,
     file_format: str,
     report: Path | None,
+    years: str | None,
+    hours: str | None,
+    min_amount: str | None,
+    top: int | None,
     queries: tuple[Path, ...],
     texts: tuple[str, ...],
     show: bool,
@@ -149,5 +158,6 @@ def submit(
             report,
             show,
             asked(queries, texts),
+            Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
         )
     )

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from coffeeshop.gateway.listing import printable
 from coffeeshop.gateway.problems import LONGEST_VALUE, MOST_BAD_ROWS
+from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.questions.form import Question
 from coffeeshop.sessions.lifecycle import DAY, Session
@@ -68,6 +69,9 @@ def public(session: Session) -> dict[str, Any]:
         "state": session.state,
         "reason": session.reason,
         "plan": session.spec.plan,
+        "parameters": (
+            {} if session.spec.questions else Parameters.of_text(session.spec.parameters).shown()
+        ),
         "questions": [
             {"name": each.name, "sql": each.text}
             for each in map(Question.from_json, session.spec.questions)

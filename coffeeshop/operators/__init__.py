@@ -6,7 +6,17 @@ batches.
 """
 
 from coffeeshop.operators.base import Fold, Map
-from coffeeshop.operators.filters import Filter, Range, filter_amount, filter_hour, filter_year
+from coffeeshop.operators.calendar import Years
+from coffeeshop.operators.filters import (
+    Filter,
+    Range,
+    filter_amount,
+    filter_hour,
+    filter_year,
+    in_hours,
+    in_years,
+    of_at_least,
+)
 from coffeeshop.operators.final import (
     FinalQuery1,
     FinalQuery2,
@@ -34,9 +44,13 @@ __all__ = [
     "Map",
     "Range",
     "Rows",
+    "Years",
     "filter_amount",
     "filter_hour",
     "filter_year",
+    "in_hours",
+    "in_years",
+    "of_at_least",
     "partial_query1",
     "partial_query2",
     "partial_query3",

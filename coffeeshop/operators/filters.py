@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coffeeshop.operators.calendar import CLOSING, END_DAY, FIRST_DAY, OPENING, SECONDS_PER_DAY
+from coffeeshop.operators.calendar import CLOSING, OPENING, SECONDS_PER_DAY, YEARS, Years
 from coffeeshop.operators.rows import Mask, Rows
 
 LEAST_AMOUNT = 75_000
@@ -76,11 +76,24 @@ def meets(batch: pa.RecordBatch, ranges: tuple[Range, ...]) -> Mask:
     return reduce(np.logical_and, [each.mask(batch) for each in ranges])
 
 
-filter_year = Filter(
-    (Range("created_at", FIRST_DAY * SECONDS_PER_DAY, END_DAY * SECONDS_PER_DAY - 1),)
-)
+def in_years(years: Years) -> Filter:
+    """Rows created in the years."""
+    return Filter((Range("created_at", years.first_second, years.last_second),))
+
+
+def in_hours(opening: int, closing: int) -> Filter:
+    """Rows created between two seconds of the day, both included."""
+    return Filter((Range("created_at", opening, closing, SECONDS_PER_DAY),))
+
+
+def of_at_least(amount: int) -> Filter:
+    """Rows whose final amount, in thousandths, is at least that."""
+    return Filter((Range("final_amount", amount),))
+
+
+filter_year = in_years(YEARS)
 """Rows created in 2024 or 2025."""
-filter_hour = Filter((Range("created_at", OPENING, CLOSING, SECONDS_PER_DAY),))
+filter_hour = in_hours(OPENING, CLOSING)
 """Rows created from 06:00:00 to 23:00:00, both included."""
-filter_amount = Filter((Range("final_amount", LEAST_AMOUNT),))
+filter_amount = of_at_least(LEAST_AMOUNT)
 """Rows whose final amount is at least 75."""

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coffeeshop.operators.calendar import HALVES, MONTHS, half_name, month_name
+from coffeeshop.operators.calendar import YEARS, Years, half_name, month_name
 from coffeeshop.operators.dense import DenseSums
 from coffeeshop.operators.grouping import PairCounts
 from coffeeshop.operators.partial import PARTIAL, sorted_rows
@@ -104,10 +104,10 @@ class FinalQuery1:
 class FinalQuery2:
     """Per month the item that leads by ``measure``; of equals the lowest item_id."""
 
-    def __init__(self, measure: str) -> None:
+    def __init__(self, measure: str, years: Years = YEARS) -> None:
         self._measure = measure
         self._items = Names("menu_items", "item_id", "item_name")
-        self._groups = DenseSums(PARTIAL["query2"], MONTHS)
+        self._groups = DenseSums(PARTIAL["query2"], years.months)
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         """Take menu items or a partial result."""
@@ -141,9 +141,9 @@ class FinalQuery2:
 class FinalQuery3:
     """Total payment value per half-year and store."""
 
-    def __init__(self) -> None:
+    def __init__(self, years: Years = YEARS) -> None:
         self._stores = Names("stores", "store_id", "store_name")
-        self._groups = DenseSums(PARTIAL["query3"], HALVES)
+        self._groups = DenseSums(PARTIAL["query3"], years.halves)
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         """Take stores or a partial result."""
@@ -168,9 +168,11 @@ class FinalQuery3:
 
 
 class FinalQuery4:
-    """Per store the three users with the most purchases; of equals the lowest user_id."""
+    """Per store the users with the most purchases, three or ``top``; of equals the lowest
+    user_id."""
 
-    def __init__(self) -> None:
+    def __init__(self, top: int = TOP_USERS) -> None:
+        self._top = top
         self._stores = Names("stores", "store_id", "store_name")
         self._users = Names("users", "user_id", "birthdate")
         self._groups = PairCounts(PARTIAL["query4"])
@@ -185,8 +187,8 @@ class FinalQuery4:
             self._groups.add(batch)
 
     def on_end(self) -> pa.RecordBatch:
-        """Up to three rows a store, by store name, store_id, purchases falling, user_id."""
-        top = [leader for rows in self._groups.by_first() for leader in _leaders(rows)]
+        """Up to ``top`` rows a store, by store name, store_id, purchases falling, user_id."""
+        top = [leader for rows in self._groups.by_first() for leader in _leaders(rows, self._top)]
         stores, store_warnings = self._stores.of(store for store, _, _ in top)
         users, user_warnings = self._users.of(user for _, _, user in top)
         rows_out = sorted(
@@ -199,10 +201,10 @@ class FinalQuery4:
         )
 
 
-def _leaders(rows: pa.RecordBatch) -> list[tuple[int, int, int]]:
+def _leaders(rows: pa.RecordBatch, top: int) -> list[tuple[int, int, int]]:
     """The top users of one store as (store_id, -purchases, user_id)."""
     order = [("purchases", "descending"), ("user_id", "ascending")]
-    leaders = rows.take(pc.select_k_unstable(rows, TOP_USERS, order)).to_pylist()
+    leaders = rows.take(pc.select_k_unstable(rows, top, order)).to_pylist()
     return [(row["store_id"], -row["purchases"], row["user_id"]) for row in leaders]
 
 

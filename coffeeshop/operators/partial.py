@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from coffeeshop.errors import ProtocolError
 from coffeeshop.operators.base import Fold
-from coffeeshop.operators.calendar import HALVES, MONTHS, halves, months
+from coffeeshop.operators.calendar import YEARS, Years
 from coffeeshop.operators.dense import DenseSums
 from coffeeshop.operators.grouping import PairCounts, one_batch
 
@@ -71,39 +71,41 @@ def partial_query1() -> Fold:
 class _Items:
     """Query 2's sums."""
 
-    def __init__(self) -> None:
-        self._sums = DenseSums(PARTIAL["query2"], MONTHS)
+    def __init__(self, years: Years) -> None:
+        self._years = years
+        self._sums = DenseSums(PARTIAL["query2"], years.months)
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         numbers = [batch[name].to_numpy() for name in ("item_id", "quantity", "subtotal")]
-        self._sums.add(months(batch["created_at"]), *numbers)
+        self._sums.add(self._years.months_of(batch["created_at"]), *numbers)
 
     def on_end(self) -> pa.RecordBatch:
         return self._sums.sorted()
 
 
-def partial_query2() -> Fold:
+def partial_query2(years: Years = YEARS) -> Fold:
     """Of items: quantity and subtotal (thousandths) per month and item."""
-    return _Items()
+    return _Items(years)
 
 
 class _Payments:
     """Query 3's sums."""
 
-    def __init__(self) -> None:
-        self._sums = DenseSums(PARTIAL["query3"], HALVES)
+    def __init__(self, years: Years) -> None:
+        self._years = years
+        self._sums = DenseSums(PARTIAL["query3"], years.halves)
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         numbers = [batch[name].to_numpy() for name in ("store_id", "final_amount")]
-        self._sums.add(halves(batch["created_at"]), *numbers)
+        self._sums.add(self._years.halves_of(batch["created_at"]), *numbers)
 
     def on_end(self) -> pa.RecordBatch:
         return self._sums.sorted()
 
 
-def partial_query3() -> Fold:
+def partial_query3(years: Years = YEARS) -> Fold:
     """Of transactions: total payment value (thousandths) per half-year and store."""
-    return _Payments()
+    return _Payments(years)
 
 
 class _Purchases:

@@ -16,6 +16,7 @@ from coffeeshop import names
 from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
 from coffeeshop.operators import Filter, Fold, Late, Map, Range
+from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec, TaskId
 from coffeeshop.schema import CATALOG, TABLES, UPLOAD_ORDER, Column, Kind, Table
 
@@ -54,77 +55,89 @@ class FoldOperator:
 
 Operator = MapOperator | FoldOperator
 
-FLOW: dict[str, tuple[Operator, ...]] = {
-    "filter_year": (
-        MapOperator("filter_year", "transactions", "transactions_in_years", ops.filter_year),
-        MapOperator("filter_year", "transaction_items", "items_in_years", ops.filter_year),
-    ),
-    "filter_hour": (
-        MapOperator(
-            "filter_hour", "transactions_in_years", "transactions_in_hours", ops.filter_hour
+
+def flow(parameters: Parameters) -> dict[str, tuple[Operator, ...]]:
+    """The operators of the four questions, in groups that a stage takes whole."""
+    years = ops.Years(parameters.first_year, parameters.last_year)
+    in_years = ops.in_years(years)
+    in_hours = ops.in_hours(parameters.opening, parameters.closing)
+    large = ops.of_at_least(parameters.least_amount)
+    return {
+        "filter_year": (
+            MapOperator("filter_year", "transactions", "transactions_in_years", in_years),
+            MapOperator("filter_year", "transaction_items", "items_in_years", in_years),
         ),
-    ),
-    "filter_amount": (
-        MapOperator(
-            "filter_amount", "transactions_in_hours", "large_transactions", ops.filter_amount
+        "filter_hour": (
+            MapOperator("filter_hour", "transactions_in_years", "transactions_in_hours", in_hours),
         ),
-    ),
-    "partial_query1": (
-        FoldOperator(
-            "partial_query1",
-            ("large_transactions",),
-            "query1_partial",
-            ops.partial_query1,
-            ("transaction_id", "final_amount"),
+        "filter_amount": (
+            MapOperator("filter_amount", "transactions_in_hours", "large_transactions", large),
         ),
-    ),
-    "partial_query2": (
-        FoldOperator(
-            "partial_query2",
-            ("items_in_years",),
-            "query2_partial",
-            ops.partial_query2,
-            ("created_at", "item_id", "quantity", "subtotal"),
+        "partial_query1": (
+            FoldOperator(
+                "partial_query1",
+                ("large_transactions",),
+                "query1_partial",
+                ops.partial_query1,
+                ("transaction_id", "final_amount"),
+            ),
         ),
-    ),
-    "partial_query3": (
-        FoldOperator(
-            "partial_query3",
-            ("transactions_in_hours",),
-            "query3_partial",
-            ops.partial_query3,
-            ("created_at", "store_id", "final_amount"),
+        "partial_query2": (
+            FoldOperator(
+                "partial_query2",
+                ("items_in_years",),
+                "query2_partial",
+                partial(ops.partial_query2, years),
+                ("created_at", "item_id", "quantity", "subtotal"),
+            ),
         ),
-    ),
-    "partial_query4": (
-        FoldOperator(
-            "partial_query4",
-            ("transactions_in_years",),
-            "query4_partial",
-            ops.partial_query4,
-            ("store_id", "user_id"),
+        "partial_query3": (
+            FoldOperator(
+                "partial_query3",
+                ("transactions_in_hours",),
+                "query3_partial",
+                partial(ops.partial_query3, years),
+                ("created_at", "store_id", "final_amount"),
+            ),
         ),
-    ),
-    "query1": (FoldOperator("query1", ("query1_partial",), "query1", ops.FinalQuery1),),
-    "query2": (
-        FoldOperator(
-            "query2",
-            ("query2_partial", "menu_items"),
-            "query2_best_selling",
-            partial(ops.FinalQuery2, "quantity"),
+        "partial_query4": (
+            FoldOperator(
+                "partial_query4",
+                ("transactions_in_years",),
+                "query4_partial",
+                ops.partial_query4,
+                ("store_id", "user_id"),
+            ),
         ),
-        FoldOperator(
-            "query2",
-            ("query2_partial", "menu_items"),
-            "query2_most_profitable",
-            partial(ops.FinalQuery2, "subtotal"),
+        "query1": (FoldOperator("query1", ("query1_partial",), "query1", ops.FinalQuery1),),
+        "query2": (
+            FoldOperator(
+                "query2",
+                ("query2_partial", "menu_items"),
+                "query2_best_selling",
+                partial(ops.FinalQuery2, "quantity", years),
+            ),
+            FoldOperator(
+                "query2",
+                ("query2_partial", "menu_items"),
+                "query2_most_profitable",
+                partial(ops.FinalQuery2, "subtotal", years),
+            ),
         ),
-    ),
-    "query3": (FoldOperator("query3", ("query3_partial", "stores"), "query3", ops.FinalQuery3),),
-    "query4": (
-        FoldOperator("query4", ("query4_partial", "stores", "users"), "query4", ops.FinalQuery4),
-    ),
-}
+        "query3": (
+            FoldOperator(
+                "query3", ("query3_partial", "stores"), "query3", partial(ops.FinalQuery3, years)
+            ),
+        ),
+        "query4": (
+            FoldOperator(
+                "query4",
+                ("query4_partial", "stores", "users"),
+                "query4",
+                partial(ops.FinalQuery4, parameters.top),
+            ),
+        ),
+    }
 
 
 @dataclass(frozen=True)
@@ -259,22 +272,22 @@ class Plan:
         )
 
 
-def _stage(name: str, parts: tuple[str, ...], *, parallel: bool) -> Stage:
-    return Stage(name, tuple(op for part in parts for op in FLOW[part]), parallel)
-
-
-PLANS: dict[str, Plan] = {
-    plan: Plan(
-        plan,
-        tuple(
-            _stage(name, parts, parallel=name in names.PARALLEL[plan])
-            for name, parts in stages.items()
-        ),
+@lru_cache(maxsize=256)
+def _built_in(plan: str, parameters: Parameters) -> Plan:
+    groups = flow(parameters)
+    stages = tuple(
+        Stage(
+            name,
+            tuple(operator for part in parts for operator in groups[part]),
+            name in names.PARALLEL[plan],
+        )
+        for name, parts in names.PLANS[plan].items()
     )
-    for plan, stages in names.PLANS.items()
-}
+    return Plan(plan, stages)
 
 
+PLANS: dict[str, Plan] = {plan: _built_in(plan, Parameters()) for plan in names.PLANS}
+"""The plans with the parameters that the questions have always had."""
 MOST_QUESTIONS = 20
 """Of a session's own."""
 
@@ -285,7 +298,8 @@ def plan_of(spec: SessionSpec) -> Plan:
     Raises `UsageError` for a plan that there is not, `CodecError` for questions that are none.
     """
     if not spec.questions:
-        return plan_named(spec.plan)
+        plan_named(spec.plan)
+        return _built_in(spec.plan, Parameters.of_text(spec.parameters))
     return _own_plan(spec.plan, spec.questions)
 
 

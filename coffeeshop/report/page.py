@@ -17,6 +17,7 @@ from string import Template
 import pyarrow as pa
 
 from coffeeshop import __version__
+from coffeeshop.parameters import Parameters
 from coffeeshop.report.bundle import bundled, read
 from coffeeshop.report.figures import embedded, sizes
 from coffeeshop.report.run import MOST_ROWS, Run
@@ -98,6 +99,11 @@ def _facts(run: Run) -> Iterable[str]:
         yield _fact("Took", f"{run.seconds:,.2f} s")
         if run.rows and run.seconds > 0:
             yield _fact("Rows per second", f"{rows / run.seconds:,.0f}")
+    if run.parameters != Parameters():
+        told = (
+            f"{name.replace('_', ' ')} {value}" for name, value in run.parameters.shown().items()
+        )
+        yield _fact("Parameters", ", ".join(told))
     yield _fact("Plan", f"{run.plan}, {run.partitions} partition{'s' * (run.partitions != 1)}")
     if run.rejected:
         yield _fact("Rows left out", f"{len(run.rejected):,}")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from coffeeshop.parameters import Parameters
 from coffeeshop.reading.parse import Rejected
 
 MOST_ROWS = 20_000
@@ -32,6 +33,8 @@ class Run:
     """``i/N`` where the rows are those of one of several producers."""
     warnings: Sequence[str] = ()
     rejected: Sequence[Rejected] = ()
+    parameters: Parameters = field(default_factory=Parameters)
+    """Of the four questions."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Where each result was written in full, by query."""
 
@@ -47,5 +50,6 @@ def run_of(known: Mapping[str, Any], warnings: Sequence[str], files: Mapping[str
         dt.datetime.fromtimestamp(ended).astimezone(),
         seconds=ended - known["created_at"],
         warnings=warnings,
+        parameters=Parameters.of(**(known.get("parameters") or {})),
         files=files,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+import coffeeshop
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.errors import UsageError
@@ -22,6 +23,7 @@ from coffeeshop.questions.asking import questions_of
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster
+from tests.acceptance.command import Run
 from tests.questions.comparing import compare
 from tests.questions.data import Tables, database_of, tables, write
 from tests.questions.grammar import Grammar
@@ -139,3 +141,56 @@ def test_workers_over_rabbitmq_answer_though_they_are_killed(
             client.open(spec)
             cluster.start("filters")
             ask(client, folder, data, spec, *texts)
+
+
+def test_parameters_are_a_part_of_the_session(system: Running) -> None:
+    opened = httpx.post(
+        f"{system.url}/v1/sessions", json={"parameters": {"years": "2023", "min_amount": "50"}}
+    ).json()
+    shown = {"years": "2023", "hours": "06:00:00-23:00:00", "min_amount": "50", "top": 3}
+    assert opened["parameters"] == shown
+    client = system.client()
+    assert client.session(opened["id"])["parameters"] == shown
+    client.cancel(opened["id"])
+
+
+def test_parameters_that_make_no_sense_open_no_session(system: Running) -> None:
+    answer = httpx.post(f"{system.url}/v1/sessions", json={"parameters": {"years": "x"}})
+    assert answer.status_code == 400
+    assert "years are written" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("by_gateway", [False, True])
+def test_the_library_takes_questions_and_parameters(
+    system: Running, folder: Path, *, by_gateway: bool
+) -> None:
+    with coffeeshop.Client(system.url if by_gateway else "memory:") as client:
+        mine = client.submit(folder, questions={"sales": "select count(*) as n from transactions"})
+        assert list(mine) == ["sales"]
+        assert mine.sales.to_pylist() == [{"n": mine.rows["transactions"]}]
+        with pytest.raises(coffeeshop.QuestionRefused, match="question1, line 1, column 8"):
+            client.submit(folder, questions=["select median(x) from transactions"])
+        found = client.submit(folder, years="2024", hours="00:00-23:59:59", min_amount="0", top=1)
+        assert "purchases of 0 or more, 00:00 to 23:59:59, in 2024" in found.sentences()[0]
+        if by_gateway:
+            again = client.results(found.session_id)
+            assert again.sentences() == found.sentences()
+            assert list(client.results(mine.session_id)) == ["sales"]
+
+
+def test_the_command_asks_a_file_and_a_text(run: Run, folder: Path, tmp_path: Path) -> None:
+    file = tmp_path / "By Month.sql"
+    file.write_text("select month(created_at) as m, count(*) as n from transactions group by 1")
+    text = "select count(*) as n from users"
+    done = run("submit", str(folder), "--query", str(file), "--sql", text, "--json")
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)["files"]
+    assert [Path(each).name for each in files] == ["by_month.csv", "question2.csv"]
+
+
+def test_the_command_says_where_a_question_is_not_understood(run: Run, folder: Path) -> None:
+    done = run("submit", "--data-folder", str(folder), "--sql", "select *\nfrom transactions")
+    assert done.returncode == 2
+    error, hint = done.stderr.splitlines()
+    assert error == "error: question1, line 1, column 8: not understood: *"
+    assert hint == "hint: what works: name the columns: only those that are named travel"

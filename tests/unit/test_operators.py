@@ -15,7 +15,7 @@ import pytest
 from coffeeshop import operators as ops
 from coffeeshop.codec import encode, opened
 from coffeeshop.operators import grouping
-from coffeeshop.operators.calendar import half_name, halves, month_name, months
+from coffeeshop.operators.calendar import YEARS, half_name, month_name
 from coffeeshop.operators.dense import PLACES, DenseSums
 from coffeeshop.operators.final import money
 from coffeeshop.operators.grouping import GroupedSums, PairCounts
@@ -149,8 +149,8 @@ def test_months_and_halves_agree_with_the_calendar_on_every_day() -> None:
     moments = [first + dt.timedelta(days=n, seconds=s) for n in range(731) for s in (0, 86399)]
     assert moments[-1] == instant("2025-12-31 23:59:59")
     array = pa.array(moments, pa.timestamp("s"))
-    assert months(array).tolist() == [m.year * 12 + m.month - 1 for m in moments]
-    assert halves(array).tolist() == [m.year * 2 + (m.month >= 7) for m in moments]
+    assert YEARS.months_of(array).tolist() == [m.year * 12 + m.month - 1 for m in moments]
+    assert YEARS.halves_of(array).tolist() == [m.year * 2 + (m.month >= 7) for m in moments]
 
 
 def test_months_and_halves_have_names() -> None:

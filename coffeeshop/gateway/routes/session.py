@@ -17,6 +17,7 @@ from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.gateway.session_bodies import EndOfSession, Keep
 from coffeeshop.observability.logs import about
+from coffeeshop.parameters import MOST_USERS, Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, plan_of
 from coffeeshop.questions.asking import LONGEST_SQL, QUESTION_NAME, questions_of
@@ -38,6 +39,26 @@ class NewQuestion(BaseModel):
     sql: str = Field(max_length=LONGEST_SQL, description="One SELECT, as DuckDB writes it.")
 
 
+class NewParameters(BaseModel):
+    """What the four questions ask for; what is left out is as it has always been."""
+
+    model_config = ConfigDict(extra="forbid")
+    years: str | None = Field(
+        None, max_length=20, description="`2024`, or `2023-2025`. `2024-2025` if left out."
+    )
+    hours: str | None = Field(
+        None,
+        max_length=20,
+        description="`07:00-22:00`, both included, to the second. `06:00-23:00` if left out.",
+    )
+    min_amount: str | None = Field(
+        None, max_length=20, description="Query 1's least final amount. `75` if left out."
+    )
+    top: int | None = Field(
+        None, ge=1, le=MOST_USERS, description="Users per store in query 4. 3 if left out."
+    )
+
+
 class NewSession(BaseModel):
     """The parameters of a new session."""
 
@@ -52,6 +73,10 @@ class NewSession(BaseModel):
     producers: int = Field(1, ge=1, le=1024, description="How many clients feed the session.")
     partitions: int = Field(2, ge=1, le=64, description="Parallel tasks per filter stage.")
     name: str = Field("", max_length=200, pattern=NAME, description="A name for lists and pages.")
+    parameters: NewParameters = Field(
+        default_factory=lambda: NewParameters.model_validate({}),
+        description="Of the four questions: years, hours, least amount, top.",
+    )
     questions: list[NewQuestion] = Field(
         [],
         max_length=MOST_QUESTIONS,
@@ -77,6 +102,10 @@ async def open_session(gateway: GatewayDep, new: NewSession, response: Response)
     """
     gateway.check_broker()
     spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
+    parameters = Parameters.of(**new.parameters.model_dump()).text()
+    if parameters and new.questions:
+        raise Problem(400, "parameters are of the four questions: write them into the SQL")
+    spec = replace(spec, parameters=parameters)
     if new.questions:
         asked = [(each.name, each.sql) for each in new.questions]
         spec = replace(spec, questions=await run_in_threadpool(questions_of, asked))
