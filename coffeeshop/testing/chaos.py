@@ -255,7 +255,7 @@ def run(
                 try:
                     if isinstance(broker, PrivateCluster):
                         breaking = pool.submit(_break_nodes, campaign, broker, report, say)
-                        _break_things(campaign, chance, faults, report)
+                        _break_things(campaign, chance, faults, report, breaking.done)
                         breaking.result()
                     else:
                         _break_things(campaign, chance, faults, report)
@@ -315,10 +315,14 @@ def _looked_for(recorder: Recorder, ledgers: Path, timeout: float) -> Balance:
 
 
 def _break_things(
-    campaign: Campaign, chance: random.Random, faults: FaultInjector, report: Report
+    campaign: Campaign,
+    chance: random.Random,
+    faults: FaultInjector,
+    report: Report,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> None:
     deadline = time.monotonic() + campaign.seconds
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not is_over():
         time.sleep(chance.expovariate(1 / campaign.pause))
         report.faults[faults.one()] += 1
 
@@ -330,6 +334,7 @@ def _break_nodes(
     chance = random.Random(f"{campaign.seed}/nodes")
     faults = NodeFaultInjector(chance, cluster, say, WHOLE_PATIENCE * campaign.patience)
     report.remained = faults.remained
+    report.ghost_streams = faults.removed
     while time.monotonic() < deadline:
         time.sleep(chance.expovariate(1 / NODE_PAUSE))
         report.faults[faults.one()] += 1

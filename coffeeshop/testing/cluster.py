@@ -15,6 +15,16 @@ from coffeeshop.testing.broker import Domain, PrivateBroker, node_name
 from coffeeshop.testing.partition import Network
 
 START_ATTEMPTS = 5
+DECLARING = 5.0
+"""Seconds that declaring a stream may take."""
+REMOVE = (
+    'rabbit_amqqueue:internal_delete(rabbit_misc:r(<<"/">>, queue, <<"{name}">>), <<"admin">>).'
+)
+"""What an operator evaluates to remove a name without a stream."""
+_LEADERLESS = """
+[io:format("~s~n", [element(4, amqqueue:get_name(Q))])
+ || Q <- rabbit_amqqueue:list(), amqqueue:get_pid(Q) =:= none], ok.
+"""
 _CONFIG = """
 cluster_partition_handling = pause_minority
 queue_leader_locator = balanced
@@ -99,20 +109,33 @@ class PrivateCluster:
             list(starting.map(PrivateBroker.start, self.nodes))
         self._wait(lambda: self.members() == len(self.nodes), "the nodes did not find each other")
 
-    def start_node(self, node: PrivateBroker) -> None:
-        """Start one node, again if it ends at once.
+    def start_node(self, node: PrivateBroker) -> list[str]:
+        """Start one node, as docs/operations.md says where it ends at once; the names removed.
 
-        RabbitMQ 3.10.8 does so where a stream is being declared while it starts: its name has no
-        leader yet, which the node trips over. Raises `Unreachable` when it does not come up.
+        A node of RabbitMQ 3.10.8 does not start while there is a stream without a leader: one that
+        is being declared, or whose declaration ended with the node that it was asked of. Raises
+        `Unreachable` when it does not come up.
         """
+        removed: list[str] = []
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 node.start()
             except Unreachable:
                 if attempt == START_ATTEMPTS or node.running:
                     raise
+                removed += self._remove_names_without_leader()
             else:
-                return
+                break
+        return removed
+
+    def _remove_names_without_leader(self) -> list[str]:
+        """Those that have none for some seconds: others are being declared."""
+        before = set(self.rabbitmqctl("eval", _LEADERLESS).split())
+        time.sleep(DECLARING)
+        lasting = sorted(before & set(self.rabbitmqctl("eval", _LEADERLESS).split()) - {"ok"})
+        for name in lasting:
+            self.rabbitmqctl("eval", REMOVE.format(name=name))
+        return lasting
 
     def rabbitmqctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
         """Run a command of RabbitMQ's against the first node that runs."""
@@ -175,9 +198,10 @@ class PrivateCluster:
         """End a cut."""
         self._network.heal(node.name)
 
-    def replace(self, lost: PrivateBroker) -> PrivateBroker:
+    def replace(self, lost: PrivateBroker) -> list[str]:
         """An empty node in place of one that was killed, as docs/operations.md says; its clients'
         port is the old one's, and they reach it when it has its copies. Takes up to a minute.
+        Returns what `start_node` does.
 
         Raises `Unreachable` when it does not join in time.
         """
@@ -187,7 +211,7 @@ class PrivateCluster:
         new = self._node(node_name(), [node.name for node in others])
         self.nodes[place] = new
         lost.close()
-        self.start_node(new)
+        removed = self.start_node(new)
         self._wait(lambda: self.members() == len(self.nodes), "the new node did not join")
         self._wait(
             lambda: self._coordinators() == {node.name for node in self.nodes},
@@ -196,7 +220,7 @@ class PrivateCluster:
         self.rabbitmqctl("grow", new.name, "all", tool="rabbitmq-queues")
         self._wait(self._grow_streams, "streams got no copy on the new node")
         new.listen_at(self.ports[place])
-        return new
+        return removed
 
     def close(self) -> None:
         """End all nodes and remove their files; harmless twice."""

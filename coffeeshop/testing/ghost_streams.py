@@ -8,12 +8,8 @@ purpose, told from streams, and removed as docs/operations.md says.
 from __future__ import annotations
 
 from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.cluster import PrivateCluster
+from coffeeshop.testing.cluster import REMOVE, PrivateCluster
 
-REMOVE = (
-    'rabbit_amqqueue:internal_delete(rabbit_misc:r(<<"/">>, queue, <<"{name}">>), <<"admin">>).'
-)
-"""What an operator evaluates to remove one."""
 _LOSE = """
 {{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{name}">>)),
 #{{name := Stream}} = amqqueue:get_type_state(Q),

@@ -31,6 +31,8 @@ class NodeFaultInjector:
         self._cluster = cluster
         self._say = say
         self._patience = patience
+        self.removed: list[str] = []
+        """Names without a stream that kept a node from starting."""
         self.remained: list[str] = []
         """What was not whole again in time, until its node was started once more."""
 
@@ -57,11 +59,11 @@ class NodeFaultInjector:
     def kill_broker_node(self, node: PrivateBroker) -> None:
         node.kill()
         self._wait(LONGEST_ABSENCE)
-        self._cluster.start_node(node)
+        self.removed += self._cluster.start_node(node)
 
     def restart_broker_node(self, node: PrivateBroker) -> None:
         node.stop()
-        self._cluster.start_node(node)
+        self.removed += self._cluster.start_node(node)
 
     def freeze_broker_node(self, node: PrivateBroker) -> None:
         node.freeze()
@@ -84,7 +86,7 @@ class NodeFaultInjector:
         """It is lost for good, with its disk; another takes its place."""
         node.kill()
         self._wait(LONGEST_ABSENCE)
-        self._cluster.replace(node)
+        self.removed += self._cluster.replace(node)
 
     def _wait(self, longest: float) -> None:
         time.sleep(self._chance.uniform(1.0, longest))
@@ -98,5 +100,5 @@ class NodeFaultInjector:
             self.remained.append(f"after {after}: {error}")
             for node in self._cluster.nodes:
                 node.stop()
-                self._cluster.start_node(node)
+                self.removed += self._cluster.start_node(node)
             self._cluster.wait_whole(self._patience)
