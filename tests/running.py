@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +48,14 @@ def readers_of(transport: MemoryTransport, beginning: str) -> int:
             for name, journal in transport.journals.items()
             if name.startswith(beginning)
         )
+
+
+def stays(holds: Callable[[], Any], seconds: float, what: str) -> None:
+    """Check for so long that it ``holds``: what is tried is that time does not change it."""
+    moment, end = threading.Event(), time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert holds(), f"not any more: {what}"
+        moment.wait(0.1)
 
 
 def eventually(holds: Callable[[], Any], what: str) -> None:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from coffeeshop.cli import cli
 from coffeeshop.generate import generate
+from coffeeshop.names import QUERIES
 from coffeeshop.pipeline.messages import SessionSpec
 from tests.acceptance.command import runner
 from tests.running import Running, eventually, new_id
@@ -90,10 +91,16 @@ def test_another_output_than_the_schema_says_is_noticed(name: str, wrong: Any) -
 
 
 @pytest.mark.parametrize("gateway", [True, False])
-def test_submit(run: Found, data: Path, system: Running, gateway: bool) -> None:
+def test_submit_names_its_session_and_files(
+    run: Found, data: Path, tmp_path: Path, system: Running, gateway: bool
+) -> None:
     url = system.url if gateway else ""
     folder = ("submit", "--data-folder", str(data))
-    check("submit", json.loads(run(*folder, COFFEESHOP_GATEWAY=url)))
+    summary = json.loads(run(*folder, COFFEESHOP_GATEWAY=url))
+    check("submit", summary)
+    assert [Path(file).stem for file in summary["files"]] == list(QUERIES)
+    assert all((tmp_path / file).is_file() for file in summary["files"])
+    assert gateway == (summary["session"] in {each["id"] for each in system.client().sessions()})
 
 
 def test_submit_with_all_that_adds_to_it(run: Found, data: Path, tmp_path: Path) -> None:
@@ -127,29 +134,40 @@ def test_watch_of_a_session_that_does_not_complete(run: Found, system: Running) 
     assert line["event"] == "cancelled"
 
 
-def test_sessions_and_status(run: Found, completed: str) -> None:
+def test_sessions_and_status_show_the_same_session(run: Found, completed: str) -> None:
     listed = json.loads(run("sessions"))
     assert completed in {each["id"] for each in listed}
     check("sessions", listed)
     one = json.loads(run("status", completed))
     check("status", one)
     check("session", one)
+    assert (one["id"], one["state"]) == (completed, "completed")
+    assert next(each for each in listed if each["id"] == completed)["name"] == one["name"]
     whole = json.loads(run("status"))
     check("status", whole)
     check("gateway", whole)
 
 
-def test_results(run: Found, completed: str, tmp_path: Path) -> None:
+def test_results_names_the_files_it_wrote(run: Found, completed: str, tmp_path: Path) -> None:
     found = json.loads(run("results", completed))
     check("results", found)
+    assert found["session"] == completed
+    assert [Path(file).stem for file in found["files"]] == list(QUERIES)
     assert all((tmp_path / file).is_file() for file in found["files"])
 
 
-def test_nodes_and_doctor(run: Found, system: Running) -> None:
+def test_nodes_are_listed_and_doctor_tells_a_gateway_from_none(run: Found, system: Running) -> None:
     eventually(system.client().nodes, "a node is listed")
-    check("nodes", json.loads(run("nodes")))
-    check("doctor", json.loads(run("doctor")))
-    check("doctor", json.loads(run("doctor", "--gateway", "http://127.0.0.1:9", code=1)))
+    nodes = json.loads(run("nodes"))
+    check("nodes", nodes)
+    assert [each["types"] for each in nodes] == [["worker"]]
+    well, ill = (
+        json.loads(run("doctor")),
+        json.loads(run("doctor", "--gateway", "http://127.0.0.1:9", code=1)),
+    )
+    check("doctor", well)
+    check("doctor", ill)
+    assert well != ill
 
 
 @pytest.mark.parametrize(
@@ -161,7 +179,7 @@ def test_nodes_and_doctor(run: Found, system: Running) -> None:
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_commands_that_need_no_gateway(run: Found, arguments: tuple[str, ...]) -> None:
+def test_what_needs_no_gateway_prints_its_schema(run: Found, arguments: tuple[str, ...]) -> None:
     check(arguments[0], json.loads(run(*arguments, COFFEESHOP_GATEWAY="")))
 
 
@@ -169,14 +187,15 @@ def test_the_demonstration_by_a_gateway_prints_nothing_else_either(run: Found) -
     check("demo", json.loads(run("demo", "--transactions", "500")))
 
 
-def test_logs(run: Found, tmp_path: Path) -> None:
+def test_logs_prints_each_entry(run: Found, tmp_path: Path) -> None:
     entry = {"event": "node.ready", "level": "info", "timestamp": "2026-01-31T12:00:00.000001Z"}
     (tmp_path / "node.log").write_text(json.dumps(entry) + "\n")
     (line,) = lines_of(run("logs", "node.log"))
     check("logs", line)
+    assert line["event"] == "node.ready"
 
 
-def test_help_of_every_json_option_is_there() -> None:
+def test_every_json_option_has_a_help() -> None:
     for command in cli.commands.values():
         for each in command.params:
             assert not isinstance(each, click.Option) or "--json" not in each.opts or each.help

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from coffeeshop.sessions.timeouts import OTHERS_PATIENCE
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
@@ -19,12 +18,14 @@ from coffeeshop.testing.processes import Cluster, url_of
 from coffeeshop.transport import Transport
 from tests.chaos.conftest import Data
 from tests.chaos.promise import check_completed, check_gone, nothing_is_left_on, told
-from tests.running import new_id
+from tests.running import eventually, new_id, stays
 
 pytestmark = pytest.mark.timeout(300)
 HEARTBEAT = "?heartbeat=2"
 CLIENTS = 3
 CLIENT_TIMEOUT = 4.0
+MISSED = "missed heartbeats from client"
+"""What a broker logs of a client that says nothing any more."""
 IMPATIENT = ("--client-timeout", f"{CLIENT_TIMEOUT:g}")
 
 
@@ -94,8 +95,9 @@ def test_a_frozen_gateway_goes_on_where_it_was(
         with ThreadPoolExecutor(1) as pool:
             done = pool.submit(analyse, client, large.folder, spec)
             gateway.wait_for("eof_protocol.table_ended")
+            missed = broker.log().count(MISSED)
             gateway.signal(signal.SIGSTOP)
-            threading.Event().wait(8)  # the broker must miss heartbeats, and nobody can tell when
+            eventually(lambda: broker.log().count(MISSED) > missed, "the broker misses heartbeats")
             gateway.signal(signal.SIGCONT)
             done.result(150)
         check_completed(client, transport, spec, large.answers)
@@ -117,7 +119,8 @@ def test_a_broker_frozen_past_its_heartbeats_loses_nothing(
 ) -> None:
     def freeze() -> None:
         broker.freeze()
-        threading.Event().wait(8)  # heartbeats must be missed
+        for each in cluster.processes:
+            each.wait_for("transport.lost")  # which missed the broker's heartbeats
         broker.thaw()
 
     with broker_back(broker), Cluster(broker.url + HEARTBEAT) as cluster:
@@ -160,8 +163,11 @@ def test_an_alarm_of_the_broker_pauses_a_session_and_loses_nothing(
             gateway.wait_for("transport.blocked")
             other.wait_for("transport.blocked")
             # The other gateway hears nothing of the client for longer than it would bear.
-            threading.Event().wait(2 * CLIENT_TIMEOUT + OTHERS_PATIENCE)
-            assert client.session(spec.id)["state"] == "open"
+            stays(
+                lambda: client.session(spec.id)["state"] == "open",
+                3 * CLIENT_TIMEOUT,
+                "the session is open",
+            )
         finally:
             broker.rabbitmqctl(*lifted)
         gateway.wait_for("transport.unblocked")

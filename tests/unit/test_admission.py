@@ -74,8 +74,13 @@ def test_no_session_is_opened_beyond_the_limits(sessions: int, journals: int) ->
 
 
 def test_a_session_is_opened_within_the_limits() -> None:
-    Admission(LIMITS).session(1, 999)
-    Admission().session(999, 0)
+    small, usual = Admission(LIMITS), Admission()
+    small.session(1, 999)
+    usual.session(999, 0)
+    assert (small.refused, usual.refused) == (0, 0)
+    with pytest.raises(Problem):
+        small.session(2, 999)
+    assert small.refusals["open_sessions"] == 1
 
 
 def refused(inside: AbstractContextManager[object], status: int) -> None:

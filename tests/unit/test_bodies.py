@@ -179,9 +179,10 @@ def test_whatever_csv_a_client_sends_is_taken_or_called_bad(tail: bytes) -> None
 @given(st.binary(max_size=80))
 def test_whatever_header_a_client_sends_is_taken_or_called_bad(body: bytes) -> None:
     try:
-        text("stores", body)
+        batch = text("stores", body)
     except BadData:
         return
+    assert batch.schema.equals(TABLES["stores"].schema)
 
 
 @pytest.mark.parametrize("media_type", ["", "application/json", "text/plain", "application/csv"])

@@ -42,11 +42,16 @@ def test_a_late_assignment_after_the_clean_up_starts_nothing_on_a_fresh_node(
 ) -> None:
     spec = SessionSpec("s", "fused", 1, 1)
     node = cluster.node()
+    before = cluster.transport.inner.names()
     for task in plan_named(spec.plan).tasks(spec):
         cluster.transport.assign(spec, task)
     cluster.wait_acked(tasks(spec))
     cluster.wait_idle(node)
-    assert not [name for name in cluster.transport.inner.names() if name.startswith("in.")]
+    assert cluster.transport.inner.names() == before, "a node declares nothing of a session"
+    assert not any(cluster.transport.delivered.values())
+    (journal, failure), *more = drain(cluster.transport.appended, 1)
+    assert (journal, failure.kind, more) == ("out.s", "failed", [])
+    assert cluster.hosted(node).restarts == 0
 
 
 def test_only_the_last_tombstones_are_kept(

@@ -12,7 +12,7 @@ import pytest
 from coffeeshop.presence import LOOK, MISSING, NODES, SETTLING, NodeDirectory, Presence
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
-from tests.running import PATIENCE, eventually
+from tests.running import PATIENCE, eventually, readers_of
 
 WALL = 1_000_000.0
 
@@ -129,8 +129,12 @@ def test_what_makes_no_sense_is_left_out_and_the_rest_is_heard(
     assert [node["id"] for node in directory.all()] == ["n1"]
 
 
-def test_a_directory_that_never_began_closes(transport: MemoryTransport) -> None:
-    NodeDirectory(transport).close()
+def test_a_directory_that_never_began_closes_and_knows_no_node(transport: MemoryTransport) -> None:
+    directory = NodeDirectory(transport)
+    directory.close()
+    say(transport, word())
+    assert directory.all() == []
+    assert readers_of(transport, NODES) == 0
 
 
 def test_a_process_says_that_it_is_there_and_goodbye(transport: MemoryTransport) -> None:

@@ -116,10 +116,15 @@ def test_what_ends_the_following_is_raised_where_it_is_waited_for(
 
 
 def test_the_client_says_that_it_is_there_until_it_is_closed(gateway: Gateway) -> None:
+    before = set(threading.enumerate())
     follower = follow(gateway, heartbeat=0.001)
+    (beating,) = (each for each in set(threading.enumerate()) - before if each.name == "beat")
     for _ in range(5):
         assert gateway.beats.acquire(timeout=PATIENCE)
+    assert beating.is_alive()
     follower.close()
+    beating.join(PATIENCE)
+    assert not beating.is_alive()
 
 
 def test_a_gateway_that_is_away_for_a_while_hears_of_the_client_again(gateway: Gateway) -> None:

@@ -88,10 +88,14 @@ def test_a_root_without_anybody_to_tell_just_ends(kind: type[BaseException]) -> 
     assert drain(events, 2) == [("started", "root", 0), ("stopped", "root", 0)]
 
 
-def test_a_root_tells_nobody_anything() -> None:
-    root = Worker.start(None, SimpleQueue())
+def test_a_root_without_a_parent_tells_nothing_and_goes_on() -> None:
+    events: Events = SimpleQueue()
+    root = Worker.start(None, events)
     root.proxy().tell_parent("hello").get(timeout=PATIENCE)
+    assert root.is_alive()
     root.stop(timeout=PATIENCE)
+    assert drain(events, 2) == [("started", "root", 0), ("stopped", "root", 0)]
+    assert events.empty()
 
 
 def test_a_failing_start_counts_as_a_failure_of_the_child(

@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from coffeeshop.gateway.protocol import HEAD_BYTES
 from tests.running import PATIENCE, Running, new_id
 
 PATHS = (
@@ -57,6 +58,13 @@ def test_headers_of_a_megabyte(system: Running) -> None:
     many = b"".join(b"X-%d: %s\r\n" % (n, b"b" * 50) for n in range(20_000))
     found = raw(system, b"GET /healthz HTTP/1.1\r\n" + many)
     assert found == b"" or b" 431 " in found
+
+
+def test_a_head_one_byte_beyond_the_limit_is_called_too_large(system: Running) -> None:
+    start = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: "
+    found = raw(system, start + b"a" * (HEAD_BYTES + 1 - len(start)), b"")
+    assert found.startswith(b"HTTP/1.1 431 ")
+    assert b" 200 " in raw(system, b"GET /healthz HTTP/1.1\r\n")
 
 
 SMUGGLED = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Smuggled: 1\r\nConnection: close\r\n\r\n"
