@@ -143,6 +143,7 @@ class Gateway:
             **self.public(session),
             **details(session),
             "results_at": self.sessions.result_times(session),
+            "missing": self.sessions.repairs.missing(session.spec.id),
         }
 
     def waits_for(self, session: Session) -> list[str]:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 from coffeeshop.errors import CodecError, JournalGone, Unreachable
 from coffeeshop.observability.logs import get_logger
@@ -127,6 +128,13 @@ class SessionRepairs:
                     self._counts["sent_again"] += 1
                     return
 
+    def missing(self, session: str) -> list[dict[str, Any]]:
+        """What the tasks of an open session ask its clients for, as far as this replica knows."""
+        with self._lock:
+            known = self._sessions.get(session)
+            asked = () if known is None else known.asked.values()
+            return [{"task": each.task, **each.event()} for each in asked]
+
     def forget(self, session: str) -> None:
         """The session has ended."""
         with self._lock:
@@ -140,12 +148,23 @@ class SessionRepairs:
         return made
 
     def _note(self, known: _Known, record: Record) -> None:
+        if record.kind == "done":
+            self._answered(known, record.producer, least=0)
         if record.kind != "missing":
             return
         self._counts["asked"] += 1
         missing = Missing.of(record)
+        if missing.asked == 0:  # something came since the last request, or there was none
+            self._answered(known, missing.task, least=1)
         if missing.is_of_a_client:
             known.asked[missing.task, missing.gap.stream, missing.gap.producer] = missing
+
+    @staticmethod
+    def _answered(known: _Known, task: str, least: int) -> None:
+        """Requests of a task are no longer open: those that it made so often before, or more."""
+        known.asked = {
+            key: each for key, each in known.asked.items() if key[0] != task or each.asked < least
+        }
 
     def _next(self, spec: SessionSpec) -> Action | None:
         with self._lock:

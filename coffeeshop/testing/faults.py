@@ -24,6 +24,7 @@ __all__ = [
     "FAULTS",
     "Cut",
     "Duplicating",
+    "Losing",
     "LostConfirms",
     "RefusingAppends",
     "Reordering",
@@ -99,6 +100,30 @@ class Vanishing(AtRandom):
 
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         self.inner.publish(name, message, on_outcome)
+
+
+class Losing(Passing):
+    """Confirms chosen appends and stores them nowhere, each of them once."""
+
+    def __init__(
+        self, inner: Transport, rng: random.Random, chosen: Callable[[str, Message], bool]
+    ) -> None:
+        """``chosen`` is asked for each append: the journal's name, and the message."""
+        super().__init__(inner, rng)
+        self._chosen = chosen
+        self._lost: set[tuple[object, ...]] = set()
+
+    def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        what = (name, *sorted(message.headers.items()))
+        with self.lock:
+            loses = what not in self._lost and self._chosen(name, message)
+            if loses:
+                self._lost.add(what)
+                self._injected += 1
+        if loses:
+            refuse(self.inner.append, on_outcome, Outcome.CONFIRMED)
+        else:
+            self.inner.append(name, message, on_outcome)
 
 
 class Duplicating(AtRandom):

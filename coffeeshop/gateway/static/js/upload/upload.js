@@ -3,6 +3,7 @@
 import { NoAnswer, Problem, send } from "../api.js";
 import { TABLES } from "../names.js";
 import { pause } from "../patience.js";
+import { stay } from "./resend.js";
 import { insist, Window } from "./send.js";
 
 const TABLES_AT_ONCE = 2;
@@ -57,6 +58,7 @@ export class Upload extends EventTarget {
         return [table, { total, done: 0, underWay: 0, batches: 0, ended: false }];
       }),
     );
+    this.parts = Object.fromEntries(Object.keys(TABLES).map((table) => [table, []]));
     this.aborter = new AbortController();
   }
 
@@ -85,7 +87,10 @@ export class Upload extends EventTarget {
     this.heartbeat = (await response.json()).heartbeat_seconds;
   }
 
-  /** Send everything. Never raises: `state` and `error` say how it went. */
+  /**
+   * Send everything, and stay until the session ends: some of it may be asked for again. Never
+   * raises: `state` and `error` say how it went.
+   */
   async run() {
     this.change("sending");
     this.beat();
@@ -94,6 +99,7 @@ export class Upload extends EventTarget {
       for (const table of Object.keys(TABLES)) await window.add(() => this.sendTable(table));
       await window.drain();
       this.change("sent");
+      await stay(this);
     } catch (error) {
       if (this.state === "stopped") return;
       this.error = error;
@@ -117,6 +123,8 @@ export class Upload extends EventTarget {
       await readable(each);
       for (let { step } = each; step !== null; ) {
         const answer = await this.sendPart(table, each, step, progress.batches);
+        const { batches: batch } = progress;
+        this.parts[table].push({ file: each, step, batch, batches: answer.batches });
         progress.batches += answer.batches;
         this.warnings.push(...answer.warnings);
         step = answer.step;
@@ -138,6 +146,7 @@ export class Upload extends EventTarget {
     const query = new URLSearchParams({ path, size, step: step.text, batch });
     const body = new Blob(step.ranges.map(([start, length]) => file.slice(start, start + length)));
     const onProgress = (share) => {
+      if (this.tables[table].ended) return; // sent again
       this.tables[table].underWay = share * step.ranges.at(-1)[1];
       this.change();
     };
