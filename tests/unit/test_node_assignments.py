@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from coffeeshop.actors import node as node_module
-from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId
+from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId, assign_queue
 from coffeeshop.pipeline.plan import plan_named
+from coffeeshop.pipeline.repair import REPAIR
+from coffeeshop.transport import Message
 from tests.unit.actors import Cluster, answers, tasks
 from tests.unit.helpers import ANSWER, PATIENCE, drain, eof
 from tests.unit.spies import Tap
@@ -35,6 +37,23 @@ def test_a_settled_task_is_not_started_again_by_a_late_assignment(cluster: Clust
     following = cluster.open(other)
     cluster.feed(other)
     assert answers(following) == ANSWER  # the supervisor is alive
+
+
+def test_a_settled_task_is_started_again_once_for_each_request(cluster: Cluster) -> None:
+    spec = SessionSpec("s", "fused", 1, 1)
+    node, task = cluster.node(), TaskId("s", "filters", 0)
+    outcome = cluster.open(spec)
+    cluster.feed(spec)
+    assert answers(outcome) == ANSWER
+    cluster.wait_acked(tasks(spec))
+    drain(cluster.transport.reads, tasks(spec))
+    for repair in (7, 7, 5, 9):  # once more; again; an older one; once more
+        message = Message({REPAIR: repair}, Assignment(spec, task).to_bytes())
+        cluster.transport.publish(assign_queue("filters"), message, lambda outcome: None)
+        cluster.wait_acked(1)
+    cluster.wait_idle(node)
+    assert drain(cluster.transport.reads, 2) == [task.journal] * 2
+    assert cluster.transport.reads.empty()
 
 
 def test_a_late_assignment_after_the_clean_up_starts_nothing_on_a_fresh_node(
