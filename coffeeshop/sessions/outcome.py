@@ -110,16 +110,19 @@ class SessionOutcome:
         clock: Clock,
         pieces: Pieces | None = None,
         wall: Callable[[], float] = time.time,
+        on_said: Callable[[SessionSpec, Update], None] = lambda spec, update: None,
     ) -> None:
         """Reads from now on. Without ``pieces`` all batches of results stay in memory.
 
         ``wall``: seconds since 1970, for records that do not say when they were written.
+        ``on_said`` is called with each update, from the transport's thread.
         """
         self.spec = spec
         self._transport = transport
         self._journal = out_journal(spec.id)
         self._clock = clock
         self._wall = wall
+        self._on_said = on_said
         self._pieces = pieces or Pieces()
         self._translator = EventTranslator(spec, self._pieces)
         self._changed = threading.Condition()
@@ -276,6 +279,7 @@ class SessionOutcome:
             if update.events or update.said is not None:
                 self._updates.append(update)
             self._changed.notify_all()
+        self._on_said(self.spec, update)
         self._tell()
         terminal = self._translator.terminal
         if terminal is not None:
@@ -306,11 +310,17 @@ class Outcomes:
     """The outcomes of all sessions on this replica. Thread-safe."""
 
     def __init__(
-        self, transport: Transport, clock: Clock, wall: Callable[[], float] = time.time
+        self,
+        transport: Transport,
+        clock: Clock,
+        wall: Callable[[], float] = time.time,
+        on_said: Callable[[SessionSpec, Update], None] = lambda spec, update: None,
     ) -> None:
+        """``on_said``: see `SessionOutcome`."""
         self._transport = transport
         self._clock = clock
         self._wall = wall
+        self._on_said = on_said
         self._lock = threading.Lock()
         self._open: dict[str, SessionOutcome] = {}
         self._ended: LRUCache[str, SessionOutcome] = LRUCache(ENDED)
@@ -322,7 +332,9 @@ class Outcomes:
             known = self._open.get(spec.id) or self._ended.get(spec.id)
             if known is not None:
                 return known
-            made = SessionOutcome(self._transport, spec, self._clock, self._pieces, self._wall)
+            made = SessionOutcome(
+                self._transport, spec, self._clock, self._pieces, self._wall, self._on_said
+            )
             self._open[spec.id] = made
         made.on_end(self._over)
         return made

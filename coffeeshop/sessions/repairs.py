@@ -7,6 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,7 +95,6 @@ class SessionRepairs:
                 found = known.repairs.feed(
                     update.said, update.offset, now, tables, update.complete, eager=eager
                 )
-                self._note(known, update.said)
             except CodecError as error:
                 log.warning("repair.unreadable", session=session.spec.id, reason=str(error))
                 return
@@ -146,6 +146,11 @@ class SessionRepairs:
             repairs = Repairs(spec, self._patience, self._stalled_after)
             made = self._sessions[spec.id] = _Known(repairs)
         return made
+
+    def note(self, spec: SessionSpec, record: Record) -> None:
+        """Know what is asked for, on a replica that may not keep the session."""
+        with self._lock, suppress(CodecError):
+            self._note(self._of(spec), record)
 
     def _note(self, known: _Known, record: Record) -> None:
         if record.kind == "done":

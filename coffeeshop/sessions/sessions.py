@@ -69,7 +69,7 @@ class Sessions:
             now=now,
             wall=self.wall,
         )
-        self.outcomes = Outcomes(transport, self.clock, self.wall)
+        self.outcomes = Outcomes(transport, self.clock, self.wall, self._on_said)
         """What the out journals say."""
         self.repairs = SessionRepairs(
             self.outbox, silence, self._count_as_gone, now, self.timeouts.stalled_after
@@ -220,6 +220,12 @@ class Sessions:
         known = self.log.get(session)
         if known is not None and known.state == "open":
             self.repairs.heard(known, update, eager=True)
+
+    def _on_said(self, spec: SessionSpec, update: Update) -> None:
+        """Know what clients are asked for, whoever keeps the session."""
+        known = self.log.get(spec.id)
+        if update.said is not None and known is not None and known.state == "open":
+            self.repairs.note(spec, update.said)
 
     def misses(self, session: Session) -> bool:
         """Whether tasks of an open session miss something. For its keeper."""

@@ -102,7 +102,7 @@ class Vanishing(AtRandom):
         self.inner.publish(name, message, on_outcome)
 
 
-class Losing(Passing):
+class Losing(Forwarding):
     """Confirms chosen appends and stores them nowhere, each of them once."""
 
     def __init__(

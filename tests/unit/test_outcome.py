@@ -47,6 +47,14 @@ def test_a_complete_result_is_its_table(transport: MemoryTransport, query: str) 
     assert tuples(outcome(transport).table(query, PATIENCE)) == ANSWER[query]
 
 
+def test_a_result_whose_last_record_is_a_batch_is_its_table(transport: MemoryTransport) -> None:
+    append(transport, *(record.message() for record in reversed(RECORDS)))
+    made = outcome(transport)
+    assert made.end(PATIENCE) is not None
+    for query in PLANS["fused"].results:
+        assert tuples(made.table(query, PATIENCE)) == ANSWER[query]
+
+
 def test_a_result_is_there_though_the_session_failed_later(transport: MemoryTransport) -> None:
     mine = [record for record in RECORDS if record.stream == "query1"]
     failed = Record("failed", "session", "x", 0, b"why")

@@ -18,7 +18,7 @@ from coffeeshop.pipeline.messages import (
 from coffeeshop.pipeline.progress import Gap
 from coffeeshop.pipeline.repair import IN_VAIN, REPAIR, Missing, done
 from coffeeshop.sessions.sessions import Sessions
-from coffeeshop.transport import Handed
+from coffeeshop.transport import QueueDelivery
 from tests.running import eventually
 from tests.unit.world import World, feed, spec_of
 
@@ -80,7 +80,7 @@ def test_an_assignment_is_published_again_under_the_number_of_its_request(
     world: World, sessions: Sessions, spec: SessionSpec
 ) -> None:
     task = TaskId(spec.id, "filters", 1)
-    handed: list[Handed] = []
+    handed: list[QueueDelivery] = []
     consumer = world.transport.consume(assign_queue("filters"), 9, handed.append, lambda: None)
     eventually(lambda: len(handed) == 2, "the first assignments")
     gap = Gap("query1_partial", FILTER, 1, ((0, 0),))
