@@ -314,7 +314,8 @@ class Keepers(_Ticking):
         outcome = self.sessions.outcomes.of(session.spec)
         outcome.on_end(lambda _: _end_read(me, name))
         if keeper.subscription is None:
-            keeper.subscription = outcome.subscribe(partial(self.sessions.updated, name))
+            hear = partial(self.sessions.updated, name)
+            keeper.subscription = outcome.subscribe(hear, is_client=False)
 
     def _refusal(self, error: CoffeeshopError) -> tuple[str, str]:
         if isinstance(error, BrokerRefuses):

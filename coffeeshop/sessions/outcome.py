@@ -59,7 +59,10 @@ class Subscription:
         after: int,
         on_update: Callable[[Update], None],
         on_gone: Callable[[], None],
+        *,
+        is_client: bool = True,
     ) -> None:
+        self.is_client = is_client
         self._outcome = outcome
         self._after = after
         self._on_update = on_update
@@ -160,7 +163,7 @@ class SessionOutcome:
     @property
     def subscribers(self) -> int:
         """How many hear of it at this moment."""
-        return len(self._subscriptions)
+        return sum(each.is_client for each in self._subscriptions)
 
     def subscribe(
         self,
@@ -168,12 +171,14 @@ class SessionOutcome:
         on_gone: Callable[[], None] = lambda: None,
         *,
         after: int = -1,
+        is_client: bool = True,
     ) -> Subscription:
         """Hear of every update whose offset is above ``after``: past ones now, others as they come.
 
-        The last one has ``is_last``, or ``on_gone`` is called: the journal was deleted before.
+        The last one has ``is_last``, or ``on_gone`` is called: the journal was deleted before. Only
+        those of clients count as `subscribers`.
         """
-        subscription = Subscription(self, after, on_update, on_gone)
+        subscription = Subscription(self, after, on_update, on_gone, is_client=is_client)
         with self._changed:
             self._subscriptions = (*self._subscriptions, subscription)
         subscription.pump()

@@ -157,8 +157,8 @@ class SessionRepairs:
             self._answered(known, record.producer, least=0)
         if record.kind != "missing":
             return
-        self._counts["asked"] += 1
         missing = Missing.of(record)
+        self._counts["asked"] += 1
         if missing.asked == 0:  # something came since the last request, or there was none
             self._answered(known, missing.task, least=1)
         if missing.is_of_a_client:

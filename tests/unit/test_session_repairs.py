@@ -17,6 +17,7 @@ from coffeeshop.pipeline.messages import (
 )
 from coffeeshop.pipeline.progress import Gap
 from coffeeshop.pipeline.repair import IN_VAIN, REPAIR, Missing, done
+from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import QueueDelivery
 from tests.running import eventually
@@ -41,10 +42,16 @@ def spec() -> SessionSpec:
 @pytest.fixture
 def sessions(world: World, spec: SessionSpec) -> Sessions:
     made = world.replica("one")
-    known = made.open(spec)
+    made.open(spec)
     feed(made, spec)
-    eventually(lambda: known.uploaded, "all ends are there")
+    eventually(lambda: session_of(made, spec).uploaded, "all ends are there")
     return made
+
+
+def session_of(sessions: Sessions, spec: SessionSpec) -> Session:
+    found = sessions.log.get(spec.id)
+    assert found is not None
+    return found
 
 
 def say(world: World, spec: SessionSpec, *records: Record) -> None:
@@ -99,12 +106,15 @@ def test_a_client_that_does_not_answer_is_given_up_by_name(
     requests = [Missing("aggregator_query3.0", BATCHES, n).record() for n in range(IN_VAIN + 1)]
     say(world, spec, *requests[:-1])
     eventually(lambda: counts(sessions).asked == IN_VAIN, "they are heard")
-    world.time.seconds += sessions.lifetimes.client_timeout + 1
-    sessions.chronicle.seen(spec.id)
+    world.time.seconds += sessions.timeouts.client_timeout + 1
+    sessions.log.seen(spec.id)
     say(world, spec, requests[-1])
     eventually(lambda: counts(sessions).counted_as_gone == 1, "it is given up")
     last = entries(world, journal)[-1]
-    assert (last.kind, last.body) == ("left", b"the client did not send again what is missing")
+    assert (last.kind, last.body) == (
+        "client_gone",
+        b"the client did not send again what is missing",
+    )
 
 
 def test_batches_that_were_asked_for_are_counted_when_they_come(
@@ -145,6 +155,4 @@ def test_a_request_that_nobody_can_read_is_passed_over(
     say(world, spec, Record("missing", "stores", "0", 0, b"?"))
     say(world, spec, Missing("aggregator_query3.0", BATCHES).record())
     eventually(lambda: counts(sessions).asked == 1, "the other one is heard")
-    known = sessions.chronicle.get(spec.id)
-    assert known is not None
-    assert known.state == "open"
+    assert session_of(sessions, spec).state == "open"
