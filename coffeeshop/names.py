@@ -5,6 +5,8 @@ States of a session and what they mean for its client; queries; stages and the p
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from coffeeshop.errors import Cancelled, CoffeeshopError, SessionFailed
 
 OPEN, COMPLETED, EXPIRED = "open", "completed", "expired"
@@ -20,20 +22,34 @@ RESULTS = {
     "query4": ("query4",),
 }
 """The results that each part of a plan's end makes."""
-QUERIES = tuple(query for queries in RESULTS.values() for query in queries)
+_BUILTIN = Path(__file__).parent / "questions" / "builtin"
+EXTRA = tuple(sorted(file.stem for file in _BUILTIN.glob("[a-z]*.py") if file.stem not in RESULTS))
+"""Questions that were added to `coffeeshop.questions.builtin`, each the name of its result."""
+QUERIES = (*(query for queries in RESULTS.values() for query in queries), *EXTRA)
+OWN = "aggregator"
+"""The stage that finishes questions of a session's own, whatever they are, and those that were
+added."""
 
-AGGREGATORS = {f"aggregator_{query}": (query,) for query in RESULTS}
+AGGREGATORS: dict[str, tuple[str, ...]] = {
+    **{f"aggregator_{query}": (query,) for query in RESULTS},
+    **({OWN: EXTRA} if EXTRA else {}),
+}
 PARALLEL: dict[str, dict[str, tuple[str, ...]]] = {
     "fused": {
         "filters": (
             "filter_year",
             "filter_hour",
             "filter_amount",
-            *(f"partial_{query}" for query in RESULTS),
+            *(f"partial_{query}" for query in (*RESULTS, *EXTRA)),
         )
     },
     "staged": {
-        "filter_year": ("filter_year", "partial_query2", "partial_query4"),
+        "filter_year": (
+            "filter_year",
+            "partial_query2",
+            "partial_query4",
+            *(f"partial_{query}" for query in EXTRA),
+        ),
         "filter_hour": ("filter_hour", "partial_query3"),
         "filter_amount": ("filter_amount", "partial_query1"),
     },
@@ -41,9 +57,7 @@ PARALLEL: dict[str, dict[str, tuple[str, ...]]] = {
 """The stages of each plan that run in P partitions, and the groups of operators that they run."""
 PLANS = {name: {**stages, **AGGREGATORS} for name, stages in PARALLEL.items()}
 """Every plan as the groups of operators of each stage, in flow order."""
-OWN = "aggregator"
-"""The stage that finishes questions of a session's own, whatever they are."""
-STAGES = (*dict.fromkeys(stage for stages in PLANS.values() for stage in stages), OWN)
+STAGES = tuple(dict.fromkeys((*(s for stages in PLANS.values() for s in stages), OWN)))
 """The stages of all plans, each once."""
 NODE_TYPES = ("gateway", *STAGES, "worker", "all")
 """What a node may be: a gateway, a stage, every stage, everything."""

@@ -7,17 +7,20 @@ differ in the cut only; the operators are the same code.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 from coffeeshop import names
-from coffeeshop import operators as ops
 from coffeeshop.errors import UsageError
 from coffeeshop.operators import Filter, Fold, Late, Map, Range
 from coffeeshop.parameters import Parameters
+from coffeeshop.pipeline.compiling import STREAMS, Special, filter_of, ranges_of, special
 from coffeeshop.pipeline.messages import SessionSpec, TaskId
+from coffeeshop.questions.builtin import builtin
+from coffeeshop.questions.form import Question
 from coffeeshop.schema import CATALOG, TABLES, UPLOAD_ORDER, Column, Kind, Table
 
 if TYPE_CHECKING:  # the four questions do without, and it takes time to import
@@ -57,87 +60,56 @@ Operator = MapOperator | FoldOperator
 
 
 def flow(parameters: Parameters) -> dict[str, tuple[Operator, ...]]:
-    """The operators of the four questions, in groups that a stage takes whole."""
-    years = ops.Years(parameters.first_year, parameters.last_year)
-    in_years = ops.in_years(years)
-    in_hours = ops.in_hours(parameters.opening, parameters.closing)
-    large = ops.of_at_least(parameters.least_amount)
-    return {
-        "filter_year": (
-            MapOperator("filter_year", "transactions", "transactions_in_years", in_years),
-            MapOperator("filter_year", "transaction_items", "items_in_years", in_years),
-        ),
-        "filter_hour": (
-            MapOperator("filter_hour", "transactions_in_years", "transactions_in_hours", in_hours),
-        ),
-        "filter_amount": (
-            MapOperator("filter_amount", "transactions_in_hours", "large_transactions", large),
-        ),
-        "partial_query1": (
-            FoldOperator(
-                "partial_query1",
-                ("large_transactions",),
-                "query1_partial",
-                ops.partial_query1,
-                ("transaction_id", "final_amount"),
-            ),
-        ),
-        "partial_query2": (
-            FoldOperator(
-                "partial_query2",
-                ("items_in_years",),
-                "query2_partial",
-                partial(ops.partial_query2, years),
-                ("created_at", "item_id", "quantity", "subtotal"),
-            ),
-        ),
-        "partial_query3": (
-            FoldOperator(
-                "partial_query3",
-                ("transactions_in_hours",),
-                "query3_partial",
-                partial(ops.partial_query3, years),
-                ("created_at", "store_id", "final_amount"),
-            ),
-        ),
-        "partial_query4": (
-            FoldOperator(
-                "partial_query4",
-                ("transactions_in_years",),
-                "query4_partial",
-                ops.partial_query4,
-                ("store_id", "user_id"),
-            ),
-        ),
-        "query1": (FoldOperator("query1", ("query1_partial",), "query1", ops.FinalQuery1),),
-        "query2": (
-            FoldOperator(
-                "query2",
-                ("query2_partial", "menu_items"),
-                "query2_best_selling",
-                partial(ops.FinalQuery2, "quantity", years),
-            ),
-            FoldOperator(
-                "query2",
-                ("query2_partial", "menu_items"),
-                "query2_most_profitable",
-                partial(ops.FinalQuery2, "subtotal", years),
-            ),
-        ),
-        "query3": (
-            FoldOperator(
-                "query3", ("query3_partial", "stores"), "query3", partial(ops.FinalQuery3, years)
-            ),
-        ),
-        "query4": (
-            FoldOperator(
-                "query4",
-                ("query4_partial", "stores", "users"),
-                "query4",
-                partial(ops.FinalQuery4, parameters.top),
-            ),
-        ),
-    }
+    """The operators of the questions that every session answers, compiled from their forms, in the
+    groups that a stage takes whole."""
+    groups: dict[str, dict[str, Operator]] = defaultdict(dict)
+    for module, questions in builtin(parameters).items():
+        for question in questions:
+            known = special(question)
+            if known is not None:
+                _add_special(groups, module, question, known)
+                continue
+            for operator in _partials(question):
+                groups[f"partial_{module}"][operator.emits] = operator
+            groups[module][question.name] = _final(question)
+    return {name: tuple(operators.values()) for name, operators in groups.items()}
+
+
+def _add_special(
+    groups: dict[str, dict[str, Operator]], module: str, question: Question, known: Special
+) -> None:
+    ranges = ranges_of(question)
+    stream = question.table
+    for name in known.filters:
+        emits = STREAMS[stream, name]
+        function = filter_of(name, ranges)
+        groups[name].setdefault(emits, MapOperator(name, stream, emits, function))
+        stream = emits
+    partial_stream = f"{known.group}_partial"
+    groups[f"partial_{known.group}"][partial_stream] = FoldOperator(
+        f"partial_{known.group}", (stream,), partial_stream, known.partial(ranges), known.reads
+    )
+    top = 0 if question.top is None else question.top.n
+    sources = (partial_stream, *(join.table for join in question.joins))
+    make = known.final(ranges, top)
+    groups[module][question.name] = FoldOperator(module, sources, question.name, make)
+
+
+def _partials(question: Question) -> Iterator[FoldOperator]:
+    from coffeeshop.questions.partial import PartialQuestion, parts
+
+    reads = question.columns(question.table)
+    for part in parts(question):
+        make = partial(PartialQuestion, part)
+        yield FoldOperator(f"partial_{question.name}", (question.table,), part.stream, make, reads)
+
+
+def _final(question: Question) -> FoldOperator:
+    from coffeeshop.questions.final import FinalQuestion
+    from coffeeshop.questions.partial import parts
+
+    sources = *(p.stream for p in parts(question)), *(join.table for join in question.joins)
+    return FoldOperator(question.name, sources, question.name, partial(FinalQuestion, question))
 
 
 @dataclass(frozen=True)
@@ -283,11 +255,20 @@ def _built_in(plan: str, parameters: Parameters) -> Plan:
         )
         for name, parts in names.PLANS[plan].items()
     )
-    return Plan(plan, stages)
+    extra = [each for name in names.EXTRA for each in builtin(parameters)[name]]
+    return Plan(plan, stages, _with_more(TABLES, tables_of(extra)))
 
 
-PLANS: dict[str, Plan] = {plan: _built_in(plan, Parameters()) for plan in names.PLANS}
-"""The plans with the parameters that the questions have always had."""
+def _with_more(known: dict[str, Table], more: Sequence[Table]) -> tuple[Table, ...]:
+    """Tables with the columns of both."""
+    found = dict(known)
+    for table in more:
+        columns = found[table.name].columns if table.name in found else ()
+        others = (column for column in table.columns if column not in columns)
+        found[table.name] = Table(table.name, (*columns, *others))
+    return tuple(found.values())
+
+
 MOST_QUESTIONS = 20
 """Of a session's own."""
 
@@ -308,35 +289,13 @@ def _own_plan(name: str, texts: tuple[str, ...]) -> Plan:
     plan_named(name)
     if name != "fused":
         raise UsageError("questions of one's own are answered in the plan 'fused'")
-    from coffeeshop.questions.final import FinalQuestion
-    from coffeeshop.questions.form import Question
-    from coffeeshop.questions.partial import PartialQuestion, parts
-
     questions = [Question.from_json(text) for text in texts]
     if len({question.name for question in questions}) < len(questions):
         raise UsageError("two questions have one name")
     if len(questions) > MOST_QUESTIONS:
         raise UsageError(f"a session has up to {MOST_QUESTIONS} questions, not {len(questions)}")
-    partials = tuple(
-        FoldOperator(
-            f"partial_{question.name}",
-            (question.table,),
-            part.stream,
-            partial(PartialQuestion, part),
-            question.columns(question.table),
-        )
-        for question in questions
-        for part in parts(question)
-    )
-    finals = tuple(
-        FoldOperator(
-            question.name,
-            (*(p.stream for p in parts(question)), *(join.table for join in question.joins)),
-            question.name,
-            partial(FinalQuestion, question),
-        )
-        for question in questions
-    )
+    partials = tuple(operator for each in questions for operator in _partials(each))
+    finals = tuple(_final(each) for each in questions)
     stages = Stage("filters", partials, True), Stage(names.OWN, finals, False)
     return Plan(name, stages, tables_of(questions))
 
@@ -375,3 +334,7 @@ def destinations(plan: Plan, spec: SessionSpec, stream: str, number: int | None)
         partitions = range(count) if number is None else (number % count,)
         found.extend(TaskId(spec.id, stage.name, p).journal for p in partitions)
     return found
+
+
+PLANS: dict[str, Plan] = {plan: _built_in(plan, Parameters()) for plan in names.PLANS}
+"""The plans with the parameters that the questions have always had."""

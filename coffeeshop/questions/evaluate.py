@@ -63,7 +63,8 @@ def _value(expression: Expression, columns: Columns) -> Any:
         case Call("format", (of, Literal(str(pattern)))):
             return _formatted(_array(_value(of, columns), columns), pattern)
         case Call("round", (of, Literal(int(places)))):
-            return pc.round(_value(of, columns), places, "half_towards_infinity")
+            digits = min(places - 3, 0) if expression.kind == "amount" else places
+            return pc.round(_value(of, columns), digits, "half_towards_infinity")
         case Call(function, arguments) if function in PARTS:
             return calendar.part(function, _array(_value(arguments[0], columns), columns))
         case Call(function, arguments) if function in calendar.NAMES:

@@ -25,6 +25,7 @@ from coffeeshop.questions.form import (
     Literal,
     Order,
     Question,
+    columns_of,
 )
 from coffeeshop.questions.groups import Groups, Merged
 from coffeeshop.questions.partial import ROWS, VALUE, Part, parts
@@ -66,10 +67,26 @@ class FinalQuestion:
             table = found
         table = _having(table, question.having)
         table = _topped(table, question)
+        for join in self._late_joins():
+            table = self._joined_late(table, join, warnings)
         table = _ordered(table, question)
         stop = None if question.limit is None else question.offset + question.limit
         table = table.slice(question.offset, None if stop is None else stop - question.offset)
         return _answered(table, question, warnings)
+
+    def _late_joins(self) -> list[Join]:
+        """The joins of which nothing is read before the top is taken."""
+        question = self._question
+        early = {c.table for each in question.expressions() for c in columns_of(each)}
+        late = {c.table for each in question.late_expressions() for c in columns_of(each)}
+        return [join for join in question.joins if join.table in late - early]
+
+    def _joined_late(self, table: pa.Table, join: Join, warnings: list[str]) -> pa.Table:
+        question = self._question
+        place = question.keys.index(Column(question.table, join.fact, "int"))
+        columns = _places(table)
+        self._look_up(join, columns[f"k{place}"], columns, warnings)
+        return pa.table(columns)
 
     def _joined(self, part: Part, warnings: list[str] | None) -> pa.Table:
         """The part's groups with the question's keys as ``k0`` and so on, filtered."""
@@ -81,7 +98,10 @@ class FinalQuestion:
             self._rows = []
         columns: dict[str, pa.Array] = {name: _one(groups[name]) for name in groups.column_names}
         keep: pa.Array | None = None
+        late = self._late_joins()
         for join in question.joins:
+            if join in late:
+                continue
             fact = Column(question.table, join.fact, "int")
             if fact not in part.bases:
                 if not join.outer:
@@ -324,17 +344,26 @@ def _answered(table: pa.Table, question: Question, warnings: list[str]) -> pa.Re
 def shown(values: pa.Array, of: Expression) -> pa.Array:
     """A column as the answer has it: amounts are decimals, times of the day texts."""
     match of.kind:
+        case "amount" if (places := _rounded_to(of)) is not None and places < 3:
+            return _units(values).cast(pa.decimal128(38, places))
         case "amount":
             return decimals(values.to_pylist(), 3) if not _fits(values) else _units(values)
         case "average":
-            places = of.arguments[1] if isinstance(of, Call) and of.function == "round" else None
-            if isinstance(places, Literal) and isinstance(places.value, int):
-                scale = max(0, min(places.value, 6))
-                return values.cast(pa.decimal128(38, scale))
+            places = _rounded_to(of)
+            if places is not None:
+                return values.cast(pa.decimal128(38, min(places, 6)))
             return pc.round(values, 6, "half_towards_infinity").cast(SHOWN_AVERAGE)
         case "time":
             return pa.array([_clock(each) for each in values.to_pylist()], pa.string())
     return values if values.type == TYPES[of.kind] else values.cast(TYPES[of.kind])
+
+
+def _rounded_to(of: Expression) -> int | None:
+    """To how many decimals an expression rounds; None if it does not."""
+    match of:
+        case Call("round", (_, Literal(int(places)))):
+            return places
+    return None
 
 
 _LARGEST = 10**18 - 1

@@ -122,8 +122,9 @@ class Answer:
 class Question:
     """A question. Without ``grouped`` each row is a group of its own, and there are no measures.
 
-    ``where`` reads facts only; ``keys``, ``where_joined`` and what follows may read dimensions too.
-    ``having``, ``top``, ``order`` and ``answers`` read keys and measures.
+    ``where`` reads facts only; ``keys`` and ``where_joined`` may read dimensions too. ``having``,
+    ``top``, ``order`` and ``answers`` read keys and measures; ``order`` and ``answers`` also the
+    dimensions of outer joins whose ids are keys, which are joined behind the top only.
     """
 
     name: str
@@ -164,9 +165,15 @@ class Question:
         for measure in self.measures:
             yield from (each for each in (measure.of, measure.only) if each is not None)
 
+    def late_expressions(self) -> Iterator[Expression]:
+        """Every expression that reads keys and measures, and perhaps dimensions behind them."""
+        yield from (each.value for each in self.answers)
+        yield from (each.by for each in self.order)
+
     def columns(self, table: str) -> tuple[str, ...]:
         """The columns of a table that it reads, each once."""
-        read = [c.name for each in self.expressions() for c in columns_of(each) if c.table == table]
+        expressions = (*self.expressions(), *self.late_expressions())
+        read = [c.name for each in expressions for c in columns_of(each) if c.table == table]
         for join in self.joins:
             read += [join.fact] * (table == self.table) + [join.key] * (table == join.table)
         return tuple(dict.fromkeys(read))
