@@ -38,7 +38,7 @@ def examine(client: GatewayClient) -> list[Finding]:
     if findings[-1].ok:
         findings += [_stages(client), _files(client), _unreleased(client)]
         found = client.leftovers()  # once: the gateway asks the broker for hundreds of journals
-        findings += [_leftovers(found), _broken(found), _unfinished(client)]
+        findings += [_broker_nodes(found), _leftovers(found), _broken(found), _unfinished(client)]
     return findings
 
 
@@ -88,6 +88,28 @@ def _unreleased(client: GatewayClient) -> Finding:
         not left,
         f"{len(ended)} ended, {len(left)} with input still on the broker",
         "gateways delete it within seconds; if they do not, see their logs: " + ", ".join(left[:5]),
+    )
+
+
+def _broker_nodes(found: dict[str, Any]) -> Finding:
+    """Gateways before this release do not tell of them."""
+    nodes = found.get("broker_nodes", [])
+    answering = [node for node in nodes if not node["away"]]
+    faults = [f"{node['host']} is away ({node['away']})" for node in nodes if node["away"]]
+    faults += [
+        f"{n['host']} has no copy of {', '.join(n['without'])}" for n in nodes if n["without"]
+    ]
+    if len({node["cluster"] for node in answering}) > 1:
+        faults.append("they are not of one cluster")
+    releases = sorted({node["version"] for node in answering})
+    if len(releases) > 1:
+        faults.append("they are of different releases")
+    told = f"{len(answering)} of {len(nodes)} answer, RabbitMQ {', '.join(releases) or '?'}"
+    return Finding(
+        "the nodes of the broker",
+        not faults,
+        "; ".join([told, *faults]) if nodes else "none: the broker is in the gateway's process",
+        "start or replace the node, give it copies: docs/operations.md, A broker of three nodes",
     )
 
 

@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,10 @@ class Campaign:
     """Whether to look for leaks in the end; without, results are deleted and not expired."""
     brokers: int = 1
     """Nodes of the broker. With three, one at a time is broken while other processes are."""
+    node_faults: tuple[str, ...] = ()
+    """What to do to the broker's nodes, one after the other; as chance has it without."""
+    outage: float = 1.0
+    """A factor for how long a broker's node is away, frozen or cut off."""
     patience: float = 1.0
     """By what all deadlines are multiplied, for a machine that does other things as well."""
 
@@ -233,12 +237,21 @@ def _written_end(client: GatewayClient, session: str, patience: float) -> str:
 
 
 def run(
-    campaign: Campaign, root: Path, oracle: Oracle, say: Callable[[str], None] = lambda text: None
+    campaign: Campaign,
+    root: Path,
+    oracle: Oracle,
+    say: Callable[[str], None] = lambda text: None,
+    broker: Broker | None = None,
 ) -> Report:
-    """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers."""
+    """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers.
+
+    ``broker``: one that runs, instead of one of the campaign's own.
+    """
     report = Report(campaign)
     sets = data_sets(root, campaign.seed, oracle)
-    with _broker(campaign) as broker, Cluster(broker.url + HEARTBEAT) as cluster:
+    with ExitStack() as stack:
+        broker = broker or stack.enter_context(_broker(campaign))
+        cluster = stack.enter_context(Cluster(broker.url + HEARTBEAT))
         chance = random.Random(f"{campaign.seed}/faults")
         alone = broker if isinstance(broker, PrivateBroker) else None
         ttl = RESULT_TTL * campaign.patience
@@ -332,10 +345,13 @@ def _break_nodes(
 ) -> None:
     deadline = time.monotonic() + campaign.seconds
     chance = random.Random(f"{campaign.seed}/nodes")
-    faults = NodeFaultInjector(chance, cluster, say, WHOLE_PATIENCE * campaign.patience)
+    patience = WHOLE_PATIENCE * campaign.patience
+    faults = NodeFaultInjector(chance, cluster, say, patience, campaign.outage)
     report.remained = faults.remained
     report.ghost_streams = faults.removed
-    while time.monotonic() < deadline:
+    for wanted in campaign.node_faults:
+        report.faults[faults.one(wanted)] += 1
+    while not campaign.node_faults and time.monotonic() < deadline:
         time.sleep(chance.expovariate(1 / NODE_PAUSE))
         report.faults[faults.one()] += 1
 

@@ -25,19 +25,25 @@ class NodeFaultInjector:
         cluster: PrivateCluster,
         say: Callable[[str], None],
         patience: float,
+        outage: float = 1.0,
     ) -> None:
-        """``patience``: seconds until the cluster must be whole again after a repair."""
+        """``patience``: seconds until the cluster must be whole again after a repair. ``outage``: a
+        factor for how long nodes are away, frozen or cut off."""
         self._chance = chance
         self._cluster = cluster
         self._say = say
         self._patience = patience
+        self._outage = outage
         self.removed: list[str] = []
         """Names without a stream that kept a node from starting."""
         self.remained: list[str] = []
         """What was not whole again in time, until its node was started once more."""
 
-    def one(self) -> str:
-        """Do something bad to a node and wait until all are whole; returns what it was."""
+    def one(self, wanted: str = "") -> str:
+        """Do something bad to a node and wait until all are whole; returns what it was.
+
+        ``wanted``: its name; as chance has it without one.
+        """
         acts: list[tuple[int, Callable[[PrivateBroker], None]]] = [
             (3, self.kill_broker_node),
             (1, self.restart_broker_node),
@@ -47,7 +53,9 @@ class NodeFaultInjector:
             (2, self.replace_broker_node),
         ]
         act = self._chance.choices([act for _, act in acts], [weight for weight, _ in acts])[0]
-        name = act.__name__.replace("_", " ")
+        if wanted:
+            act = next(act for _, act in acts if _name(act) == wanted)
+        name = _name(act)
         node = self._chance.choice(self._cluster.nodes)
         self._say(f"{name} {node.name}")
         began = time.monotonic()
@@ -89,7 +97,7 @@ class NodeFaultInjector:
         self.removed += self._cluster.replace(node)
 
     def _wait(self, longest: float) -> None:
-        time.sleep(self._chance.uniform(1.0, longest))
+        time.sleep(self._outage * self._chance.uniform(1.0, longest))
 
     def _become_whole(self, after: str) -> None:
         try:
@@ -102,3 +110,7 @@ class NodeFaultInjector:
                 node.stop()
                 self.removed += self._cluster.start_node(node)
             self._cluster.wait_whole(self._patience)
+
+
+def _name(act: Callable[[PrivateBroker], None]) -> str:
+    return act.__name__.replace("_", " ")

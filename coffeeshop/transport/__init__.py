@@ -3,8 +3,10 @@
 from coffeeshop.errors import UsageError
 from coffeeshop.transport.base import (
     REFUSED,
+    BrokerNode,
     Consumer,
     Delivery,
+    HasBrokerNodes,
     Message,
     Outcome,
     QueueDelivery,
@@ -18,8 +20,10 @@ from coffeeshop.transport.subscription import JournalSubscription
 
 __all__ = [
     "REFUSED",
+    "BrokerNode",
     "Consumer",
     "Delivery",
+    "HasBrokerNodes",
     "JournalSubscription",
     "Message",
     "Outcome",

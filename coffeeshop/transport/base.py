@@ -12,10 +12,10 @@ different ones may come at once. They must neither block nor raise (an actor's c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 Headers = Mapping[str, str | int]
 """Flat; text and whole numbers only, since a broker's table encodes no floats and no nesting."""
@@ -202,4 +202,29 @@ class Transport(Protocol):
     def close(self) -> None:
         """Close everything. Open appends end in an outcome; no callback comes after this returns
         (unless it is called from a callback). Closing twice is harmless."""
+        ...
+
+
+@dataclass(frozen=True)
+class BrokerNode:
+    """One of the hosts that a transport's URL names, as it answers at the moment."""
+
+    host: str
+    """Name and port."""
+    version: str = ""
+    """Its release; empty while it does not answer."""
+    cluster: str = ""
+    """The name of the cluster that it belongs to."""
+    away: str = ""
+    """Why it does not answer; empty when it does."""
+    without: tuple[str, ...] = ()
+    """Journals of which it has no copy that can be read."""
+
+
+@runtime_checkable
+class HasBrokerNodes(Protocol):
+    """A transport over a broker of one or more nodes."""
+
+    def broker_nodes(self, journals: Sequence[str]) -> list[BrokerNode]:
+        """Ask each node on its own, also for its copies of these journals. Takes seconds."""
         ...

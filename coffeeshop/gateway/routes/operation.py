@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Response
@@ -16,7 +17,9 @@ from coffeeshop.names import STATES
 from coffeeshop.observability.metrics import render
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.transport import Transport
+from coffeeshop.presence import NODES
+from coffeeshop.sessions.events import SESSIONS
+from coffeeshop.transport import BrokerNode, HasBrokerNodes, Transport
 
 EXAMINED = 100
 """Sessions that `leftovers` asks about, the newest of them."""
@@ -51,20 +54,35 @@ async def status(gateway: GatewayDep) -> dict[str, Any]:
 @router.get(
     "/v1/leftovers",
     dependencies=ADMIN,
-    summary="Look for leftover journals on the broker",
-    response_description="`examined` sessions, their leftover `journals`, and `broken` names.",
+    summary="Look for what is wrong on the broker",
+    response_description="`examined` sessions, their leftover `journals`, `broken` names, and the "
+    "`broker_nodes`.",
     responses=problems(401, 403, 503),
 )
 async def leftovers(gateway: GatewayDep) -> dict[str, Any]:
     """Input journals of ended sessions, which should not exist. Needs an admin token.
 
-    `broken` lists names without a stream, which a killed broker may keep.
+    `broken` lists names without a stream, which a killed broker may keep. `broker_nodes` lists each
+    host of the broker's URL: its `version` and `cluster`, why it is `away`, and which control
+    journals it is `without` a copy of.
     """
     released = [each.spec for each in gateway.visible_sessions() if each.released][-EXAMINED:]
     found = await run_in_threadpool(_existing, gateway.transport, released)
     broken = sorted(gateway.log.broken())
     journals = sorted(set(found) - set(broken))
-    return {"examined": len(released), "journals": journals, "broken": broken}
+    told = await run_in_threadpool(_broker_nodes, gateway.transport)
+    return {
+        "examined": len(released),
+        "journals": journals,
+        "broken": broken,
+        "broker_nodes": [asdict(each) for each in told],
+    }
+
+
+def _broker_nodes(transport: Transport) -> list[BrokerNode]:
+    if not isinstance(transport, HasBrokerNodes):
+        return []  # this process is the broker
+    return transport.broker_nodes((SESSIONS, NODES))
 
 
 def _existing(transport: Transport, specs: list[SessionSpec]) -> list[str]:

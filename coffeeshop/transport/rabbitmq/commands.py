@@ -33,6 +33,11 @@ def noop() -> Command:
     return Command(lambda _channel, done: done(None))
 
 
+def server_properties() -> Command:
+    """Answers what the broker says of itself."""
+    return Command(lambda channel, done: done(dict(channel.connection.server_properties)))
+
+
 def declare(name: str, arguments: dict[str, Any]) -> Command:
     """Declare a stream. Answers None."""
     return Command(

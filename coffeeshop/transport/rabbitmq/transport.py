@@ -10,7 +10,7 @@ declarations are repeated, appends wait for the next connection; what was unconf
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from coffeeshop.errors import JournalBroken, Unreachable, UsageError
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import (
+    BrokerNode,
     Message,
     OnDelivery,
     OnGone,
@@ -41,6 +42,7 @@ from coffeeshop.transport.rabbitmq.commands import (
 from coffeeshop.transport.rabbitmq.connection import ChannelClosedByBroker, Connection, is_missing
 from coffeeshop.transport.rabbitmq.consumer import RabbitConsumer
 from coffeeshop.transport.rabbitmq.control import Control
+from coffeeshop.transport.rabbitmq.inspection import inspect
 from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.publisher import Publisher, check
@@ -56,6 +58,7 @@ _log = get_logger()
 SEGMENT = 32 << 20
 SMALLEST_SEGMENT = 4 << 20
 DIFFERENT = 406
+INSPECTION_TIMEOUT = 5.0
 DELETE_GRACE = 5.0
 """Seconds more for a deletion: after 30 the broker says itself that it cannot."""
 
@@ -145,6 +148,12 @@ class RabbitTransport:
             unconfirmed=self._publisher.open,
             reconnects=sum(max(0, link.openings - 1) for link in links),
             blocked=self._publisher.blocked,
+        )
+
+    def broker_nodes(self, journals: Sequence[str]) -> list[BrokerNode]:
+        """Ask each host of the URL on its own; see `transport.base.HasBrokerNodes`."""
+        return inspect(
+            self._loop, self._address, f"{self._name}:inspect", journals, INSPECTION_TIMEOUT
         )
 
     def meters(self) -> dict[str, Collector]:
