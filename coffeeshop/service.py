@@ -31,11 +31,10 @@ from coffeeshop.names import NODE_TYPES, STAGES
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.observability.metrics import MetricsServer
 from coffeeshop.observability.stacks import show_stacks_on
-from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.pipeline.repair import REPAIR_AFTER
 from coffeeshop.presence import Presence
 from coffeeshop.sessions.lifecycle import Timeouts
-from coffeeshop.sessions.sessions import KEEPER_QUEUE
+from coffeeshop.sessions.sessions import ASSIGNMENT_QUEUES
 from coffeeshop.transport import Transport, connect, redacted
 from coffeeshop.transport.memory import MemoryTransport
 
@@ -207,7 +206,7 @@ class Service:
             stack.callback(presence.close)
         if has_gateway(options.types):
             # Before any session: a replicated queue is not to be trusted in its first moments.
-            for queue in (KEEPER_QUEUE, *map(assign_queue, STAGES)):
+            for queue in ASSIGNMENT_QUEUES:
                 transport.declare_queue(queue)
             self._start_gateway(stack, transport, metrics)
         presence.start()

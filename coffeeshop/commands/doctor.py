@@ -99,8 +99,6 @@ def _broker_nodes(found: dict[str, Any]) -> Finding:
     faults += [
         f"{n['host']} has no copy of {', '.join(n['without'])}" for n in nodes if n["without"]
     ]
-    if len({node["cluster"] for node in answering}) > 1:
-        faults.append("they are not of one cluster")
     releases = sorted({node["version"] for node in answering})
     if len(releases) > 1:
         faults.append("they are of different releases")

@@ -19,6 +19,7 @@ from coffeeshop import errors
 from coffeeshop.clock import SystemClock
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import JournalGone, ProtocolError, SessionFailed
+from coffeeshop.names import STAGES
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec, assign_queue
@@ -37,6 +38,8 @@ from coffeeshop.transport.outbox import Outbox
 log = get_logger()
 KEEPER_QUEUE = assign_queue("session")
 """Sessions that wait for a keeper."""
+ASSIGNMENT_QUEUES = (KEEPER_QUEUE, *map(assign_queue, STAGES))
+"""Every queue in which something waits for a process that takes it."""
 REFUSALS = {each: getattr(errors, each) for each in ("BrokerRefuses", "BrokerFull")}
 """What the opener of a session is told that the broker refused; else `SessionFailed`."""
 

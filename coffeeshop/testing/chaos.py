@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -241,16 +241,16 @@ def run(
     root: Path,
     oracle: Oracle,
     say: Callable[[str], None] = lambda text: None,
-    broker: Broker | None = None,
+    shared: Broker | None = None,
 ) -> Report:
     """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers.
 
-    ``broker``: one that runs, instead of one of the campaign's own.
+    ``shared``: a broker that runs, instead of one of the campaign's own.
     """
     report = Report(campaign)
     sets = data_sets(root, campaign.seed, oracle)
     with ExitStack() as stack:
-        broker = broker or stack.enter_context(_broker(campaign))
+        broker = stack.enter_context(_broker(campaign) if shared is None else nullcontext(shared))
         cluster = stack.enter_context(Cluster(broker.url + HEARTBEAT))
         chance = random.Random(f"{campaign.seed}/faults")
         alone = broker if isinstance(broker, PrivateBroker) else None
@@ -287,7 +287,7 @@ def run(
     return report
 
 
-def _broker(campaign: Campaign) -> Broker:
+def _broker(campaign: Campaign) -> AbstractContextManager[Broker]:
     if campaign.brokers == 1:
         return PrivateBroker()
     patience = WHOLE_PATIENCE * campaign.patience

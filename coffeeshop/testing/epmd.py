@@ -7,10 +7,12 @@ what RabbitMQ's nodes and tools say of it is here: register, look up, list.
 
 from __future__ import annotations
 
+import socket
 import socketserver
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,6 +52,7 @@ class PortMapper:
         self._lock = threading.Lock()
         self._nodes: dict[str, _Node] = {}
         self._creation = 0
+        self._registering: set[socket.socket] = set()
         mapper = self
 
         class Asked(socketserver.StreamRequestHandler):
@@ -66,9 +69,14 @@ class PortMapper:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def close(self) -> None:
-        """Answer no more; nodes that are registered stay behind their forwarders."""
+        """Answer no more, and forget all nodes."""
         self._server.shutdown()
         self._server.server_close()
+        with self._lock:
+            registering = tuple(self._registering)
+        for each in registering:
+            with suppress(OSError):  # its node was faster
+                each.shutdown(socket.SHUT_RDWR)
 
     def serve(self, asked: socketserver.StreamRequestHandler) -> None:
         """One connection: one question."""
@@ -91,6 +99,7 @@ class PortMapper:
             if not taken:
                 node = _Node(request[2 : _FIXED.size - 2], self._forward(name, port))
                 self._nodes[name] = node
+                self._registering.add(asked.connection)
             self._creation += 1
             creation = self._creation
         asked.wfile.write(struct.pack(">BBL", _REGISTERED, taken, creation))
@@ -98,6 +107,7 @@ class PortMapper:
             asked.rfile.read()  # until the node is gone
             with self._lock:
                 del self._nodes[name]
+                self._registering.discard(asked.connection)
             node.front.close()
 
     def _found(self, name: str) -> bytes:

@@ -213,8 +213,6 @@ class BrokerNode:
     """Name and port."""
     version: str = ""
     """Its release; empty while it does not answer."""
-    cluster: str = ""
-    """The name of the cluster that it belongs to."""
     away: str = ""
     """Why it does not answer; empty when it does."""
     without: tuple[str, ...] = ()

@@ -14,8 +14,8 @@ import pytest
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse
 from coffeeshop.formats import to_csv
-from coffeeshop.names import STAGES
-from coffeeshop.pipeline.messages import SessionSpec, assign_queue
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.sessions.sessions import ASSIGNMENT_QUEUES
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.cluster import PrivateCluster
 from coffeeshop.testing.processes import Cluster
@@ -50,7 +50,7 @@ def nodes(broker: PrivateBroker) -> Iterator[PrivateCluster]:
 def leader_of_most(nodes: PrivateCluster) -> PrivateBroker:
     """The node that leads most of the queues of tasks and of the open sessions' journals."""
     leaders = nodes.leaders()
-    queues = Counter(leaders[assign_queue(stage)] for stage in STAGES)
+    queues = Counter(leaders[queue] for queue in ASSIGNMENT_QUEUES)
     journals = Counter(node for name, node in leaders.items() if name.startswith(("in.", "out.")))
     assert journals, "no session runs"
     leader = max(queues, key=lambda node: (queues[node] > 0, journals[node]))

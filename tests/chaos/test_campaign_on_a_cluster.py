@@ -38,7 +38,7 @@ def test_a_short_campaign_keeps_the_promise_while_broker_nodes_are_lost_and_cut_
         node_faults=("cut broker node off", "kill broker node"),
         outage=0.2,
     )
-    report = run(campaign, tmp_path, answers, print, broker=nodes)
+    report = run(campaign, tmp_path, answers, print, shared=nodes)
     print(described(report))
     assert report.kept, (report.wrong, report.refused, report.left)
     assert set(campaign.node_faults) < set(report.faults)

@@ -63,8 +63,8 @@ async def leftovers(gateway: GatewayDep) -> dict[str, Any]:
     """Input journals of ended sessions, which should not exist. Needs an admin token.
 
     `broken` lists names without a stream, which a killed broker may keep. `broker_nodes` lists each
-    host of the broker's URL: its `version` and `cluster`, why it is `away`, and which control
-    journals it is `without` a copy of.
+    host of the broker's URL: its `version`, why it is `away`, and which control journals it is
+    `without` a copy of.
     """
     released = [each.spec for each in gateway.visible_sessions() if each.released][-EXAMINED:]
     found = await run_in_threadpool(_existing, gateway.transport, released)

@@ -38,9 +38,7 @@ def _inspect(
     found = BrokerNode(f"{address.host}:{address.port}")
     try:
         told = control.call(server_properties(), timeout)
-        found = replace(
-            found, version=str(told.get("version", "?")), cluster=str(told.get("cluster_name", "?"))
-        )
+        found = replace(found, version=str(told.get("version", "?")))
         without = (each for each in journals if not _has(control, each, timeout))
         return replace(found, without=tuple(without))
     except CoffeeshopError as error:
