@@ -80,7 +80,7 @@ class LocalSystem:
         self.clock.close()
         self.transport.close()
 
-    def analyse(
+    def analyse(  # noqa: PLR0913 - the options of a run, all by name
         self,
         folder: DataFolder,
         *,

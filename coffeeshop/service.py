@@ -17,7 +17,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -58,6 +58,7 @@ class NodeOptions:
 
     types: tuple[str, ...]
     broker: str = field(repr=False)
+    _: KW_ONLY
     host: str = "127.0.0.1"
     port: int = 9000
     metrics_host: str = "127.0.0.1"
@@ -222,13 +223,13 @@ class Service:
             transport,
             self._options.host,
             self._options.port,
-            self._limits(transport),
-            self._options.timeouts,
-            lambda: _is_connected(transport),
-            self._options.access,
-            metrics,
-            self._options.example,
-            self._root_failed,
+            limits=self._limits(transport),
+            timeouts=self._options.timeouts,
+            connected=lambda: _is_connected(transport),
+            access=self._options.access,
+            process_metrics=metrics,
+            example=self._options.example,
+            on_failure=self._root_failed,
         )
         stack.callback(server.close)
         server.start()

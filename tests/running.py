@@ -137,10 +137,10 @@ def running(
                 transport,
                 "127.0.0.1",
                 0,
-                limits,
-                timeouts,
-                connected,
-                access,
+                limits=limits,
+                timeouts=timeouts,
+                connected=connected,
+                access=access,
                 example=example,
             )
             system.gateways.append(server)

@@ -306,10 +306,10 @@ class NodeSupervisor(Supervisor):
             spec,
             self._transport,
             self.clock,
-            self._config.session,
-            self._config.backoff,
-            self._monitor,
-            self._sessions[spec.id].traceparent,
+            intensity=self._config.session,
+            backoff=self._config.backoff,
+            monitor=self._monitor,
+            traceparent=self._sessions[spec.id].traceparent,
         )
         for task in self._sessions[spec.id].tags:
             tell(ref, StartTask(task))

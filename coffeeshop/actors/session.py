@@ -73,6 +73,7 @@ class SessionActor(Supervisor):
         spec: SessionSpec,
         transport: Transport,
         clock: Clock,
+        *,
         intensity: Intensity = SESSION_INTENSITY,
         backoff: Backoff | None = None,
         monitor: TaskMonitor | None = None,

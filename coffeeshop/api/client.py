@@ -141,7 +141,7 @@ class Client:
         on_open: Callable[[str], None] = ...,
     ) -> Session: ...
 
-    def submit(
+    def submit(  # noqa: PLR0913 - the library's options, all by name
         self,
         folder: Folder | None = None,
         *,

@@ -215,7 +215,7 @@ def name_of(folder: DataFolder) -> str:
     return printable(folder.path.resolve().name)
 
 
-def analyse(
+def analyse(  # noqa: PLR0913 - the options of a run, all by name
     client: GatewayClient,
     folder: DataFolder,
     spec: SessionSpec,

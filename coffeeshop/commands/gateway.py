@@ -166,6 +166,7 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
 def results(
     client: GatewayClient,
     session: str,
+    *,
     query: str | None,
     output: Path | None,
     file_format: str,

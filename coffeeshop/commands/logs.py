@@ -43,6 +43,7 @@ COLOURS = {"debug": "blue", "info": "green", "warning": "yellow", "error": "red"
 @click.option("--json", "as_json", is_flag=True, help="Print JSON lines.")
 def logs(
     files: tuple[Path, ...],
+    *,
     session: str,
     level: str,
     event: str,

@@ -151,7 +151,8 @@ from coffeeshop.settings import Settings, set_up_logging
 @tracing_option
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Log errors only.")
-def run_node(
+def run_node(  # noqa: PLR0913 - one for each option
+    *,
     types: tuple[str, ...],
     broker: str | None,
     host: str,
@@ -192,14 +193,14 @@ def run_node(
         NodeOptions(
             types,
             broker or settings.broker,
-            host,
-            port,
-            metrics_host,
-            metrics_port,
-            drain_timeout,
-            hang_timeout,
-            repair_after,
-            Limits(
+            host=host,
+            port=port,
+            metrics_host=metrics_host,
+            metrics_port=metrics_port,
+            drain_timeout=drain_timeout,
+            hang_timeout=hang_timeout,
+            repair_after=repair_after,
+            limits=Limits(
                 open_sessions=max_sessions,
                 journals=max_journal_mib << 20,
                 client_sessions=max_sessions_per_token,
@@ -209,8 +210,8 @@ def run_node(
                 results=max_results,
                 result_bytes=max_result_mib << 20,
             ),
-            Timeouts(client_timeout, result_ttl, session_ttl),
-            allowed,
+            timeouts=Timeouts(client_timeout, result_ttl, session_ttl),
+            access=allowed,
         )
     )
     tune_malloc()

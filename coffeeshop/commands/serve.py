@@ -62,7 +62,9 @@ def serve(opens: bool, port: int, data_root: Path | None, verbosity: str | None)
 
     example = ExampleData(data_root or settings.data_root)
     service = Service(
-        NodeOptions(("all",), "memory:", HOST, port, access=Access(), example=example.files)
+        NodeOptions(
+            ("all",), "memory:", host=HOST, port=port, access=Access(), example=example.files
+        )
     )
     tune_malloc()
     service.install_signals()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from coffeeshop.client.gateway import GatewayClient
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Submission:
     """The options of one run."""
 

@@ -95,7 +95,8 @@ from coffeeshop.settings import Settings, set_up_logging
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log each step of the protocol.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors and ids only.")
 @click.option("--json", "as_json", is_flag=True, help="Print only a JSON summary.")
-def submit(
+def submit(  # noqa: PLR0913 - one for each option
+    *,
     place: str | None,
     folder: str | None,
     data_root: Path | None,
@@ -139,25 +140,25 @@ def submit(
 
     run(
         Submission(
-            place or folder,
-            data_root or settings.data_root,
-            output_dir,
-            file_format,
-            plan,
-            partitions,
-            on_bad_row == "skip",
-            timeout,
-            verbosity or "normal",
-            as_json,
-            url,
-            detach,
-            session,
-            producer,
-            settings.gateway_patience if gateway_patience is None else gateway_patience,
-            credentials(settings, url),
-            report,
-            show,
-            asked(queries, texts),
-            Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
+            folder=place or folder,
+            data_root=data_root or settings.data_root,
+            output=output_dir,
+            file_format=file_format,
+            plan=plan,
+            partitions=partitions,
+            skip_bad_rows=on_bad_row == "skip",
+            timeout=timeout,
+            verbosity=verbosity or "normal",
+            as_json=as_json,
+            gateway=url,
+            detach=detach,
+            session=session,
+            producer=producer,
+            patience=settings.gateway_patience if gateway_patience is None else gateway_patience,
+            credentials=credentials(settings, url),
+            report=report,
+            show=show,
+            asked=asked(queries, texts),
+            parameters=Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
         )
     )

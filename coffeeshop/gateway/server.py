@@ -39,6 +39,7 @@ class GatewayServer:
         transport: Transport,
         host: str,
         port: int,
+        *,
         limits: Limits | None = None,
         timeouts: Timeouts | None = None,
         connected: Callable[[], bool] = lambda: True,
@@ -70,10 +71,10 @@ class GatewayServer:
             self.sessions,
             self.keepers,
             self.nodes,
-            limits,
-            connected,
-            process_metrics,
-            example,
+            limits=limits,
+            connected=connected,
+            process_metrics=process_metrics,
+            example=example,
         )
         self.gateway.token_version = access.version
         self._server = uvicorn.Server(

@@ -121,7 +121,7 @@ class Reader:
             return self._literal_as(node, found, "amount")
         return found
 
-    def _read(self, node: exp.Expr) -> Expression:
+    def _read(self, node: exp.Expr) -> Expression:  # noqa: C901 - one case for each form of SQL
         match node:
             case exp.Paren():
                 return self._read(node.this)

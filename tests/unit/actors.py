@@ -121,8 +121,8 @@ class Session(Below):
                 self.spec,
                 self.transport,
                 self.clock,
-                intensity or Intensity(3, 30),
-                Backoff(1, 1),
+                intensity=intensity or Intensity(3, 30),
+                backoff=Backoff(1, 1),
             )
         )
         for task in tasks:

@@ -104,6 +104,7 @@ async def put_file(
     request: Request,
     session: SessionId,
     table: TableName,
+    *,
     path: Annotated[str, Query(min_length=1, max_length=4096, description="The file's path.")],
     size: Annotated[int, Query(ge=1, lt=1 << 53, description="The file's bytes.")],
     step: Annotated[str, Query(max_length=8192, description="`step.text` as it was answered.")],

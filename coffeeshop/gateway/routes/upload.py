@@ -66,6 +66,7 @@ async def put_batch(
     session: SessionId,
     table: TableName,
     number: Sequence,
+    *,
     producer: Producer = 0,
     content_type: Annotated[str, Header(description=f"`{CSV}`, `{PARQUET}` or `{ARROW}`.")] = "",
     content_encoding: Annotated[str, Header(include_in_schema=False)] = "",

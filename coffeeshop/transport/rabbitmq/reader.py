@@ -28,6 +28,7 @@ class RabbitReader(Subscription):
         journal: str,
         offset: int,
         credit: int,
+        *,
         on_delivery: OnDelivery,
         on_gone: OnGone,
     ) -> None:

@@ -190,8 +190,8 @@ class RabbitTransport:
             name,
             offset,
             credit,
-            on_delivery,
-            on_gone,
+            on_delivery=on_delivery,
+            on_gone=on_gone,
         )
         self._loop.post(lambda: self._start(reader))
         return reader
