@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING
 
 from coffeeshop import names
 from coffeeshop.errors import UsageError
@@ -22,9 +21,6 @@ from coffeeshop.pipeline.messages import SessionSpec, TaskId
 from coffeeshop.questions.builtin import builtin
 from coffeeshop.questions.form import Question
 from coffeeshop.schema import CATALOG, TABLES, UPLOAD_ORDER, Column, Kind, Table
-
-if TYPE_CHECKING:  # the four questions do without, and it takes time to import
-    from coffeeshop.questions.form import Question
 
 
 @dataclass(frozen=True)
