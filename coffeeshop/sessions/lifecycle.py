@@ -435,6 +435,8 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
     """
     fact, is_open = event.fields, session.state == "open"
     match event.kind:
+        case "opened":  # its client asks again: it is there
+            return replace(session, last_seen=log_time)
         case "declared" if is_open and not session.declared:
             # A session that ended before counts as never declared: nothing tells of its end but
             # this log.
