@@ -27,6 +27,7 @@ from coffeeshop.commands.help import Group
 from coffeeshop.commands.login import login, logout
 from coffeeshop.commands.logs import logs
 from coffeeshop.commands.node import run_node
+from coffeeshop.commands.questions import explain, questions
 from coffeeshop.commands.serve import serve
 from coffeeshop.commands.submit import submit
 from coffeeshop.commands.surroundings import of_the_machine
@@ -74,7 +75,7 @@ def cli() -> None:
     """
 
 
-cli.add_to_section("Analyse", submit, *gateway.OF_SESSIONS)
+cli.add_to_section("Analyse", submit, questions, explain, *gateway.OF_SESSIONS)
 cli.add_to_section("Try it", serve, generate, demo)
 cli.add_to_section("Connect", login, logout)
 cli.add_to_section("Operate", run_node, *gateway.OF_SYSTEM, logs, token)

@@ -5,20 +5,60 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import click
+
+from coffeeshop.commands.types import GalleryName
 from coffeeshop.errors import UsageError
+from coffeeshop.questions.gallery import ready_one
 
 LARGEST = 1 << 20  # bytes
 
 
-def asked(files: Sequence[Path], texts: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """The questions by name: a file's is that of the file, others are numbered.
+def own_question_options(command: Any) -> Any:
+    """The options that `asked` takes, for a command."""
+    options = (
+        click.option(
+            "--question",
+            "ready",
+            multiple=True,
+            type=GalleryName(),
+            help="Ask one of those that coffeeshop questions lists instead. May be repeated.",
+        ),
+        click.option(
+            "--query",
+            "queries",
+            multiple=True,
+            type=click.Path(path_type=Path, dir_okay=False),
+            metavar="FILE",
+            help="Ask a question of your own instead: a file with SQL. May be repeated.",
+        ),
+        click.option(
+            "--sql",
+            "texts",
+            multiple=True,
+            metavar="TEXT",
+            help="The same as text. May be repeated.",
+        ),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
-    Raises `UsageError` for a file that cannot be read, and for two of one name.
+
+def asked(
+    files: Sequence[Path], texts: Sequence[str], ready: Sequence[str] = ()
+) -> tuple[tuple[str, str], ...]:
+    """The questions by name: a file's is that of the file, texts are numbered.
+
+    ``ready`` are names of the gallery. Raises `UsageError` for a file that cannot be read, for a
+    name that is not there, and for two questions of one name.
     """
-    found = [(_named(file), _read(file)) for file in files]
+    found = [(name, ready_one(name).text) for name in ready]
+    found += [(_named(file), _read(file)) for file in files]
     found += [
-        (f"question{number}", text) for number, text in enumerate(texts, start=len(files) + 1)
+        (f"question{number}", text) for number, text in enumerate(texts, start=len(found) + 1)
     ]
     names = [name for name, _ in found]
     for name in names:

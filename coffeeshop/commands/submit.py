@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from coffeeshop.commands.access import credentials, credentials_options
-from coffeeshop.commands.asked import asked
+from coffeeshop.commands.asked import asked, own_question_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.surroundings import check_address_space
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
@@ -50,17 +50,7 @@ from coffeeshop.settings import Settings, set_up_logging
 @click.option("--hours", help="Hours that count, both included: 07:00-22:00.  [06:00-23:00]")
 @click.option("--min-amount", help="Least final amount in query 1.  [75]")
 @click.option("--top", type=click.IntRange(1, 1000), help="Users per store in query 4.  [3]")
-@click.option(
-    "--query",
-    "queries",
-    multiple=True,
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Ask a question of your own instead: a file with SQL. May be repeated.",
-)
-@click.option(
-    "--sql", "texts", multiple=True, metavar="TEXT", help="The same in words. May be repeated."
-)
+@own_question_options
 @click.option("--show", is_flag=True, help="Also print the first rows of each result.")
 @click.option("--plan", type=Choice(PLANS), default="fused", show_default=True)
 @click.option("--partitions", type=click.IntRange(1, 64), default=2, show_default=True)
@@ -107,6 +97,7 @@ def submit(  # noqa: PLR0913 - one for each option
     hours: str | None,
     min_amount: str | None,
     top: int | None,
+    ready: tuple[str, ...],
     queries: tuple[Path, ...],
     texts: tuple[str, ...],
     show: bool,
@@ -158,7 +149,7 @@ def submit(  # noqa: PLR0913 - one for each option
             credentials=credentials(settings, url),
             report=report,
             show=show,
-            asked=asked(queries, texts),
+            asked=asked(queries, texts, ready),
             parameters=Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
         )
     )

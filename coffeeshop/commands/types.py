@@ -33,6 +33,24 @@ class Choice(click.Choice[str]):
         return message + (did_you_mean(str(value), self.choices) or ".")
 
 
+class GalleryName(click.types.StringParamType):
+    """The name of a question of the gallery."""
+
+    name = "name"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names there are."""
+        from coffeeshop.questions.gallery import ready
+
+        return [
+            CompletionItem(each.name, help=each.title)
+            for each in ready()
+            if each.name.startswith(incomplete)
+        ]
+
+
 class Query(click.types.StringParamType):
     """The name of a result: one of the four questions', or of a question of the session's own."""
 

@@ -286,6 +286,8 @@ def _own_plan(name: str, texts: tuple[str, ...]) -> Plan:
     if name != "fused":
         raise UsageError("questions of one's own are answered in the plan 'fused'")
     questions = [Question.from_json(text) for text in texts]
+    if named := [question.name for question in questions if question.name in CATALOG]:
+        raise UsageError(f"a question is called as the table {named[0]}")
     if len({question.name for question in questions}) < len(questions):
         raise UsageError("two questions have one name")
     if len(questions) > MOST_QUESTIONS:

@@ -14,11 +14,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coffeeshop.errors import SessionFailed
 from coffeeshop.operators.grouping import one_batch
 
 Ints = npt.NDArray[np.int64]
 _SLACK = 1 << 20
 _LEAST_PLACES = 1 << 16
+_LARGEST = (1 << 63) - 1
 _EXACT = 1 << 53
 """Whole numbers up to it are floating-point numbers, and so are their sums."""
 
@@ -67,10 +69,25 @@ class Groups:
         if not self._kept:
             return self.schema.empty_table()
         whole = pa.concat_tables(self._kept)
+        for each in self._merged:
+            if each.how == "sum":
+                _check_sums(whole[each.name], each.name)
         wanted = [(each.name, each.how) for each in self._merged]
         grouped = whole.group_by(self._keys, use_threads=False).aggregate(wanted)
         names = [*self._keys, *(f"{name}_{how}" for name, how in wanted)]
         return grouped.select(names).rename_columns(self.schema.names).cast(self.schema)
+
+
+def _check_sums(values: pa.ChunkedArray, name: str) -> None:
+    """Raise `SessionFailed` where sums of whole numbers may not fit: they would be wrong."""
+    ends = pc.min_max(values).as_py()
+    largest = max(abs(ends["min"] or 0), abs(ends["max"] or 0))
+    if largest * len(values) <= _LARGEST:
+        return
+    # Each number is rounded by less than a thousandth of a millionth of itself.
+    total = pc.sum(pc.abs(values.cast(pa.float64(), safe=False))).as_py()
+    if total > _LARGEST * 0.99:
+        raise SessionFailed(f"the sums of {name} are too large to be exact")
 
 
 def grouped(
@@ -190,6 +207,9 @@ def _hashed(
             pa.repeat(pa.scalar(1, pa.int64()), rows) if value is None else value
         )
         wanted.append((f"v{number}", "count" if each.counts else each.how))
+    for each, value in zip(merged, values, strict=True):
+        if each.how == "sum" and value is not None and not each.counts:
+            _check_sums(pa.chunked_array([value]), each.name)
     table = pa.table(columns).group_by(names, use_threads=False).aggregate(wanted)
     named = [*names, *(f"{name}_{how}" for name, how in wanted)]
     return [table[name].combine_chunks() for name in named]

@@ -71,6 +71,8 @@ def question_of(text: str, name: str) -> Question:
         raise QuestionRefused(
             name[:80], "the name of the question", "small letters, digits and _: sales_by_hour"
         )
+    if name in CATALOG:
+        raise QuestionRefused(name, "a question called as a table is", f"{name}_by_month")
     if len(text) > LONGEST:
         raise QuestionRefused(name, f"a text of {len(text)} characters", f"up to {LONGEST}")
     return _Statement(text, name).question()
@@ -209,7 +211,9 @@ class _Statement:
     def _join(self, fact: str, node: exp.Join) -> Join:
         side, kind = str(node.args.get("side") or ""), str(node.args.get("kind") or "")
         if side not in ("", "LEFT") or kind not in ("", "INNER", "OUTER"):
-            raise self._refuse(node, f"{side} {kind} JOIN".strip(), "JOIN or LEFT JOIN")
+            raise self._refuse(
+                node, " ".join(filter(None, (side, kind, "JOIN"))), "JOIN or LEFT JOIN"
+            )
         if node.args.get("method"):
             raise self._refuse(node, f"{node.args['method']} JOIN", "JOIN ... USING (store_id)")
         table = self._table(node.this)

@@ -1,0 +1,46 @@
+"""Questions that are ready: a file of SQL each, whose first line is its title.
+
+Imports neither the parser nor the columnar library: lists and completions read this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from coffeeshop.errors import UsageError
+from coffeeshop.suggestions import did_you_mean
+
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A question of the gallery."""
+
+    name: str
+    title: str
+    text: str
+
+
+def ready() -> tuple[Ready, ...]:
+    """All of them, by name."""
+    return tuple(map(_read, sorted(_FOLDER.glob("*.sql"))))
+
+
+def ready_names() -> tuple[str, ...]:
+    """Their names."""
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.sql")))
+
+
+def ready_one(name: str) -> Ready:
+    """The question of that name; raises `UsageError` that says which was probably meant."""
+    if name not in ready_names():
+        meant = did_you_mean(name, ready_names()) or f"; there are {', '.join(ready_names())}"
+        raise UsageError(f"no question {name!r} in the gallery{meant}")
+    return _read(_FOLDER / f"{name}.sql")
+
+
+def _read(file: Path) -> Ready:
+    text = file.read_text(encoding="utf-8")
+    return Ready(file.stem, text.partition("\n")[0].removeprefix("--").strip(), text)
