@@ -4,6 +4,6 @@ SELECT s.store_name,
        count(*) AS sales
 FROM transactions t
 JOIN stores s USING (store_id)
-GROUP BY ALL
+GROUP BY s.store_name, hour
 QUALIFY row_number() OVER (PARTITION BY s.store_name ORDER BY sales DESC, hour) <= 3
 ORDER BY s.store_name, sales DESC, hour
