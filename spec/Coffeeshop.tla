@@ -37,10 +37,7 @@ VARIABLES
 vars == <<log, gone, confirmed, queue, attempts, claims, left, life, end, budget>>
 
 Has(safeguard) == safeguard \notin Without
-Filters == 1..P
-Aggregator == P + 1
-Tasks == 1..(P + 1)
-Out == 0
+Filters == 1..P   Aggregator == P + 1   Tasks == 1..(P + 1)   Out == 0
 Ids == Clients \X (0..(K - 1))
 Poison == IF Poisons = 1 THEN {<<1, 0>>} ELSE {}
 None == [kind |-> "none", from |-> 0, n |-> 0, body |-> 0]
@@ -56,11 +53,10 @@ Batch(c, n) == [kind |-> "batch", from |-> c, n |-> n,
                 body |-> Weight(<<c, n>>)]
 Eof(c) == [kind |-> "eof", from |-> c, n |-> K, body |-> 0]
 Failed == [kind |-> "failed", from |-> 0, n |-> 0, body |-> 0]
-Left == [kind |-> "left", from |-> 0, n |-> 0, body |-> 0]
+Left == [kind |-> "client_gone", from |-> 0, n |-> 0, body |-> 0]
 Input(c) == {<<(n % P) + 1, Batch(c, n)>> : n \in 0..(K - 1)} \cup {<<p, Eof(c)>> : p \in Filters}
 
-Range(v) == {v[i] : i \in DOMAIN v}
-Announced(t) == IF t = Aggregator THEN Filters ELSE Clients
+Range(v) == {v[i] : i \in DOMAIN v}   Announced(t) == IF t = Aggregator THEN Filters ELSE Clients
 Share(t, s) == IF t = Aggregator THEN {0} ELSE {n \in 0..(K - 1) : (n % P) + 1 = t}
 Seen(v, s) == {r.n : r \in {x \in Range(v) : x.kind \in {"batch", "last"} /\ x.from = s}}
 Ended(v, s) == \E r \in Range(v) : r.kind \in {"eof", "last"} /\ r.from = s
@@ -108,17 +104,15 @@ Init ==
   /\ budget = [crash |-> Crashes, steal |-> Steals, lose |-> Losses, vanish |-> Vanishes,
                leave |-> Leaves, expire |-> Expiries]
 
-May(fault) == budget[fault] > 0
+May(fault) == budget[fault] > 0   Free == UNCHANGED budget
 Pay(fault) == budget' = [budget EXCEPT ![fault] = @ - 1]
-Free == UNCHANGED budget
 Put(j, r) == log' = IF j \in gone THEN log ELSE [log EXCEPT ![j] = Append(@, r)]
 \* What becomes of an append: stored, known to whoever sent it, and what it costs.
 Fate(j, r, stored, known) ==
   /\ IF stored THEN Put(j, r) ELSE UNCHANGED log
   /\ CASE stored /\ known -> Free
        [] stored /\ ~known -> May("lose") /\ Pay("lose")
-       \* Of the out journal there is no reader that could ask: --session-ttl ends that session.
-       [] ~stored /\ known -> j # Out /\ May("vanish") /\ Pay("vanish")
+       [] ~stored /\ known -> May("vanish") /\ Pay("vanish")
        \* Nothing happened, and the sender knows it: of interest where it does not try again.
        [] OTHER -> ~Has("resend") /\ May("lose") /\ Pay("lose")
 
@@ -188,22 +182,28 @@ Steal(a) ==           \* frozen or cut off: taken for dead, it goes on beside it
   /\ attempts' = (attempts \ {a}) \cup {[a EXCEPT !.tag = FALSE]}
   /\ UNCHANGED <<log, gone, confirmed, claims, left, life, end>>
 
-(* Repair, which is not in the code yet: a task at the end of its journal asks for what was         *)
-(* confirmed and is not there. A client sends it again, a task computes it again.                   *)
+(* coffeeshop/pipeline/repair.py: a task that read to its marker asks for what is missing. A client *)
+(* sends a batch again, a gateway an end, or it assigns the task again that made it and is done.    *)
 Ask(a) ==
   /\ Has("repair") /\ life = "open" /\ ~Over /\ a.task \notin gone
   /\ IF a.task = Aggregator
      THEN \E s \in Filters :
             /\ ~Ended(View(a), s) /\ queue[s] = 0 /\ ~\E b \in attempts : b.task = s
-            /\ queue' = [queue EXCEPT ![s] = 1] /\ UNCHANGED confirmed
-     ELSE \E c \in Clients \ left : \E x \in confirmed[c] :
-            /\ x[1] = a.task /\ x[2] \notin Range(log[a.task])
-            /\ confirmed' = [confirmed EXCEPT ![c] = @ \ {x}] /\ UNCHANGED queue
-  /\ UNCHANGED <<log, gone, attempts, claims, left, life, end, budget>>
+            /\ queue' = [queue EXCEPT ![s] = 1] /\ UNCHANGED <<log, confirmed>>
+     ELSE \E c \in Clients : \E x \in confirmed[c] :
+            /\ x[1] = a.task /\ x[2] \notin Range(log[a.task]) /\ UNCHANGED queue
+            /\ IF x[2].kind = "eof" THEN Put(a.task, x[2]) /\ UNCHANGED confirmed
+               ELSE c \notin left /\ confirmed' = [confirmed EXCEPT ![c] = @ \ {x}] /\ UNCHANGED log
+  /\ UNCHANGED <<gone, attempts, claims, left, life, end, budget>>
 
 (* Gateways end what a client left behind, and sessions whose time is over; each end is a record    *)
 (* on the out journal, and the first one counts.                                                    *)
 Uploaded == \A c \in Clients : \A p \in Filters : <<p, Eof(c)>> \in confirmed[c]
+\* Nobody asks for the answer itself: the aggregator is done, and it is not there.
+Recompute == /\ Has("repair") /\ life = "open" /\ ~Over /\ Uploaded
+             /\ queue[Aggregator] = 0 /\ queue' = [queue EXCEPT ![Aggregator] = 1]
+             /\ ~\E a \in attempts : a.task = Aggregator
+             /\ UNCHANGED <<log, gone, confirmed, attempts, claims, left, life, end, budget>>
 Abort == /\ life = "open" /\ left # {} /\ ~Uploaded /\ ~Over
          /\ Put(Out, Failed)
          /\ UNCHANGED <<gone, confirmed, queue, attempts, claims, left, life, end, budget>>
@@ -229,7 +229,7 @@ Forget == /\ life = "released" /\ life' = "expired" /\ gone' = gone \cup {Out}
 
 --------------------------------------------------------------------------------
 Progress ==
-  \/ Declare \/ Publish \/ Abort \/ End \/ Release \/ Forget
+  \/ Declare \/ Publish \/ Recompute \/ Abort \/ End \/ Release \/ Forget
   \/ \E c \in Clients : Send(c)
   \/ \E t \in Tasks : Take(t)
   \/ \E p \in Filters : LastCall(p)

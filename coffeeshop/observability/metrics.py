@@ -136,6 +136,8 @@ HELP = {
     "reconnects_total": "Reconnections to the broker.",
     "record_bytes_taken_total": "Bytes of batches that tasks read, by stage.",
     "records_taken_total": "Records that tasks read, by stage, replays included.",
+    "repair_requests_total": "Requests of tasks for records that they miss, by stage.",
+    "repairs_total": "What this gateway did about records that tasks miss, by kind.",
     "requests_refused_total": "Requests refused by this gateway because a limit was reached.",
     "restarts_total": "Actors that were restarted.",
     "result_bytes": "Results of ended sessions that the broker keeps.",

@@ -62,7 +62,9 @@ async def events(
     `result` names a query whose result is available. The last event is `completed`, `failed`,
     `cancelled`, `aborted` or `expired`; or `error`, a problem document, if the client's token is
     revoked meanwhile. `waiting` names stages that no node runs, `working` says that all are run
-    again; both have no id.
+    again; both have no id. `missing` asks for batches that were stored and got lost: `table`,
+    `producer`, and in `ranges` first and last numbers, of which every `step`-th is missing. Clients
+    that have the data send these again, under the same numbers; otherwise the session is aborted.
     """
     known = await session_of(gateway, session)
     if known.state == "open" and not known.declared:

@@ -203,7 +203,10 @@ async def list_sessions(
     responses=problems(401, 404, 410, 422),
 )
 async def show_session(gateway: GatewayDep, session: SessionId) -> dict[str, Any]:
-    """Its state, its parameters, and what was uploaded of each table."""
+    """Its state, its parameters, and what was uploaded of each table.
+
+    `missing` has what its tasks ask clients for: see the events.
+    """
     known = await session_of(gateway, session)
     return {**_shown(gateway, known), "results": gateway.complete(known)}
 
