@@ -433,7 +433,7 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
 
     ``log_time`` is on the reader's `LogClock`.
     """
-    fact, is_open = event.fields, session.state == "open"
+    told, is_open = event.fields, session.state == "open"
     match event.kind:
         case "opened":  # its client asks again: it is there
             return replace(session, last_seen=log_time)
@@ -443,38 +443,38 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
             return replace(session, declared=True, declared_at=event.at)
         case "alive":
             # A gateway knows more of itself than its own older words.
-            taken = max(session.taken.get(event.gateway, 0), fact["bytes"])
+            taken = max(session.taken.get(event.gateway, 0), told["bytes"])
             return replace(
                 session, last_seen=log_time, taken={**session.taken, event.gateway: taken}
             )
         case "table_ended":
-            key = fact["table"], str(fact.get("producer"))
-            tables = {key: fact["batches"], **session.tables}
+            key = told["table"], str(told.get("producer"))
+            tables = {key: told["batches"], **session.tables}
             times = {key: event.at, **session.table_times}
             return replace(session, last_seen=log_time, tables=tables, table_times=times)
         case "client_gone":
             return replace(session, client_gone=True)
         case "bad_rows" if is_open and not session.bad_rows:
-            return replace(session, bad_rows=tuple(fact["rows"]))
+            return replace(session, bad_rows=tuple(told["rows"]))
         case "kept":
-            return replace(session, kept_until=max(session.kept_until, fact["until"]))
+            return replace(session, kept_until=max(session.kept_until, told["until"]))
         # An end does not count when who wrote it thought wrongly that no journal could tell of it.
-        case "ended" if is_open and not (session.declared and fact.get("undeclared")):
+        case "ended" if is_open and not (session.declared and told.get("undeclared")):
             return replace(
                 session,
-                state=fact["state"],
-                reason=str(fact.get("reason", "")),
+                state=told["state"],
+                reason=str(told.get("reason", "")),
                 ended=event.at,
-                result_times=dict(fact.get("result_times", {})),
-                result_bytes=int(fact.get("result_bytes", 0)),
-                refused=str(fact.get("refused", "")),
+                result_times=dict(told.get("result_times", {})),
+                result_bytes=int(told.get("result_bytes", 0)),
+                refused=str(told.get("refused", "")),
             )
         case "released" if not session.released:
             return replace(session, released=True, released_at=event.at)
         case "expired":
             return replace(session, expired=True)
         case "snapshot":
-            return _merge_snapshot(session, fact)
+            return _merge_snapshot(session, told)
     return session
 
 

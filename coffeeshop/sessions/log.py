@@ -1,8 +1,8 @@
 """``ctl.sessions`` as one process writes and reads it, and what it knows of all sessions by that.
 
 The log is the truth; a process that starts reads it from the beginning and knows what the others
-know. Events are facts, not commands: a repeat changes nothing, and of two ends of one session the
-first in the log's order counts.
+know. An event says what happened, it commands nothing: a repeat changes nothing, and of two ends of
+one session the first in the log's order counts.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ LOST = (
     f"the broker lost {SESSIONS}, the journal of all sessions, which was deleted: restart "
     "every gateway and every worker, then submit again"
 )
-WORD = "word"
-"""The header by which a process knows what it waits to read."""
+MARK = "mark"
+"""The header by which a process knows what it waits to read back."""
 
 
 class Directory:
@@ -195,16 +195,16 @@ class SessionLog:
 
         Raises `Unreachable`, also when it is not read within ``timeout`` seconds.
         """
-        message, word = self._message(kind, session, fields), uuid.uuid4().hex
+        message, mark = self._message(kind, session, fields), uuid.uuid4().hex
         read: Future[None] = Future()
         with self._changed:
-            self._awaited[word] = read
+            self._awaited[mark] = read
         try:
-            self.wait(self._append(replace(message, headers={**message.headers, WORD: word})))
+            self.wait(self._append(replace(message, headers={**message.headers, MARK: mark})))
             self.wait(read, timeout)
         finally:
             with self._changed:
-                del self._awaited[word]
+                del self._awaited[mark]
 
     def wait(self, future: Future[None], timeout: float = WRITE_TIMEOUT) -> None:
         """Wait for it. Raises `Unreachable` in the end, or when the process stops meanwhile."""
@@ -335,11 +335,11 @@ class SessionLog:
             return True
         with self._changed:
             is_known = self._take(event, len(delivery.message.body))
-            awaited = self._awaited.get(str(delivery.message.headers.get(WORD)))
+            awaited = self._awaited.get(str(delivery.message.headers.get(MARK)))
         if is_known:
             for call in self.on_event:
                 call(event)
-        if awaited is not None and not awaited.done():  # a word may be stored twice
+        if awaited is not None and not awaited.done():  # an event may be stored twice
             awaited.set_result(None)
         return True
 

@@ -27,10 +27,10 @@ class _Session:
     readers: dict[str, Reader] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
 
-    def trace(self, facts: list[SessionEvent]) -> Trace:
+    def trace(self, events: list[SessionEvent]) -> Trace:
         """As of now. Input that is not whole may have been deleted before it was read."""
         journals = {name: tuple(records) for name, records in self.journals.items()}
-        found = Trace(self.spec, journals, tuple(facts))
+        found = Trace(self.spec, journals, tuple(events))
         tasks = plan_of(self.spec).tasks(self.spec)
         cut = {t.journal for t in tasks if t.journal in self.gone and not whole(found, t)}
         return replace(found, cut=frozenset(cut))
@@ -45,7 +45,7 @@ class Recorder:
         self._lock = threading.Lock()
         self._changed = threading.Condition(self._lock)
         self._sessions: dict[str, _Session] = {}
-        self._facts: dict[str, list[SessionEvent]] = defaultdict(list)
+        self._events: dict[str, list[SessionEvent]] = defaultdict(list)
         self._fact_offset = 0
         self._appends: dict[str, set[str]] = defaultdict(set)
         transport.declare_journal(SESSIONS, max_bytes=SESSIONS_BYTES)
@@ -78,7 +78,7 @@ class Recorder:
                 return not waiting
 
             self._changed.wait_for(all_ended, timeout)
-            return [each.trace(self._facts[each.spec.id]) for each in self._sessions.values()]
+            return [each.trace(self._events[each.spec.id]) for each in self._sessions.values()]
 
     def appends(self) -> dict[str, set[str]]:
         """The numbers of `coffeeshop.testing.ledger` in what was read so far, by journal."""
@@ -99,7 +99,7 @@ class Recorder:
                 reader.close()
 
     def _ended(self, session: _Session) -> bool:
-        trace = session.trace(self._facts[session.spec.id])
+        trace = session.trace(self._events[session.spec.id])
         input_gone = session.gone >= session.journals.keys() - {out_journal(session.spec.id)}
         return bool(terminal(trace)) and input_gone
 
@@ -121,14 +121,14 @@ class Recorder:
             self._changed.notify_all()
 
     def _heard(self, delivery: Delivery) -> None:
-        fact = SessionEvent.of(delivery.message)
+        event = SessionEvent.of(delivery.message)
         with self._changed:
             if delivery.offset < self._fact_offset:
                 return
             self._fact_offset = delivery.offset + 1
             self._note(SESSIONS, delivery)
-            if fact.session:
-                self._facts[fact.session].append(fact)
+            if event.session:
+                self._events[event.session].append(event)
             self._changed.notify_all()
 
     def _note(self, name: str, delivery: Delivery) -> None:

@@ -33,7 +33,7 @@ class Trace:
 
     spec: SessionSpec
     journals: Mapping[str, Sequence[Record]]
-    facts: Sequence[SessionEvent] = ()
+    events: Sequence[SessionEvent] = ()
     """The session's records of ``ctl.sessions``, in their order."""
     cut: frozenset[str] = frozenset()
 
@@ -308,22 +308,22 @@ class _Ending:
 def _kept_by_gateways(trace: Trace) -> Iterator[str]:
     told = terminal(trace)
     declared, ended, tables = False, "", dict[tuple[str, str], int]()
-    for number, fact in enumerate(trace.facts):
-        if number == 0 and fact.kind not in ("opened", "snapshot"):
-            yield f"the first fact is {fact.kind}"
-        if fact.kind == "declared":
+    for number, event in enumerate(trace.events):
+        if number == 0 and event.kind not in ("opened", "snapshot"):
+            yield f"the first event is {event.kind}"
+        if event.kind == "declared":
             declared = True
-        elif fact.kind == "ended" and not (ended or (declared and fact.fields.get("undeclared"))):
-            ended = str(fact.fields["state"])
+        elif event.kind == "ended" and not (ended or (declared and event.fields.get("undeclared"))):
+            ended = str(event.fields["state"])
             if ended == "completed" and told != "completed":
                 yield f"a gateway wrote that it completed; its out journal says {told or 'nothing'}"
             elif told and ended != told and {ended, told} != {"failed", DISAGREE}:
                 yield f"a gateway wrote that it {ended}; its out journal says {told}"
-        elif fact.kind == "released" and not ended:
+        elif event.kind == "released" and not ended:
             yield "its input was deleted before it ended"
-        elif fact.kind == "table_ended":
-            key = fact.fields["table"], str(fact.fields["producer"])
-            tables.setdefault(key, fact.fields["batches"])
+        elif event.kind == "table_ended":
+            key = event.fields["table"], str(event.fields["producer"])
+            tables.setdefault(key, event.fields["batches"])
     yield from _tables_ended(trace, tables)
 
 
@@ -341,7 +341,7 @@ def _tables_ended(trace: Trace, tables: Mapping[tuple[str, str], int]) -> Iterat
             if found != batches and (found is not None or told == "completed"):
                 yield f"{task.journal}: {producer} ended {table} at {batches}, not there"
         if (
-            trace.facts
+            trace.events
             and any(r.kind == "client_gone" for r in records)
             and tables.keys() != announced
         ):

@@ -13,13 +13,13 @@ from typing import get_args
 import click
 import pytest
 from click.testing import CliRunner
-from coffeeshop.sessions.facts import State
 
 from coffeeshop.cli import cli
 from coffeeshop.commands.help import Command, Group
 from coffeeshop.formats import WRITERS
 from coffeeshop.names import FORMATS, QUERIES, STATES
 from coffeeshop.pipeline.plan import PLANS as KNOWN_PLANS
+from coffeeshop.sessions.events import State
 
 SLOW = (
     "pyarrow",

@@ -56,7 +56,9 @@ def test_what_happened_is_accepted(trace: Trace) -> None:
     assert terminal(trace) == "completed"
     assert trace.cut == frozenset()
     assert all(whole(trace, task) for task, _ in trace.tasks())
-    assert [fact.kind for fact in trace.facts if fact.kind in ("opened", "ended", "released")] == [
+    assert [
+        event.kind for event in trace.events if event.kind in ("opened", "ended", "released")
+    ] == [
         "opened",
         "ended",
         "released",
@@ -137,18 +139,18 @@ def also(like: str, **fields: object) -> Change:
     return lambda records: [*records, replace(first(records, like), **fields)]  # type: ignore[arg-type]
 
 
-def facts(trace: Trace, *kinds: str) -> Trace:
-    """The trace with its facts in another order, or fewer of them."""
-    by_kind = {fact.kind: fact for fact in trace.facts}
-    return replace(trace, facts=tuple(by_kind[kind] for kind in kinds))
+def events(trace: Trace, *kinds: str) -> Trace:
+    """The trace with its events in another order, or fewer of them."""
+    by_kind = {event.kind: event for event in trace.events}
+    return replace(trace, events=tuple(by_kind[kind] for kind in kinds))
 
 
 def ended(trace: Trace, state: str) -> Trace:
     wrong = [
-        replace(fact, fields={**fact.fields, "state": state}) if fact.kind == "ended" else fact
-        for fact in trace.facts
+        replace(event, fields={**event.fields, "state": state}) if event.kind == "ended" else event
+        for event in trace.events
     ]
-    return replace(trace, facts=tuple(wrong))
+    return replace(trace, events=tuple(wrong))
 
 
 NAMED = Claim("aggregator_query1.0", "mine", "batch query1_partial/filters.0/0")
@@ -183,10 +185,10 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
         "says nothing",
     ),
     "input deleted before the end": (
-        lambda t: facts(t, "opened", "declared", "released", "ended"),
+        lambda t: events(t, "opened", "declared", "released", "ended"),
         "deleted before",
     ),
-    "a session that nobody opened": (lambda t: facts(t, "ended", "opened"), "the first fact"),
+    "a session that nobody opened": (lambda t: events(t, "ended", "opened"), "the first event"),
     "a failure that nobody told": (lambda t: ended(t, "failed"), "says completed"),
     "a request without a marker": (
         lambda t: of_out(lambda r: [*r, asks(t)])(t),
@@ -222,7 +224,7 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
         "does not exist",
     ),
     "clients given up before they ended": (
-        lambda t: facts(
+        lambda t: events(
             of_filters(lambda r: [*r, Record("client_gone", "clients", "g", 0)])(t),
             "opened",
             "declared",
