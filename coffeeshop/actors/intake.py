@@ -3,7 +3,7 @@
 A node that took every assignment there is would leave nothing for nodes that start later, and would
 hide from the broker how many wait. One that took few would stand still while a few clients are
 silent. So a node takes `STEP` of a stage, and as many again whenever it holds all it may and hardly
-one of these tasks is at a record; it gives the room back when they end.
+one of these tasks is at a record: 16, 32, 64 ... It gives the room back when they end.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.transport import Consumer, QueueDelivery, Transport
 
 STEP = 16
-MOST = 256
-"""Tasks of one stage that a node holds, at most."""
+MOST = 16_384
+"""Tasks of one stage that a node holds, at most. An idle one takes memory and no thread, so this is
+more than gateways admit: see `coffeeshop.limits`."""
 _NUMBERS = count()
 BUSY_SHARE = 4
 """A stage of which one in so many tasks is at a record has enough to do."""
@@ -35,6 +36,7 @@ class Assigned:
 @dataclass
 class _Taker:
     consumer: Consumer
+    size: int
     held: int = 0
     taking: bool = True
 
@@ -65,7 +67,7 @@ class Intake:
     @property
     def room(self) -> int:
         """How many it takes at once."""
-        return STEP * sum(taker.taking for taker in self._takers.values())
+        return sum(taker.size for taker in self._takers.values() if taker.taking)
 
     @property
     def full(self) -> bool:
@@ -118,15 +120,17 @@ class Intake:
         def handed_over(handed: QueueDelivery) -> None:
             self._on_assigned(Assigned(self._stage, number, handed))
 
+        size = min(max(STEP, self.room), MOST - self.room)
         consumer = self._transport.consume(
-            assign_queue(self._stage), STEP, handed_over, self._on_gone
+            assign_queue(self._stage), size, handed_over, self._on_gone
         )
-        self._takers[number] = _Taker(consumer)
+        self._takers[number] = _Taker(consumer, size)
 
     def _let_go(self, number: int) -> None:
         self._takers[number].held -= 1
-        if self.held <= self.room - 2 * STEP:
-            _retire([taker for taker in self._takers.values() if taker.taking][-1])
+        last = [taker for taker in self._takers.values() if taker.taking][-1:]
+        if last and self.held <= self.room - last[0].size - STEP:
+            _retire(last[0])
         _, *others = self._takers
         for other in others:
             if not self._takers[other].taking and not self._takers[other].held:
