@@ -86,18 +86,25 @@ def arm(wanted: str) -> None:
 
 
 @contextmanager
+def heard_by(passing: Callable[[str], None]) -> Iterator[None]:
+    """Call ``passing`` with the name of every point that this process passes meanwhile."""
+    global _armed
+    before, _armed = _armed, passing
+    try:
+        yield
+    finally:
+        _armed = before
+
+
+@contextmanager
 def noting() -> Iterator[Counter[str]]:
     """Count the passings of this process meanwhile, instead of dying."""
-    global _armed
-    before, passed = _armed, Counter[str]()
+    passed = Counter[str]()
     lock = threading.Lock()
 
     def passing(point: str) -> None:
         with lock:
             passed[point] += 1
 
-    _armed = passing
-    try:
+    with heard_by(passing):
         yield passed
-    finally:
-        _armed = before

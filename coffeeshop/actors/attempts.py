@@ -64,7 +64,7 @@ class AttemptJournal:
         self._say_again = say_again
         self._is_decided = False
         self._reading: JournalSubscription | None = None
-        self._open_turns: set[object] = set()
+        self._open_turns: dict[object, None] = {}  # in their order
 
     def begin(self) -> None:
         """Claim the task; `RetryDecided` follows once the claim is stored and all were read."""
@@ -86,7 +86,7 @@ class AttemptJournal:
         """Wait for a turn and name the record: `RecordAnnounced` follows when that is stored."""
         claim = Claim(self._claim.task, self._claim.attempt, record)
         turn = object()
-        self._open_turns.add(turn)
+        self._open_turns[turn] = None
         announced = RecordAnnounced(turn)
         self._turnstile.ask(turn, lambda: self._append(claim, lambda: self._tell(announced)))
 
@@ -94,7 +94,7 @@ class AttemptJournal:
         """The record is behind the task; the turn ends when that is stored."""
 
         def stored() -> None:
-            self._open_turns.discard(turn)
+            self._open_turns.pop(turn, None)
             self._turnstile.give_back(turn)
 
         self._append(self._claim, stored)

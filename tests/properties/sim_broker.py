@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Protocol
 
-from coffeeshop.pipeline.messages import Assignment, Record
-from coffeeshop.testing.clock import VirtualClock
+from coffeeshop.pipeline.messages import Assignment, Record, assign_queue
 from coffeeshop.transport import Outcome
+from tests.properties.sim_clock import SimClock
 from tests.properties.sim_plot import Weather
 
 SECOND_OWNERS = 30
@@ -31,19 +31,28 @@ class Reader(Protocol):
 
 
 class Consumer(Protocol):
-    """Who takes assignments."""
+    """Who takes assignments of a queue."""
 
-    up: bool
+    queue: str
 
-    def handed(self, tag: int, assignment: Assignment) -> None:
+    @property
+    def ready(self) -> bool:
+        """Whether it may be handed one more."""
+        ...
+
+    def hand(self, tag: int, assignment: Assignment) -> None:
         """An assignment, to be acked with its tag."""
+        ...
+
+    def forget(self) -> None:
+        """Its connection is gone, and so is what it was handed."""
         ...
 
 
 class Broker:
     """Appends arrive in any order; some twice, some late, some never; outcomes get lost."""
 
-    def __init__(self, clock: VirtualClock, chance: random.Random, weather: Weather) -> None:
+    def __init__(self, clock: SimClock, chance: random.Random, weather: Weather) -> None:
         self.clock = clock
         self.chance = chance
         self.weather = weather
@@ -124,31 +133,40 @@ class Broker:
 
     def dispatch(self) -> None:
         """Hand over what waits, if anybody is there."""
-        ready = [consumer for consumer in self.consumers if consumer.up]
-        while self.waiting and ready:
-            assignment = self.waiting.pop(self.chance.randrange(len(self.waiting)))
-            consumer, tag = self.chance.choice(ready), next(self._tags)
-            self.unacked[tag] = (consumer, assignment)
-            self.soon(lambda c=consumer, t=tag: self._hand_over(c, t))  # type: ignore[misc]
+        self.chance.shuffle(self.waiting)
+        for assignment in tuple(self.waiting):
+            queue = assign_queue(assignment.task.stage)
+            ready = [each for each in self.consumers if each.queue == queue and each.ready]
+            if ready:
+                self.waiting.remove(assignment)
+                consumer, tag = self.chance.choice(ready), next(self._tags)
+                self.unacked[tag] = (consumer, assignment)
+                consumer.hand(tag, assignment)
 
     def ack(self, tag: int) -> None:
         """This one is done with; unless the ack is lost or its connection was."""
         if tag in self.unacked:
             _, assignment = self.unacked.pop(tag)
+            if self.waiting:  # there is room for one more
+                self.soon(self.dispatch)
             if self.strikes(self.weather.faults):
                 self.soon(lambda: self.publish(assignment), LATE)
 
-    def cut(self, consumer: Consumer) -> None:
-        """The consumer's connection died: others get its assignments, even if it lives on."""
-        lost = [tag for tag, (holder, _) in self.unacked.items() if holder is consumer]
+    def requeue(self, tag: int) -> None:
+        """Somebody else is to have this one."""
+        if tag in self.unacked:
+            self.publish(self.unacked.pop(tag)[1])
+
+    def cut(self, consumers: Sequence[Consumer]) -> None:
+        """Their connection died: others get their assignments, even if they live on."""
+        for consumer in consumers:
+            consumer.forget()
+        lost = [tag for tag, (holder, _) in self.unacked.items() if holder in consumers]
         self.waiting.extend(self.unacked.pop(tag)[1] for tag in lost)
         self.soon(self.dispatch)
 
-    def _hand_over(self, consumer: Consumer, tag: int) -> None:
-        if tag not in self.unacked:
-            return
-        assignment = self.unacked[tag][1]
-        consumer.handed(tag, assignment)
+    def handed(self, assignment: Assignment) -> None:
+        """It has arrived; now and then somebody else gets it, too."""
         if self._second_owners and self.strikes(self.weather.faults):
             self._second_owners -= 1
             self.publish(assignment)

@@ -27,18 +27,12 @@ class Violation(AssertionError):
 
 @dataclass(frozen=True)
 class Rules:
-    """The shells' safeguards; as they are in the product."""
+    """The safeguards of clients, gateways and clean-up; as they are in the product."""
 
-    ack_after_outputs: bool = True
     declare_first: bool = True
-    wait_for_confirms: bool = True
     clients_wait_for_confirms: bool = True
     resend_same_id: bool = True
-    replay: str = "from 0, fresh state"
     first_terminal_wins: bool = True
-    tombstones: bool = True
-    only_gateways_declare: bool = True
-    only_clean_up_deletes: bool = True
     mandatory: bool = True
     repair: bool = True
     """Where records vanish: what is missing is asked for."""
@@ -55,6 +49,10 @@ class Plot:
     cancel: bool = False
     clients_return: bool = True
     """Whether clients send everything again now and then, and long after the end."""
+    claims: bool = False
+    """Whether attempts claim their tasks, as they do on nodes of their own."""
+    slow_clocks: bool = False
+    """Whether processes measure time differently."""
     rules: Rules = Rules()
 
     @property

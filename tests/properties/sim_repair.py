@@ -1,4 +1,4 @@
-"""Repair in the simulation: the look of an attempt, and a gateway that reads the out journal.
+"""Repair in the simulation: a gateway that reads the out journal.
 
 What decides is the product's own `coffeeshop.pipeline.repair`.
 """
@@ -11,22 +11,18 @@ from typing import TYPE_CHECKING
 from coffeeshop.pipeline.messages import Assignment, Record, out_journal
 from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.pipeline.repair import (
-    MOST_RANGES,
     Action,
-    GapWatch,
     Missing,
     Recompute,
     Repairs,
     RepeatEnd,
     numbers_of,
 )
-from coffeeshop.pipeline.task import Output
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.results import ResultFold
-from coffeeshop.transport import Delivery, Message, Outcome
+from coffeeshop.transport import Outcome
 
 if TYPE_CHECKING:
-    from tests.properties.sim_node import Attempt
     from tests.properties.simulation import World
 
 AFTER = 5.0
@@ -45,37 +41,6 @@ class Again(Assignment):
 def repair_of(assignment: Assignment) -> int:
     """Which request led to it; 0 for a task's first one."""
     return assignment.repair if isinstance(assignment, Again) else 0
-
-
-class Look:
-    """An attempt looks for gaps in its journal now and then."""
-
-    def __init__(self, attempt: Attempt) -> None:
-        self.attempt = attempt
-        self.world = attempt.world
-        self.watch = GapWatch(f"attempt {self.world.attempts}", self.world.clock.now(), AFTER)
-        self.later()
-
-    def later(self) -> None:
-        seconds = max(0.1, self.watch.due_at - self.world.clock.now())
-        self.world.clock.call_later(seconds, self.look)
-
-    def look(self) -> None:
-        if not self.attempt.alive or self.attempt.core.finished:
-            return
-        marker = self.watch.marker(self.world.clock.now())
-        if marker is not None:
-            self.world.append(self.attempt.task.journal, marker, lambda outcome: None)
-        self.later()
-
-    def requests(self, offset: int, record: Record) -> list[Output]:
-        """What the attempt asks for after an entry."""
-        core, now = self.attempt.core, self.world.clock.now()
-        if not self.watch.took(Delivery(offset, Message()), record, core.admitted, now):
-            return []
-        found = [] if core.finished else core.gaps(MOST_RANGES)
-        records = self.watch.requests(core.task.producer, found, now)
-        return [Output(out_journal(self.world.spec.id), record) for record in records]
 
 
 class RepairingGateway:

@@ -1,29 +1,46 @@
 """The whole protocol in one thread on virtual time: clients, nodes, tasks, followers, clean-up.
 
-The parts that decide are the product's own (`TaskCore`, `Ledger`, `ResultFold`, the plans); the
-shells around them do what the actors do. `sim_plot.Rules` takes single safeguards away.
+Nodes are the product's own actors, `NodeSupervisor`, `SessionActor` and `TaskActor` with all that
+they use, in processes whose time, threads and transport are simulated (`sim_process`). They die at
+the product's crash points. `sim_plot.Rules` takes safeguards of clients and clean-up away, patches
+of the product in test_ablation.py those of nodes.
 """
 
 from __future__ import annotations
 
+import gc
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pykka
+import pytest
+
+from coffeeshop import crashpoints
+from coffeeshop.errors import CoffeeshopError
 from coffeeshop.pipeline.messages import Assignment, Record, out_journal
 from coffeeshop.pipeline.plan import destinations, plan_named
+from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.sessions.results import Completed, Failed, ResultFold, Terminal
-from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Outcome
 from tests.properties.sim_broker import LATE, Broker
+from tests.properties.sim_clock import SimClock
 from tests.properties.sim_node import Node
 from tests.properties.sim_plot import Plot, Violation
+from tests.properties.sim_process import Process
 from tests.properties.sim_repair import RepairingGateway
 from tests.properties.sim_sessions import Content
 
 RESULT_TTL = 60.0
+MOST_DEATHS = 2
 MOST_CALLS = 100_000
+
+
+class Crash(RuntimeError):
+    """On purpose."""
 
 
 class Follower:
@@ -115,15 +132,21 @@ class World:
     cleaning: bool = False
 
     def __post_init__(self) -> None:
+        self.running: Process | None = None
+        """The process whose code runs."""
+        self.deaths = 0
+        self.refused: list[str] = []
+        """Records that a task refused."""
+        self.failed_over: set[tuple[str, str]] = set()
         self.gateway: RepairingGateway | None = None
         self.ends: dict[tuple[str, str], set[str]] = {}
         self.chance = random.Random(self.seed)
-        self.clock = VirtualClock()
+        self.clock = SimClock()
         self.broker = Broker(self.clock, self.chance, self.plot.weather)
         self.spec = self.content.spec
         self.rules = self.plot.rules
         self.tasks = plan_named(self.spec.plan).tasks(self.spec)
-        self.nodes = [Node(self) for _ in range(self.plot.nodes)]
+        self.nodes: list[Node] = []
         self.clients = [
             Client(self, [r for r in self.content.records if r.producer == name])
             for name in self.spec.producer_names
@@ -131,6 +154,12 @@ class World:
 
     def run(self) -> None:
         """Everything, until nothing is left to happen; raises `Violation`."""
+        random.seed(self.seed)  # the product's jitter
+        with _uncollected(), crashpoints.heard_by(self.passing), self.feeding(), _forgotten():
+            self._run()
+
+    def _run(self) -> None:
+        self.nodes = [Node(self) for _ in range(self.plot.nodes)]
         if self.plot.weather.faults:
             self.broker.slow.add(self.chance.choice(self.tasks).journal)
         if self.rules.declare_first:
@@ -142,12 +171,75 @@ class World:
             for _ in range(self.chance.randrange(3) if self.plot.weather.crashes else 0):
                 self.broker.soon(node.crash, self.plot.weather.until)
             if self.plot.weather.faults:
-                self.broker.soon(lambda node=node: self.broker.cut(node), 20.0)  # type: ignore[misc]
+                self.broker.soon(lambda node=node: self.disturb(node), 20.0)  # type: ignore[misc]
+        self.go_on()
+        self.check()
+
+    def go_on(self) -> None:
+        """Until nothing is left to happen."""
         try:
             self.clock.run_until_idle(MOST_CALLS)
         except RuntimeError as error:
             raise Violation(f"never idle: {error}") from error
-        self.check()
+
+    def disturb(self, node: Node) -> None:
+        """Its process freezes, or its connection is cut: others get its tasks meanwhile."""
+        seconds = self.chance.choice((0.0, 8.0)) * self.chance.random()
+        if self.chance.random() < 0.5:
+            node.process.freeze(seconds)
+        else:
+            node.process.cut_off(seconds)
+
+    def passing(self, point: str) -> None:
+        """An actor passes a crash point."""
+        if point not in ("task.before_feed", "task.after_feed"):  # see `feeding`
+            self.befall(point.startswith("node."))
+
+    def befall(self, root: bool, record: tuple[str, str] | None = None) -> None:
+        """Now and then the actor that runs fails here, or its whole process dies.
+
+        Never twice over one record, which would be the record's fault; the root actor fails with
+        its process.
+        """
+        process = self.running
+        if process is None or not process.alive:
+            return
+        if not self.broker.strikes(self.plot.weather.crashes):
+            return
+        if root or self.chance.random() < 0.2:
+            if not self.may_die():
+                return
+            process.node.crash()
+        elif record is not None:
+            if record in self.failed_over:
+                return
+            self.failed_over.add(record)
+        raise Crash("on purpose")
+
+    def may_die(self) -> bool:
+        """Whether one process more may die: where attempts claim, a third one tells of poison."""
+        self.deaths += 1
+        return not self.plot.claims or self.deaths <= MOST_DEATHS
+
+    @contextmanager
+    def feeding(self) -> Iterator[None]:
+        """Let tasks fail before and after each record, and note what they refuse by themselves."""
+        feed = TaskCore.feed
+
+        def watched(core: TaskCore, record: Record) -> list[Output]:
+            over = core.task.producer, record.id
+            self.befall(False, over)
+            try:
+                outputs = feed(core, record)
+            except CoffeeshopError as error:
+                self.refused.append(f"{core.task.producer}: {error}")
+                raise
+            self.befall(False, over)
+            return outputs
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(TaskCore, "feed", watched)
+            yield
 
     def declare(self) -> None:
         self.broker.declare(out_journal(self.spec.id))
@@ -160,15 +252,17 @@ class World:
         self.followers.append(Follower(self))
         if self.plot.repairs:
             self.gateway = RepairingGateway(self)
+        late = self.chance.random() < 0.5
         for client in self.clients:
             client.upload(5.0)
             if self.plot.weather.faults and self.plot.clients_return:
                 if self.chance.random() < 0.5:
                     self.broker.soon(lambda c=client: c.upload(5.0), 10.0)  # type: ignore[misc]
-                self.broker.soon(lambda c=client: c.upload(5.0), 2 * LATE)  # type: ignore[misc]
+                if late:
+                    self.broker.soon(lambda c=client: c.upload(5.0), 2 * LATE)  # type: ignore[misc]
         if self.plot.weather.faults:
             self.broker.soon(lambda: self.followers.append(Follower(self)), 30.0)
-            for task in self.tasks:
+            for task in self.tasks if late else ():
                 again = Assignment(self.spec, task)
                 self.broker.soon(lambda again=again: self.broker.publish(again), 2 * LATE)  # type: ignore[misc]
         if self.plot.cancel:
@@ -216,6 +310,8 @@ class World:
 
     def check(self) -> None:
         """The promise."""
+        if self.refused:
+            raise Violation(f"refused: {self.refused[0]}")
         for follower in self.followers:
             if not follower.late:
                 self._check_events(follower.events)
@@ -230,24 +326,52 @@ class World:
         event = events[0]
         if isinstance(event, Failed):
             allowed = {"cancelled"} if self.plot.cancel else set()
-            allowed |= {"failed too often"} if self.plot.intensity is not None else set()
-            if event.reason not in allowed:
+            too_often = self.plot.intensity is not None and " failed too often;" in event.reason
+            if event.reason not in allowed and not too_often:
                 raise Violation(f"failed for no reason: {event.reason}")
         elif rows(event) != self.content.answer:
             raise Violation(f"wrong results: {rows(event)} instead of {self.content.answer}")
 
     def _check_nothing_left(self) -> None:
+        asked = [node.status() for node in self.nodes if node.up]
+        self.go_on()
+        found = [each.get(timeout=0) for each in asked]
+        consumers = [each for node in self.nodes for each in node.process.consumers]
         left = {
             "journals": list(self.broker.journals),
             "readers": [name for name, readers in self.broker.readers.items() if readers],
             "waiting": self.broker.waiting,
             "unacked": list(self.broker.unacked.values()),
-            "attempts": [a for node in self.nodes for a in node.attempts],
-            "tags": [t for node in self.nodes for t in node.tags],
+            "unsettled": [tag for consumer in consumers for tag in consumer.unsettled],
+            "sessions": [session for status in found for session in status.sessions],
+            "tasks": [task for status in found for task in status.tasks],
+            "in progress": [task for status in found for task in status.in_progress],
             "down": [node for node in self.nodes if not node.up],
         }
         if any(left.values()):
             raise Violation(f"left over: { {name: what for name, what in left.items() if what} }")
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No search for garbage meanwhile: it would cost a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@contextmanager
+def _forgotten() -> Iterator[None]:
+    """pykka forgets the actors that were started meanwhile."""
+    before = set(pykka.ActorRegistry.get_all())
+    try:
+        yield
+    finally:
+        for ref in pykka.ActorRegistry.get_all():
+            if ref not in before:
+                pykka.ActorRegistry.unregister(ref)
 
 
 def rows(completed: Completed) -> dict[str, list[tuple[Any, ...]]]:

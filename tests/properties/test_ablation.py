@@ -6,20 +6,30 @@ The same seed keeps the promise when the safeguard is back, so it is the safegua
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
+from coffeeshop.actors import node as node_module
+from coffeeshop.actors import task as actors_task
+from coffeeshop.actors.intake import Assigned, Intake
+from coffeeshop.actors.session import SessionActor
+from coffeeshop.actors.task import TaskActor, _Ended
 from coffeeshop.codec import decode
+from coffeeshop.observability import logs
 from coffeeshop.pipeline import task as task_module
-from coffeeshop.pipeline.messages import Record
+from coffeeshop.pipeline.messages import Record, TaskId
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.pipeline.progress import Ledger, _Producer
 from coffeeshop.pipeline.task import Output, TaskCore
-from tests.properties import sim_node
+from coffeeshop.transport import Outcome
 from tests.properties.sim_plot import Plot, Rules, Violation, Weather
+from tests.properties.sim_process import Process, SimReader
 from tests.properties.sim_sessions import TINY, Sums, pairs, tiny
 from tests.properties.simulation import World
 
@@ -31,6 +41,7 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 @pytest.fixture(autouse=True)
 def _tiny_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PLANS, "tiny", TINY)
+    monkeypatch.setattr(logs, "_deferred", (logging.CRITICAL + 1, lambda: None))
 
 
 def breach(seed: int, plot: Plot) -> str:
@@ -73,22 +84,103 @@ def needed(
 UNFINISHED = ("0 terminal events",)
 WRONG = ("wrong results",)
 REFUSED = ("refused",)
+BAD_END = ("0 terminal events", "failed for no reason: the broker lost")
 DISAGREE = ("failed for no reason: two attempts at a task gave different results",)
+
+
+def acked_at_once(patch: pytest.MonkeyPatch) -> None:
+    """A node acks an assignment when it takes it."""
+    took = Intake.took
+
+    def taken(intake: Intake, assigned: Assigned) -> bool:
+        is_ours = took(intake, assigned)
+        intake._takers[assigned.taker].consumer.ack(assigned.handed.tag)
+        return is_ours
+
+    patch.setattr(Intake, "took", taken)
+
+
+def sent_once(patch: pytest.MonkeyPatch) -> None:
+    """A task believes that what it sends is stored."""
+
+    def send(actor: TaskActor, number: int) -> None:
+        output = actor._pending[number]
+        actor._transport.append(output.journal, output.record.message(), lambda outcome: None)
+        actor.actor_ref.tell(_Ended(number, Outcome.CONFIRMED))
+
+    patch.setattr(TaskActor, "_send", send)
+
+
+def with_what_it_knew(patch: pytest.MonkeyPatch) -> None:
+    """An attempt goes on with the state of the one before it in its process."""
+    init = TaskActor.__init__
+    cores: WeakKeyDictionary[Process, dict[TaskId, TaskCore]] = WeakKeyDictionary()
+
+    def begun(actor: TaskActor, parent: Any, spec: Any, task: TaskId, *rest: Any) -> None:
+        init(actor, parent, spec, task, *rest)
+        known = cores.setdefault(rest[0], {})
+        actor._core = known.setdefault(task, actor._core)
+
+    patch.setattr(TaskActor, "__init__", begun)
+
+
+def from_where_it_was(patch: pytest.MonkeyPatch) -> None:
+    """An attempt reads from where the one before it in its process had come to."""
+    read = Process.read
+
+    def reads(process: Process, name: str, _: int, *rest: Any, **more: Any) -> SimReader:
+        return read(process, name, process.handed[name], *rest, **more)
+
+    patch.setattr(Process, "read", reads)
+
+
+def nodes_declare(patch: pytest.MonkeyPatch) -> None:
+    """A node makes the journal that it wants to read."""
+    read = Process.read
+
+    def reads(process: Process, name: str, *rest: Any, **more: Any) -> SimReader:
+        process.declare_journal(name)
+        return read(process, name, *rest, **more)
+
+    patch.setattr(Process, "read", reads)
+
+
+def nodes_delete(patch: pytest.MonkeyPatch) -> None:
+    """A node deletes the journal of a task that is done."""
+    settle = SessionActor._settle
+
+    def settled(session: SessionActor, task: TaskId) -> None:
+        session._transport.delete_journal(task.journal)
+        settle(session, task)
+
+    patch.setattr(SessionActor, "_settle", settled)
+
+
+@pytest.mark.parametrize(
+    ("patch", "like"),
+    [
+        pytest.param(acked_at_once, UNFINISHED, id="ack after outputs"),
+        pytest.param(sent_once, UNFINISHED, id="re-send what is unconfirmed"),
+        pytest.param(from_where_it_was, UNFINISHED, id="replay from 0"),
+        pytest.param(with_what_it_knew, UNFINISHED, id="fresh state"),
+        pytest.param(nodes_declare, ("left over",), id="nodes never declare"),
+        pytest.param(nodes_delete, BAD_END, id="nodes never delete"),
+    ],
+)
+def test_without_a_rule_of_the_actors_some_seed_breaks_the_promise(
+    patch: Patch, like: tuple[str, ...]
+) -> None:
+    needed(like, patch=patch)
 
 
 @pytest.mark.parametrize(
     ("without", "like"),
     [
-        pytest.param(Rules(ack_after_outputs=False), UNFINISHED, id="ack after outputs"),
-        pytest.param(Rules(declare_first=False), UNFINISHED, id="journals before assignments"),
-        pytest.param(Rules(wait_for_confirms=False), UNFINISHED, id="re-send what is unconfirmed"),
+        pytest.param(Rules(declare_first=False), BAD_END, id="journals before assignments"),
         pytest.param(Rules(resend_same_id=False), REFUSED, id="re-send under the same id"),
-        pytest.param(Rules(replay="from where it was"), UNFINISHED, id="replay from 0"),
-        pytest.param(Rules(replay="from 0, old state"), UNFINISHED, id="fresh state"),
-        pytest.param(Rules(only_gateways_declare=False), ("left over",), id="nodes never declare"),
     ],
 )
-def test_without_a_rule_of_the_shells_some_seed_breaks_the_promise(
+def test_without_a_rule_of_gateways_and_clients_some_seed_breaks_the_promise(
     without: Rules, like: tuple[str, ...]
 ) -> None:
     needed(like, without=without)
@@ -98,7 +190,7 @@ def test_without_a_rule_of_the_shells_some_seed_breaks_the_promise(
 def test_what_is_missing_must_be_asked_for_where_confirmed_records_vanish(vanish: float) -> None:
     once = Plot(Weather(faults=0.1, crashes=0.02, vanish=vanish), clients_return=False)
     needed(UNFINISHED, once, Rules(repair=False))
-    for seed in SEEDS[:60]:
+    for seed in SEEDS[:20]:
         assert breach(seed, once) == "", f"seed {seed} of {vanish}"
 
 
@@ -109,10 +201,6 @@ def test_a_client_must_keep_its_unconfirmed_batches_and_send_them_again() -> Non
 
 def test_only_the_first_terminal_event_may_count() -> None:
     needed(("2 terminal events",), replace(ROUGH, cancel=True), Rules(first_terminal_wins=False))
-
-
-def test_nodes_must_not_delete_what_others_may_still_write_to() -> None:
-    needed(UNFINISHED, without=Rules(only_clean_up_deletes=False))
 
 
 class Undiscerning(Ledger):
@@ -178,7 +266,7 @@ def ledger(kind: type[Ledger]) -> Patch:
 
 
 def core(kind: type[TaskCore]) -> Patch:
-    return lambda patch: patch.setattr(sim_node, "TaskCore", kind)
+    return lambda patch: patch.setattr(actors_task, "TaskCore", kind)
 
 
 @pytest.mark.parametrize(
@@ -200,25 +288,29 @@ def test_without_a_rule_of_the_core_some_seed_breaks_the_promise(
     needed(like, patch=patch)
 
 
-def revived(rules: Rules) -> int:
+def revived() -> int:
     """How many settled tasks start again in some sound simulations."""
-    worlds = [world(seed, replace(ROUGH, rules=rules)) for seed in SEEDS[:150]]
+    worlds = [world(seed, ROUGH) for seed in SEEDS[:50]]
     for each in worlds:
         each.run()
     return sum(each.revived for each in worlds)
 
 
-def test_without_tombstones_the_promise_holds_but_settled_tasks_start_again() -> None:
-    assert revived(Rules()) == 0
-    assert revived(Rules(tombstones=False)) > 10
+def test_without_tombstones_the_promise_holds_but_settled_tasks_start_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # A second assignment may come between a task's end and its node's hearing of it.
+    assert revived() <= 2
+    monkeypatch.setattr(node_module, "TOMBSTONES", 0)
+    assert revived() > 5
 
 
 def test_without_mandatory_appends_the_promise_holds_but_late_clients_are_told_a_lie() -> None:
     def lies(rules: Rules) -> int:
-        worlds = [world(seed, replace(ROUGH, rules=rules)) for seed in SEEDS[:50]]
+        worlds = [world(seed, replace(ROUGH, rules=rules)) for seed in SEEDS[:20]]
         for each in worlds:
             each.run()
         return sum(each.lied for each in worlds)
 
     assert lies(Rules()) == 0
-    assert lies(Rules(mandatory=False)) > 10
+    assert lies(Rules(mandatory=False)) > 3

@@ -6,12 +6,14 @@ Each seed is a session's content, the weather and every chance in it; a failure 
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Callable
 
 import pytest
 
+from coffeeshop.observability import logs
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.sessions.results import Failed
 from tests.properties.sim_plot import Plot, Violation, Weather
@@ -19,28 +21,33 @@ from tests.properties.sim_sessions import TINY, Content, real, tiny
 from tests.properties.simulation import World
 
 BLOCK = 50
-TINY_SEEDS = range(0, 1_500, BLOCK)
+TINY_SEEDS = range(0, 2_900, BLOCK)
 REAL_SEEDS = range(0, 100, BLOCK)
-LONG_SEEDS = range(10_000, 30_000, 1_000)
+LONG_SEEDS = range(10_000, 110_000, 1_000)
 
 
 @pytest.fixture(autouse=True)
 def _tiny_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PLANS, "tiny", TINY)
+    monkeypatch.setattr(logs, "_deferred", (logging.CRITICAL + 1, lambda: None))
 
 
 def plot(seed: int) -> Plot:
     """From calm to wild, by chance."""
     chance = random.Random(f"plot {seed}")
+    vanish = random.Random(f"vanish {seed}").choice((0.0, 0.0, 0.02, 0.1))
     return Plot(
         Weather(
             chance.choice((0.0, 0.05, 0.2, 0.4)),
             chance.choice((0.0, 0.01, 0.03, 0.06)),
-            vanish=random.Random(f"vanish {seed}").choice((0.0, 0.0, 0.02, 0.1)),
+            vanish=vanish,
         ),
         nodes=chance.randint(1, 3),
         intensity=chance.choice((None, None, None, 3)),
         cancel=chance.random() < 0.15,
+        # Attempts that name each record take them more slowly than others look for lost ones.
+        claims=not vanish and random.Random(f"claims {seed}").random() < 0.5,
+        slow_clocks=random.Random(f"clocks {seed}").random() < 0.25,
     )
 
 
@@ -67,7 +74,7 @@ def test_a_session_of_a_real_plan_keeps_the_promise(start: int) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("start", LONG_SEEDS)
-def test_tens_of_thousands_of_sessions_keep_the_promise(start: int) -> None:
+def test_a_hundred_thousand_sessions_keep_the_promise(start: int) -> None:
     for seed in range(start, start + 1_000):
         run(seed, tiny)
     for seed in range(start, start + 50):
@@ -84,15 +91,16 @@ def test_a_seed_gives_the_same_simulation_again() -> None:
 
 def test_the_simulations_see_successes_failures_replays_and_second_followers() -> None:
     seen = Counter[str]()
-    for seed in range(300):
+    for seed in range(150):
         world = run(seed, tiny)
         event = world.followers[0].events[0]
-        seen[event.reason if isinstance(event, Failed) else "completed"] += 1
+        reason = event.reason if isinstance(event, Failed) else "completed"
+        seen["failed too often" if "failed too often" in reason else reason] += 1
         seen["replayed"] += world.attempts > len(world.tasks)
         seen["recomputed"] += world.recomputed > 0
         seen["two followers"] += sum(len(f.events) for f in world.followers) == 2
-    assert seen["completed"] > 150
-    assert seen["replayed"] > 150
-    assert seen["two followers"] > 100
-    assert seen["recomputed"] > 20
-    assert min(seen["cancelled"], seen["failed too often"]) > 5
+    assert seen["completed"] > 75
+    assert seen["replayed"] > 75
+    assert seen["two followers"] > 50
+    assert seen["recomputed"] > 10
+    assert min(seen["cancelled"], seen["failed too often"]) > 2
