@@ -275,7 +275,9 @@ def plan_of(spec: SessionSpec) -> Plan:
     Raises `UsageError` for a plan that there is not, `CodecError` for questions that are none.
     """
     if not spec.questions:
-        plan_named(spec.plan)
+        plan = plan_named(spec.plan)
+        if not spec.parameters:
+            return plan
         return _built_in(spec.plan, Parameters.of_text(spec.parameters))
     return _own_plan(spec.plan, spec.questions)
 

@@ -15,7 +15,7 @@ from coffeeshop.actors.dispatcher import Turn
 from coffeeshop.pipeline.messages import Assignment, Record
 from coffeeshop.pipeline.repair import REPAIR
 from coffeeshop.transport import Delivery, Message, Outcome, QueueDelivery
-from coffeeshop.transport.base import OnDelivery, OnGone, OnHanded, OnOutcome
+from coffeeshop.transport.base import OnDelivery, OnGone, OnOutcome, OnQueueDelivery
 from tests.properties.sim_repair import repair_of
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ class Process:
         return reader
 
     def consume(
-        self, name: str, prefetch: int, on_handed: OnHanded, on_gone: OnGone
+        self, name: str, prefetch: int, on_handed: OnQueueDelivery, on_gone: OnGone
     ) -> SimConsumer:
         consumer = SimConsumer(self, name, prefetch, on_handed)
         if self.alive:
@@ -221,7 +221,9 @@ class SimReader:
 class SimConsumer:
     """One consumer of a queue of assignments."""
 
-    def __init__(self, process: Process, queue: str, prefetch: int, on_handed: OnHanded) -> None:
+    def __init__(
+        self, process: Process, queue: str, prefetch: int, on_handed: OnQueueDelivery
+    ) -> None:
         self.process = process
         self.queue = queue
         self.prefetch = prefetch
