@@ -126,6 +126,8 @@ class PrivateBroker:
         """
         self.port, self.distribution_port = _free_ports(2)
         self.name = name or node_name()
+        self.frozen = False
+        """Whether it was frozen and not thawed."""
         self._domain = domain or Domain(patience)
         self._owns_domain = domain is None
         self._patience = patience
@@ -177,6 +179,7 @@ class PrivateBroker:
 
     def freeze(self) -> None:
         """Stop its process without ending it: connections stay open and say nothing."""
+        self.frozen = True
         os.kill(self.pid, signal.SIGSTOP)
         # Its threads run on for a moment. WNOWAIT: should it have ended, others are to find out.
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
@@ -184,6 +187,7 @@ class PrivateBroker:
     def thaw(self) -> None:
         """Let a frozen process go on."""
         os.kill(self.pid, signal.SIGCONT)
+        self.frozen = False
 
     def listen_at(self, port: int) -> None:
         """Take AMQP connections at another port as well, which `url` then names.
@@ -293,6 +297,7 @@ class PrivateBroker:
                 raise Unreachable(f"{error}\n{self.log()[-3000:]}") from None
 
     def _end(self, how: signal.Signals) -> None:
+        self.frozen = False
         if self._server is not None:
             self._server.end(how, self._patience)
             self._server = None

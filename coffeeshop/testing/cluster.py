@@ -35,26 +35,21 @@ cluster_formation.randomized_startup_delay_range.min = 0
 cluster_formation.randomized_startup_delay_range.max = 1
 """
 _COORDINATED = "[atom_to_list(N) || {_, N} <- element(2, ra:members({C, node()}))]"
-_STREAMS = """
+_REPLICATE = """
+Ours = [{nodes}],
 Streams = [{{element(4, amqqueue:get_name(Q)), amqqueue:get_type_state(Q)}}
            || Q <- rabbit_amqqueue:list(), amqqueue:get_type(Q) =:= rabbit_stream_queue],
+[rabbit_stream_coordinator:delete_replica(Stream, Node)
+ || {{_, #{{name := Stream, nodes := Nodes}}}} <- Streams, Node <- Nodes -- Ours],
+[rabbit_stream_queue:add_replica(<<"/">>, Name, Node)
+ || {{Name, #{{nodes := Nodes}}}} <- Streams, Node <- Ours -- Nodes],
+lists:all(fun({{_, #{{nodes := Nodes}}}}) -> lists:sort(Nodes) =:= lists:sort(Ours) end, Streams).
 """
-_DROP = (
-    _STREAMS
-    + """
-[rabbit_stream_coordinator:delete_replica(Stream, '{node}')
- || {{_, #{{name := Stream, nodes := Nodes}}}} <- Streams, lists:member('{node}', Nodes)].
+"""Have each stream forget its copies on lost nodes, and add those that it lacks, in one call.
+
+The first is what `rabbitmq-streams delete_replica` does, which on 3.10 refuses it for a node that
+is away; the second is `rabbitmq-streams add_replica`. Answers whether there was nothing to do.
 """
-)
-"""Forget the copies on a lost node: `rabbitmq-streams delete_replica` of 3.10 refuses to."""
-_ADD = (
-    _STREAMS
-    + """
-[rabbit_stream_queue:add_replica(<<"/">>, Name, '{node}')
- || {{Name, #{{nodes := Nodes}}}} <- Streams, not lists:member('{node}', Nodes)].
-"""
-)
-"""What `rabbitmq-streams add_replica NAME NODE` does, for all streams in one call."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +244,7 @@ class PrivateCluster:
         return PrivateBroker(config=config, patience=self._patience, domain=self._domain, name=name)
 
     def _running(self) -> PrivateBroker:
-        return next(node for node in self.nodes if node.running)
+        return next(node for node in self.nodes if node.running and not node.frozen)
 
     def _missing(self) -> list[str]:
         """What has a copy on a node of ours that is not up."""
@@ -261,17 +256,12 @@ class PrivateCluster:
         return {name.strip(' "\n[]') for name in told.split(",")}
 
     def _grow_streams(self) -> bool:
-        """Give each stream its copies on our nodes and no others; whether all have them.
+        """Give each stream its copies on our nodes and no others; whether all had them.
 
         Streams come and go meanwhile, and may not be changed while a copy is behind.
         """
-        ours = {node.name for node in self.nodes}
-        streams = [each for each in self.replicated() if each.kind == "stream"]
-        for node in {node for each in streams for node in each.members - ours}:
-            self.rabbitmqctl("eval", _DROP.format(node=node))
-        for node in {node for each in streams for node in ours - each.members}:
-            self.rabbitmqctl("eval", _ADD.format(node=node))
-        return all(each.members == ours for each in streams)
+        ours = ", ".join(f"'{node.name}'" for node in self.nodes)
+        return "true" in self.rabbitmqctl("eval", _REPLICATE.format(nodes=ours))
 
     def _wait(
         self,

@@ -57,7 +57,8 @@ def nodes(three: PrivateCluster) -> Iterator[PrivateCluster]:
     yield three
     for node in three.nodes:
         three.heal(node)
-        node.kill()
+        if node.frozen:
+            node.kill()
 
 
 def lose(nodes: PrivateCluster, lost: PrivateBroker, how: str) -> None:

@@ -76,7 +76,7 @@ CHECKED = (
     Checked("make bench", "a minute, and 2 M transactions", "make"),
     Checked("make long", "minutes", "make"),
     Checked("make model", "minutes", "make"),
-    Checked(r"make chaos( CHAOS_SECONDS=\d+ CHAOS_SEED=\d+)?", "up to 30 minutes", "make"),
+    Checked(r"make chaos( CHAOS_\w+=[\d.]+)*", "up to 30 minutes", "make"),
     Checked(r"(\.venv/bin/)?python benchmarks/.*", "minutes, and 2 M transactions", "script"),
     Checked("apt install .*", "changes the machine", "package"),
     Checked("pip install .*", "changes the environment that runs the tests", "extra"),
@@ -108,6 +108,11 @@ NAMED_ONLY = {
     "ulimit -n": "a limit",
     "py-spy dump --native --pid PID": "a program of others, for whoever has it",
     "rabbitmqctl forget_cluster_node": "the private broker is no cluster",
+    "rabbitmqctl join_cluster": "the private broker is no cluster",
+    "rabbitmqctl cluster_status": "the private broker is no cluster",
+    "rabbitmq-queues quorum_status": "the private broker is no cluster",
+    "rabbitmq-queues grow NEW all": "the private broker is no cluster",
+    "rabbitmq-streams delete_replica": "the private broker is no cluster",
     "rabbitmqctl delete_queue": "`coffeeshop doctor` says of what",
 }
 """Code in sentences that looks like a command and is none."""
