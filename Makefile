@@ -42,7 +42,7 @@ model: setup ## the protocol's model in TLA+, its larger sizes as well
 	@.venv/bin/python -m pytest -m 'long or not long' --timeout 3600 tests/spec
 
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED, CHAOS_BROKERS=3
-	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}" --brokers "$${CHAOS_BROKERS:-1}" --patience "$${CHAOS_PATIENCE:-1}"
+	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}" --brokers "$${CHAOS_BROKERS:-1}" --patience "$${CHAOS_PATIENCE:-1}" --growth "$${CHAOS_GROWTH:-yes}"
 
 fuzz: setup ## two minutes of fuzzing of the native scanner; FUZZ_SECONDS
 	@sh scripts/programs.sh

@@ -27,6 +27,8 @@ def described(report: Report) -> str:
         options += f" CHAOS_BROKERS={campaign.brokers}"
     if campaign.patience != 1:
         options += f" CHAOS_PATIENCE={campaign.patience:g}"
+    if not campaign.growth:
+        options += " CHAOS_GROWTH=no"
     ledger = report.ledger
     rows = [
         ("command", f"`make chaos {options}`"),
@@ -80,6 +82,7 @@ def main() -> int:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     parser.add_argument("--patience", type=float, default=1.0, help="a factor for all deadlines")
+    parser.add_argument("--growth", choices=("yes", "no"), default="yes", help="look for leaks")
     parser.add_argument("--write", type=Path, help="a document to put the table into")
     options = parser.parse_args()
     configure_logging("normal")
@@ -92,6 +95,7 @@ def main() -> int:
         options.seed,
         options.seconds,
         options.clients,
+        growth=options.growth == "yes",
         brokers=options.brokers,
         patience=options.patience,
     )
