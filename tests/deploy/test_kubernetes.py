@@ -164,8 +164,7 @@ def test_the_cluster_is_configured_as_the_one_broker_but_for_what_a_cluster_need
     one, cluster = settings_of(ROOT / "deploy" / "rabbitmq.conf"), cluster_settings()
     same = one.keys() - LEFT_TO_THE_OPERATOR - LARGER
     assert {key: cluster[key] for key in same} == {key: one[key] for key in same}
-    of_clusters = {"cluster_partition_handling", "queue_leader_locator", "net_ticktime"}
-    assert cluster.keys() - one.keys() <= of_clusters
+    assert cluster.keys() <= one.keys()
     assert cluster["cluster_partition_handling"] == "pause_minority"
     assert cluster["queue_leader_locator"] == "balanced"
 
