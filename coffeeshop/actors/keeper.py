@@ -288,7 +288,9 @@ class Keepers(_Ticking):
 
     def _act(self, action: Action, view: View, keeper: _Keeper) -> None:
         session, sessions = view.session, self.sessions
-        log.debug("keeper.acts", session=session.spec.id, action=action.name.lower())
+        say = log.info if action in (Action.ABORT, Action.GIVE_UP_CLIENT) else log.debug
+        name = action.name.lower()
+        say("keeper.acts", session=session.spec.id, action=name, reason=view.overdue)
         keeper.state = keeper.state.before(action)
         try:
             if action is Action.WATCH:

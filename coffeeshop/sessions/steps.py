@@ -216,6 +216,8 @@ def perform(
 ) -> None:
     """Take the steps. Blocks; raises `CoffeeshopError`. ``headers``: those of assignments."""
     broken: list[str] = []
+    steps = tuple(steps)
+    _log(spec, steps)
     for step in steps:
         match step:
             case Append(journal, record):
@@ -228,6 +230,19 @@ def perform(
                 log.append_and_read_back(kind, spec.id, **told)
             case _:
                 _create(step, outbox, headers or {})
+
+
+def _log(spec: SessionSpec, steps: Iterable[Step]) -> None:
+    """Log what begins."""
+    names = [step.name for step in steps if isinstance(step, DeclareJournal | DeleteJournal)]
+    if any(isinstance(step, DeclareJournal) for step in steps):
+        about = {"plan": spec.plan, "tables": list(plan_of(spec).table_names)}
+        log.info(
+            "eof_protocol.session_registered", session=spec.id, producers=spec.producers, **about
+        )
+    elif names:
+        results = out_journal(spec.id) in names
+        log.info("eof_protocol.session_released", session=spec.id, results=results)
 
 
 def _create(step: Step, outbox: Outbox, headers: Mapping[str, str | int]) -> None:
@@ -248,6 +263,7 @@ def open_session(outbox: Outbox, spec: SessionSpec) -> None:
     """Create a session that has no log and no keeper. Raises `Unreachable`, `JournalBroken`."""
     span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
     above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
+    _log(spec, creation(spec))
     for step in creation(spec):
         _create(step, outbox, above)
     span.end()
@@ -255,6 +271,7 @@ def open_session(outbox: Outbox, spec: SessionSpec) -> None:
 
 def release_session(transport: Transport, spec: SessionSpec) -> None:
     """Delete all of a session that has no log and no keeper."""
+    _log(spec, deletion(spec))
     for step in deletion(spec):
         if isinstance(step, DeleteJournal):
             deleted(transport, step.name)
