@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from cachetools import LRUCache
 
 from coffeeshop.actors.dispatcher import Dispatcher
 from coffeeshop.actors.intake import Assigned, Intake
@@ -134,7 +136,7 @@ class NodeSupervisor(Supervisor):
         self._intakes: dict[str, Intake] = {}
         self._looking_at: set[str] = set()
         self._sessions: dict[str, _Session] = {}
-        self._settled: OrderedDict[TaskId, int] = OrderedDict()
+        self._settled: LRUCache[TaskId, int] = LRUCache(TOMBSTONES)
         self._settled_in_all = 0
         self._restarts = 0
         self._draining: Drain | None = None
@@ -320,8 +322,6 @@ class NodeSupervisor(Supervisor):
         repairs = [_repair_of(each) for each in tags.get(task, ())]
         self._settled[task] = max([self._settled.get(task, 0), *repairs])
         self._settled_in_all += 1
-        while len(self._settled) > TOMBSTONES:
-            self._settled.popitem(last=False)
         session = self._sessions.get(task.session)
         if session is None:
             return

@@ -1,33 +1,13 @@
-"""When and whom to restart: pure values, time and chance as arguments.
+"""How often children are restarted: pure values, time as an argument.
 
-The words are those of Erlang/OTP's supervisors.
+The words are those of Erlang/OTP's supervisors; the strategy of all of them is one_for_one: only
+the child that failed restarts, since children share nothing but journals.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
-
-
-class Strategy(Enum):
-    """Who restarts when one child fails."""
-
-    ONE_FOR_ONE = "one_for_one"
-    """The failed child only."""
-    ONE_FOR_ALL = "one_for_all"
-    """Every child."""
-    REST_FOR_ONE = "rest_for_one"
-    """The failed child and those started after it."""
-
-
-def affected(strategy: Strategy, children: Sequence[str], failed: str) -> list[str]:
-    """The children to restart, in the order they were started."""
-    if strategy is Strategy.ONE_FOR_ONE:
-        return [failed]
-    first = children.index(failed) if strategy is Strategy.REST_FOR_ONE else 0
-    return list(children[first:])
 
 
 @dataclass(frozen=True)

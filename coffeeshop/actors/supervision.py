@@ -24,7 +24,7 @@ from itertools import count
 from typing import Any
 
 from coffeeshop.actors.dispatcher import Dispatcher
-from coffeeshop.actors.restarts import Failures, Intensity, Strategy, affected
+from coffeeshop.actors.restarts import Failures, Intensity
 from coffeeshop.actors.supervised import (
     ChildFailed,
     Parent,
@@ -67,9 +67,11 @@ class GaveUp(Exception):
 
 
 class Supervisor(SupervisedActor):
-    """An actor with children. Subclasses write `received` in place of `handle`."""
+    """An actor with children, of which only the one that failed restarts.
 
-    strategy = Strategy.ONE_FOR_ONE
+    Subclasses write `received` in place of `handle`.
+    """
+
     child_field = "actor"  # what a child's name is, in lines about it
 
     def __init__(
@@ -190,15 +192,12 @@ class Supervisor(SupervisedActor):
             self.gave_up(failure)
             return
         delay = self._backoff.delay(child.failures, random.random)
-        names = affected(self.strategy, self.children, failure.child)
-        for name in reversed(names):
-            self._end(name, self._children[name])
-        for name in names:
-            due = _RestartDue(name, self._children[name].incarnation)
-            said = {"actor": name, self.child_field: name, "failures": child.failures}
-            log.info("actor.restart", **said, delay=round(delay, 3))
-            self.restarting(name)
-            self.clock.call_later(delay, _telling(self.actor_ref, due))
+        name = failure.child
+        said = {"actor": name, self.child_field: name, "failures": child.failures}
+        log.info("actor.restart", **said, delay=round(delay, 3))
+        self.restarting(name)
+        due = _RestartDue(name, child.incarnation)
+        self.clock.call_later(delay, _telling(self.actor_ref, due))
 
 
 def _telling(ref: Ref, message: object) -> Callable[[], None]:

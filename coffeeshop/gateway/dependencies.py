@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Annotated, Any, Literal
 
+from cachetools import LRUCache
 from fastapi import Depends, Path, Query, Request
 
 from coffeeshop.actors.keeper import HostedKeepers
@@ -75,7 +75,7 @@ class Gateway:
         )
         self.stopping = False
         self._away_since: float | None = None
-        self._digests: OrderedDict[tuple[str, str, int, int], str] = OrderedDict()
+        self._digests: LRUCache[tuple[str, str, int, int], str] = LRUCache(REMEMBERED)
 
     @property
     def log(self) -> SessionLog:
@@ -125,8 +125,6 @@ class Gateway:
         if known is not None and known != digest:
             raise Problem(409, "a different batch with this number was stored before")
         self._digests[key] = digest
-        while len(self._digests) > REMEMBERED:
-            self._digests.popitem(last=False)
         return known is not None
 
     def public(self, session: Session) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from cachetools import LRUCache
 
 REMEMBERED = 2_000
 """Sessions; the ones that were fed last."""
@@ -36,18 +38,15 @@ class Traffic:
         """Of all sessions, by table."""
         self.sent: defaultdict[str, Sent] = defaultdict(Sent)
         """By query."""
-        self._sessions: OrderedDict[str, dict[str, Stored]] = OrderedDict()
+        self._sessions: LRUCache[str, dict[str, Stored]] = LRUCache(REMEMBERED)
 
     def count_stored(self, session: str, table: str, rows: int, size: int) -> None:
         """One batch more was stored."""
         tables = self._sessions.setdefault(session, {})
-        self._sessions.move_to_end(session)
         for stored in (tables.setdefault(table, Stored()), self.totals[table]):
             stored.batches += 1
             stored.rows += rows
             stored.bytes += size
-        while len(self._sessions) > REMEMBERED:
-            self._sessions.popitem(last=False)
 
     def count_sent(self, query: str, size: int) -> None:
         """One result more was sent."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Any
 
-from coffeeshop.actors.restarts import Intensity, Strategy
+from coffeeshop.actors.restarts import Intensity
 from coffeeshop.actors.supervised import Parent, Ref, SupervisedActor, tell
 from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.clock import Backoff
@@ -77,13 +77,11 @@ class Keepers:
     def start(
         self,
         *workers: str,
-        strategy: Strategy = Strategy.ONE_FOR_ONE,
         intensity: Intensity = Intensity(3, 30),  # noqa: B008 - a frozen value
         parent: Parent | None = None,
         broken: str = "",
     ) -> Ref:
-        kind = type("Kept", (Keeper,), {"strategy": strategy})
-        keeper: Ref = kind.start(parent, self._clock, intensity, Backoff(), self.failures.put)
+        keeper: Ref = Keeper.start(parent, self._clock, intensity, Backoff(), self.failures.put)
         self._actors.append(keeper)
         for name in workers:
             self.do(keeper, lambda k, name=name: k.start_child(name, self.child(broken)))  # type: ignore[misc]

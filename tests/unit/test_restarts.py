@@ -6,26 +6,8 @@ import random
 
 import pytest
 
-from coffeeshop.actors.restarts import Failures, Intensity, Strategy, affected
+from coffeeshop.actors.restarts import Failures, Intensity
 from coffeeshop.clock import Backoff
-
-CHILDREN = ["a", "b", "c", "d"]
-
-
-@pytest.mark.parametrize(
-    ("strategy", "failed", "restarted"),
-    [
-        (Strategy.ONE_FOR_ONE, "b", ["b"]),
-        (Strategy.ONE_FOR_ALL, "b", ["a", "b", "c", "d"]),
-        (Strategy.REST_FOR_ONE, "a", ["a", "b", "c", "d"]),
-        (Strategy.REST_FOR_ONE, "b", ["b", "c", "d"]),
-        (Strategy.REST_FOR_ONE, "d", ["d"]),
-    ],
-)
-def test_a_strategy_says_who_restarts_in_starting_order(
-    strategy: Strategy, failed: str, restarted: list[str]
-) -> None:
-    assert affected(strategy, CHILDREN, failed) == restarted
 
 
 def test_as_many_failures_as_the_intensity_allows_are_borne() -> None:

@@ -187,14 +187,13 @@ def test_a_batch_for_journals_that_are_gone_is_too_late(system: Running, api: ht
     problem(put(api, session, "transactions", 0, encode(TRANSACTIONS[0])), 410)
 
 
-def test_a_replica_remembers_so_many_batches_only(
-    monkeypatch: pytest.MonkeyPatch, api: httpx.Client
-) -> None:
+def test_a_replica_remembers_so_many_batches_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dependencies, "REMEMBERED", 2)
-    session = opened(api)
-    for number in range(4):
-        assert put(api, session, "users", number, encode(USERS)).status_code == 204
-    problem(put(api, session, "users", 3, encode(USERS.slice(1))), 409)
-    # The first is forgotten here, but not by the task that gets it.
-    assert put(api, session, "users", 0, encode(USERS.slice(1))).status_code == 204
-    assert "was sent twice with different content" in events_of(api, session)
+    with running() as system, http(system) as api:
+        session = opened(api)
+        for number in range(4):
+            assert put(api, session, "users", number, encode(USERS)).status_code == 204
+        problem(put(api, session, "users", 3, encode(USERS.slice(1))), 409)
+        # The first is forgotten here, but not by the task that gets it.
+        assert put(api, session, "users", 0, encode(USERS.slice(1))).status_code == 204
+        assert "was sent twice with different content" in events_of(api, session)
