@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: fuzz help try setup test test-portable test-middleware check bench demo example long model chaos secrets up down logs
+.PHONY: simulate fuzz help try setup test test-portable test-middleware check bench demo example long model chaos secrets up down logs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -40,6 +40,9 @@ long: setup ## the tests that take minutes
 model: setup ## the protocol's model in TLA+, its larger sizes as well
 	@sh scripts/programs.sh
 	@.venv/bin/python -m pytest -m 'long or not long' --timeout 3600 tests/spec
+
+simulate: setup ## 100,000 simulated lives of a session; SEEDS
+	@SIMULATED_SEEDS="$${SEEDS:-100000}" .venv/bin/python -m pytest --timeout 3600 tests/properties/test_keeper_simulation.py
 
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED, CHAOS_BROKERS=3
 	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}" --brokers "$${CHAOS_BROKERS:-1}" --patience "$${CHAOS_PATIENCE:-1}" --growth "$${CHAOS_GROWTH:-yes}"

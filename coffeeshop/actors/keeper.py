@@ -77,6 +77,7 @@ PATIENCE = 90.0
 RESTARTS = Backoff(0.2, 30.0)
 """Slow enough in the end that `NODE_INTENSITY` bears one actor that always fails."""
 RETRIES = Backoff(0.2, 10.0)
+STOP_TIMEOUT = 30.0
 TOLD_OF = ("opened", "declared", "ended", "client_gone", "released", "expired", "snapshot")
 STEPS = ("tick", "retention", "orphans", "adopt", *(each.name.lower() for each in Action))
 """What can fail, by the names of metrics."""
@@ -559,9 +560,11 @@ class HostedKeepers:
         root, self._root = self._root, None
         if root is not None:
             try:
-                root.stop(timeout=30)
+                root.stop(timeout=STOP_TIMEOUT)
             except pykka.ActorDeadError:
                 log.info("keepers.ended_before")
+            except pykka.Timeout:
+                log.error("keepers.do_not_stop", seconds=STOP_TIMEOUT)
 
     @property
     def failures(self) -> Mapping[str, int]:

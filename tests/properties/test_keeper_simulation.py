@@ -1,8 +1,7 @@
 """Thousands of sessions' lives under crashes, freezes, cuts, repeats and two owners keep the
 promise; and each safeguard of them is needed.
 
-A seed is the plot and every chance in it; a failure names the seed. ``COFFEESHOP_SEEDS=100000``
-runs so many.
+A seed is the plot and every chance in it; a failure names the seed. ``make simulate`` runs 100,000.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from tests.properties.sim_keeper import CLIENTS, Plot, Rules, World
 from tests.properties.sim_plot import Violation
 
 Patch = Callable[[pytest.MonkeyPatch], None]
-SEEDS = int(os.environ.get("COFFEESHOP_SEEDS", "3000"))
+SEEDS = int(os.environ.get("SIMULATED_SEEDS", "3000"))
 BLOCK = max(100, SEEDS // 30)
 
 
