@@ -16,6 +16,8 @@ from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.processes import Cluster, NodeProcess, url_of
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LOST_SHARE = 0.01
+"""Of the appends of a worker that loses some. Clients that have left are asked for nothing."""
 LINES = 300
 """Last log lines of a process that are evidence whatever they are about."""
 
@@ -66,6 +68,7 @@ class FaultInjector:
         ]
         if self._broker is not None:
             acts += [
+                (2, self.lose_records_of_worker),
                 (1, self.kill_broker),
                 (1, self.restart_broker),
                 (1, self.freeze_broker),
@@ -82,11 +85,15 @@ class FaultInjector:
     def restart_worker(self) -> None:
         self._replace_worker(NodeProcess.end)
 
-    def _replace_worker(self, end: Callable[[NodeProcess], object]) -> None:
+    def lose_records_of_worker(self) -> None:
+        """A worker of which the broker confirms what it stores nowhere, until it is replaced."""
+        self._replace_worker(NodeProcess.end, **{ledger.LOSES: str(LOST_SHARE)})
+
+    def _replace_worker(self, end: Callable[[NodeProcess], object], **environment: str) -> None:
         place = self._chance.randrange(len(self.workers))
         end(self.workers[place])
         self._forget(self.workers[place])
-        self.workers[place] = self._worker()
+        self.workers[place] = self._worker(**environment)
 
     def freeze_worker(self) -> None:
         self._freeze(self._chance.choice(self.workers))
@@ -145,15 +152,15 @@ class FaultInjector:
         self._cluster.processes.remove(process)
         self._keep(process)
 
-    def _worker(self) -> NodeProcess:
-        return self._start("worker")
+    def _worker(self, **environment: str) -> NodeProcess:
+        return self._start("worker", **environment)
 
     def _gateway(self, port: str) -> NodeProcess:
         options = ("--port", port, "--result-ttl", f"{self._result_ttl:g}")
         return self._start("gateway", *options)
 
-    def _start(self, kind: str, *options: str) -> NodeProcess:
-        environment = {ledger.FOLDER: str(self._ledgers)}
+    def _start(self, kind: str, *options: str, **more: str) -> NodeProcess:
+        environment = {ledger.FOLDER: str(self._ledgers), **more}
         return self._cluster.start(
             kind, options=options, ready=False, environment=environment, module=ledger.__name__
         )

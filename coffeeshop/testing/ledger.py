@@ -8,6 +8,7 @@ them were confirmed. What was confirmed and is in no journal, the broker has los
 from __future__ import annotations
 
 import os
+import random
 import runpy
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -15,10 +16,13 @@ from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
+from coffeeshop.testing.forwarding import NOWHERE
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 
 FOLDER = "COFFEESHOP_LEDGER"
+LOSES = "COFFEESHOP_LOSES"
+"""The share of its appends that a process takes for confirmed and loses."""
 HEADER = "appended"
 """Says which append of which process a message is: ``PROCESS/NUMBER``."""
 
@@ -111,6 +115,24 @@ def keep_ledger(folder: Path) -> None:
     RabbitTransport.append = append  # type: ignore[method-assign]
 
 
+def lose_appends(share: float) -> None:
+    """Have this process take some appends to sessions' journals for confirmed, and store them
+    nowhere: from 0 to 1. They are in no ledger, since the broker never had them.
+    """
+    append_as_ever, chance = RabbitTransport.append, random.Random()
+
+    def append(self: RabbitTransport, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        if name.startswith(("in.", "out.")) and chance.random() < share:
+            name, message = NOWHERE, Message()
+            append_as_ever(self, name, message, lambda _: on_outcome(Outcome.CONFIRMED))
+        else:
+            append_as_ever(self, name, message, on_outcome)
+
+    RabbitTransport.append = append  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     keep_ledger(Path(os.environ[FOLDER]))
+    if share := os.environ.get(LOSES):
+        lose_appends(float(share))
     runpy.run_module("coffeeshop", run_name="__main__", alter_sys=True)

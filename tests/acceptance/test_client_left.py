@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 
+from coffeeshop.actors import NodeConfig
+from coffeeshop.actors.hosted import HostedNode
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.sessions.outcome import SessionOutcome
@@ -153,3 +156,38 @@ def test_another_gateway_does_it_for_one_that_is_gone(world: World) -> None:
     eventually(lambda: uploaded(other, spec), "the other has heard of it")
     world.passes(TIMEOUT + PING)
     is_over(other, spec, "aborted")
+
+
+def asking(world: World) -> None:
+    """Work by a node whose tasks soon ask for what they miss."""
+    config = NodeConfig(repair_after=0.05)
+    world.node = HostedNode(world.transport, STAGES, lambda reason: None, config)
+
+
+def test_a_client_that_is_asked_and_sends_it_has_its_answers(world: World) -> None:
+    asking(world)
+    gateway = world.replica("g1")
+    spec = send(gateway, all_but_stores)
+    eventually(lambda: gateway.repairs.missing(spec.id), "its tasks ask")
+    (asked, *_) = gateway.repairs.missing(spec.id)
+    assert (asked["table"], asked["producer"], asked["ranges"]) == ("stores", "0", [[0, 0]])
+    stores = next(each for each in input_records(spec) if each.stream == "stores")
+    gateway.ingest(spec).batch("stores", "0", 0, stores.body, "d").result(PATIENCE)
+    is_over(gateway, spec, "completed")
+
+
+def test_a_client_that_is_there_and_does_not_answer_counts_as_gone(world: World) -> None:
+    asking(world)
+    gateway = world.replica("g1")
+    spec = send(gateway, all_but_stores)
+    eventually(lambda: gateway.repairs.missing(spec.id), "its tasks ask")
+    for _ in range(3):
+        world.passes(TIMEOUT / 2)
+        gateway.log.seen(spec.id)
+        looked(world)
+    known = reaches(gateway, spec, "aborted")
+    assert known.reason == (
+        "the client did not send again what is missing: "
+        "1 of stores from producer 0 missing (batch 0)"
+    )
+    is_over(gateway, spec, "aborted")

@@ -71,7 +71,7 @@ def broker_of(request: pytest.FixtureRequest, kind: str) -> Transport | None:
 
 @pytest.mark.parametrize(
     ("kind", "plan", "sessions"),
-    [("memory", "fused", 2), ("memory", "staged", 1), ("rabbitmq", "fused", 2)],
+    [("memory", "fused", 2), ("memory", "staged", 1), ("rabbitmq", "fused", 1)],
 )
 def test_submit_gets_the_right_answers_though_confirmed_records_vanish(
     data: Path,
