@@ -247,9 +247,16 @@ class PrivateCluster:
         return next(node for node in self.nodes if node.running and not node.frozen)
 
     def _missing(self) -> list[str]:
-        """What has a copy on a node of ours that is not up."""
+        """What has a copy on a node of ours that is not up, while others are.
+
+        A name none of whose copies is up has no stream, or waits for the majority of its nodes.
+        """
         ours = {node.name for node in self.nodes}
-        return [each.name for each in self.replicated() if not each.members & ours <= each.online]
+        return [
+            each.name
+            for each in self.replicated()
+            if each.online and not each.members & ours <= each.online
+        ]
 
     def _coordinators(self) -> set[str]:
         told = self.rabbitmqctl("eval", f"C = rabbit_stream_coordinator, {_COORDINATED}.")
