@@ -332,3 +332,14 @@ def test_a_gateway_without_sessions_writes_nothing(world: World) -> None:
         world.time.seconds += TIMEOUTS.client_timeout
         looked(world)
     assert len(world.events()) == written
+
+
+def test_idle_sessions_take_no_thread_of_their_gateway(world: World) -> None:
+    sessions = world.replica("g1")
+    sessions.open(spec_of())
+    looked(world)
+    before = threading.active_count()
+    for _ in range(100):
+        sessions.open(spec_of())
+    looked(world)
+    assert threading.active_count() <= before
