@@ -42,7 +42,7 @@ model: setup ## the protocol's model in TLA+, its larger sizes as well
 	@.venv/bin/python -m pytest -m 'long or not long' --timeout 3600 tests/spec
 
 simulate: setup ## 100,000 simulated lives of a session; SEEDS
-	@SIMULATED_SEEDS="$${SEEDS:-100000}" .venv/bin/python -m pytest --timeout 3600 tests/properties/test_keeper_simulation.py
+	@sh scripts/simulate.sh "$${SEEDS:-100000}"
 
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED, CHAOS_BROKERS=3
 	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}" --brokers "$${CHAOS_BROKERS:-1}" --patience "$${CHAOS_PATIENCE:-1}" --growth "$${CHAOS_GROWTH:-yes}"
