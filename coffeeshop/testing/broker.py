@@ -163,6 +163,7 @@ class PrivateBroker:
         scripts = _scripts()
         if scripts is None:
             raise Unreachable("RabbitMQ is not installed on this machine")
+        self._end(signal.SIGKILL)  # one that ended by itself has a guard yet
         self._domain.start()
         with (self._home / "console").open("ab") as console:
             command = [str(scripts / "rabbitmq-server")]

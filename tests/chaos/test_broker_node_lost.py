@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from coffeeshop.client.gateway import GatewayClient
-from coffeeshop.client.remote import analyse
+from coffeeshop.client.remote import analyse, open_with_new_id
 from coffeeshop.formats import to_csv
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.sessions.sessions import ASSIGNMENT_QUEUES
@@ -101,7 +101,10 @@ def test_every_answer_is_right_and_in_time_when_a_node_that_leads_them_is_lost_f
             try:
                 while time.monotonic() < began + SECONDS:
                     start = time.monotonic()
-                    _, tables, _ = analyse(client, large.folder, SessionSpec(new_id()))
+                    # As `submit` does: where the node was killed that made a session's journals,
+                    # the session cannot be opened, and another is.
+                    spec = open_with_new_id(client, large.folder, SessionSpec(new_id()))
+                    _, tables, _ = analyse(client, large.folder, spec)
                     texts = {
                         f"{name}.csv": to_csv(table).decode() for name, table in tables.items()
                     }
