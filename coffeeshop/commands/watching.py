@@ -21,6 +21,7 @@ from coffeeshop.commands.remote import (
     raise_unless_completed,
 )
 from coffeeshop.names import ENDS, QUERIES
+from coffeeshop.pipeline.repair import requested
 from coffeeshop.terminal import console, hint, is_redrawn, shown
 
 SHOWN_EVENTS = 5
@@ -107,6 +108,8 @@ def words_of(event: Event) -> str:
         return f"{event.name:<14} {event.data.get('reason', '')}"
     if event.name == "working":
         return f"{event.name:<14} a worker is there"
+    if event.name == "missing":
+        return shown(f"{event.name:<14} {requested(event.data)} asked for again")
     words = " ".join(f"{key}={value}" for key, value in event.data.items())
     return shown(f"{event.name:<14} {words}")
 

@@ -32,7 +32,8 @@ from coffeeshop.transport import Delivery
 REPAIR_AFTER = 5.0
 """Seconds without anything new after which a task looks whether something is missing."""
 LONGEST_PAUSE = 12
-"""Times that at most, between two such looks."""
+"""Times that at most, between two such looks; twice as long for a task that misses nothing but
+ends of streams, which may be due much later."""
 MOST_ASKED = 16
 """Producers that a task asks for at once; more are for its next turns."""
 MOST_RANGES = 64
@@ -114,6 +115,12 @@ def in_words(gap: Gap) -> str:
     return f"{named(gap)} of {gap.stream} from producer {gap.producer}"
 
 
+def requested(data: Mapping[str, Any]) -> str:
+    """What an event asks for, for people; see `Missing.event`."""
+    ranges = tuple((int(first), int(last)) for first, last in data["ranges"])
+    return in_words(Gap(data["table"], data["producer"], None, ranges, data["step"]))
+
+
 def named(gap: Gap) -> str:
     """The missing batches' numbers, the first few of them: ``batches 3, 5``."""
     first = list(islice(numbers_of(gap.ranges, gap.step), MOST_NAMED + 1))
@@ -136,6 +143,7 @@ class GapWatch:
         self._taken = IntervalSet()
         self._admitted = 0
         self._asked = 0
+        self._longest = LONGEST_PAUSE
         self._markers = 0
         self._marker_at: int | None = None
         self._quiet = False
@@ -179,11 +187,13 @@ class GapWatch:
             Missing(task, gap, self._asked).record() for gap in gaps[begin : begin + MOST_ASKED]
         ]
         self._asked += 1
+        is_lost = any(gap.count is not None for gap in gaps)
+        self._longest = LONGEST_PAUSE if is_lost else 2 * LONGEST_PAUSE
         self._wait(now)
         return found
 
     def _wait(self, now: float) -> None:
-        self.due_at = now + self._after * min(LONGEST_PAUSE, 2.0 ** min(self._asked, 16))
+        self.due_at = now + self._after * min(self._longest, 2.0 ** min(self._asked, 16))
 
     def _read_beyond(self, offset: int) -> bool:
         start, end = self._taken.runs()[0]

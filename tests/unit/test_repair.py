@@ -181,6 +181,15 @@ def test_a_task_asks_again_ever_more_rarely_until_something_comes() -> None:
     assert Missing.of(request).asked == 0
 
 
+def test_a_task_that_waits_for_ends_only_asks_more_rarely_still() -> None:
+    journal, now = Journal(), 0.0
+    for _ in range(9):
+        now = journal.watch.due_at
+        assert journal.entry(journal.marker(now), now)
+        journal.watch.requests("filters.1", [NO_END], now)
+    assert journal.watch.due_at - now == 2 * AFTER * LONGEST_PAUSE
+
+
 def test_one_turn_asks_for_some_producers_and_the_next_ones_for_the_others() -> None:
     gaps = [Gap("t", str(n), 1, ((0, 0),)) for n in range(MOST_ASKED + 3)]
     watch = GapWatch("mine", 0.0, AFTER)

@@ -169,3 +169,9 @@ def test_that_no_worker_runs_is_a_sentence() -> None:
     reason = "No worker is running; your data is safe and waits"
     waiting = Event("waiting", {"stages": ["filters"], "reason": reason}, -1)
     assert words_of(waiting).split(maxsplit=1) == ["waiting", reason]
+
+
+def test_what_is_asked_for_again_is_a_sentence() -> None:
+    asked = {"table": "stores", "producer": "0", "ranges": [[1, 3]], "step": 2, "asked": 0}
+    words = words_of(Event("missing", asked, 7)).split(maxsplit=1)
+    assert words == ["missing", "batches 1, 3 of stores from producer 0 asked for again"]
