@@ -17,7 +17,7 @@ from fastapi import Depends, Path, Query, Request
 from coffeeshop.actors.keeper import HostedKeepers
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Admission, Limits
-from coffeeshop.gateway.changes import Changes
+from coffeeshop.gateway.changes import Changes, SessionNews
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.gateway.session_bodies import details, public
@@ -37,7 +37,6 @@ from coffeeshop.transport import Transport
 
 NEWS_TIMEOUT = 2.0
 """Seconds to wait for word of a session that another replica may just have opened."""
-NEWS_LOOKS = 20
 RESULT_READERS = 4
 BROKER_PATIENCE = 10.0
 """Seconds of a broker's absence in which requests wait for it, as for one that restarts."""
@@ -73,6 +72,8 @@ class Gateway:
         self.changes = Changes(
             lambda: (self.stopping, self.nodes.unserved(STAGES), self.token_version())
         )
+        self.news = SessionNews()
+        self.sessions.log.on_event.append(lambda event: self.news.tell(event.session))
         self.stopping = False
         self._away_since: float | None = None
         self._digests: LRUCache[tuple[str, str, int, int], str] = LRUCache(REMEMBERED)
@@ -205,17 +206,20 @@ async def session_of(gateway: Gateway, session: uuid.UUID) -> Session:
     """The session; raises `Problem` 404, or 410 when it was removed."""
     name = str(session)
     about(session=name)
-    for _ in range(NEWS_LOOKS):
+
+    def visible() -> Session | None:
         known = gateway.log.get(name)
         if known is not None and sees(known.owner):
             return known
         owner = gateway.log.expired_owner(name)
         if owner is not None and sees(owner):
             raise Problem(410, "the session and its results were deleted", state="expired")
-        # As long for the sessions of others, which the answer must not tell from none at all. And
-        # not on a thread: requests for what does not exist must not use up all of them.
-        await asyncio.sleep(NEWS_TIMEOUT / NEWS_LOOKS)
-    raise Problem(404, f"no session {session}")
+        return None
+
+    # As long for the sessions of others, which the answer must not tell from none at all.
+    if (known := await gateway.news.wait_for(name, visible, NEWS_TIMEOUT)) is None:
+        raise Problem(404, f"no session {session}")
+    return known
 
 
 def table_of(session: Session, name: str) -> tuple[Table, Late]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import ExitStack, aclosing
 from typing import Annotated
@@ -34,7 +33,8 @@ from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.results import Event
 
 RESULT_TIMEOUT = 60.0
-END_LOOKS, END_PAUSE = 20, 0.1
+END_TIMEOUT = 2.0
+"""Seconds in which the event of an end arrives whose journal is gone already."""
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["results"])
 _FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in MEDIA_TYPES.values()}
 
@@ -110,11 +110,12 @@ async def _told_why(
 
 async def _final_event(gateway: Gateway, known: Session) -> Event:
     """The event of a session whose out journal is gone."""
-    for _ in range(END_LOOKS):
+
+    def ended() -> Session | None:
         session = gateway.log.updated(known)
-        if session.state != "open":
-            break
-        await asyncio.sleep(END_PAUSE)  # the word of its end is on its way
+        return session if session.state != "open" else None
+
+    session = await gateway.news.wait_for(known.spec.id, ended, END_TIMEOUT) or known
     if session.state in ("open", "completed"):
         return "expired", {}
     return session.state, {"reason": session.reason}
