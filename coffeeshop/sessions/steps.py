@@ -172,8 +172,12 @@ def expiry(spec: SessionSpec, **more: Any) -> tuple[Step, ...]:
 
 
 def deletion(spec: SessionSpec) -> tuple[Step, ...]:
-    """Every journal of a session, the one with its results last."""
-    journals = [*(task.journal for task in _tasks(spec)), out_journal(spec.id)]
+    """Every journal of a session, the one with its results first.
+
+    A task whose input goes says so on the out journal; those who listen there are to hear the
+    session's own end.
+    """
+    journals = [out_journal(spec.id), *(task.journal for task in _tasks(spec))]
     return tuple(DeleteJournal(each) for each in journals)
 
 
