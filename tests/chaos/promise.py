@@ -103,7 +103,8 @@ def ends(client: GatewayClient, session: str) -> list[str]:
 
 def results(client: GatewayClient, spec: SessionSpec) -> dict[str, str]:
     """File name to content."""
-    return {f"{name}.csv": to_csv(table).decode() for name, table in fetch(client, spec).items()}
+    tables = fetch(client, spec.id, plan_named(spec.plan).results)
+    return {f"{name}.csv": to_csv(table).decode() for name, table in tables.items()}
 
 
 def check_completed(

@@ -15,6 +15,7 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse, fetch
 from coffeeshop.formats import to_csv
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_named
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.chaos import figures
 from coffeeshop.testing.processes import Cluster
@@ -115,7 +116,7 @@ def test_a_worker_a_hundred_times_slower_than_its_client_costs_no_memory(
         took = time.monotonic() - began
     print(f"sent in {sent:.1f} s, worked on for {took:.0f} s: {took / sent:.0f} times slower")
     assert took >= SLOWER * sent
-    assert texts_of(fetch(client, spec)) == tall.answers
+    assert texts_of(fetch(client, spec.id, plan_named(spec.plan).results)) == tall.answers
     check_caps(most, SLOW_CAPS)
     client.delete(spec.id)
     nothing_is_left_on(broker)
