@@ -78,7 +78,7 @@ RESTARTS = Backoff(0.2, 30.0)
 """Slow enough in the end that `NODE_INTENSITY` bears one actor that always fails."""
 RETRIES = Backoff(0.2, 10.0)
 STOP_TIMEOUT = 30.0
-TOLD_OF = ("opened", "declared", "ended", "client_gone", "released", "expired", "snapshot")
+TOLD_OF = ("opened", "declared", "fed", "ended", "client_gone", "released", "expired", "snapshot")
 STEPS = ("tick", "retention", "orphans", "adopt", *(each.name.lower() for each in Action))
 """What can fail, by the names of metrics."""
 

@@ -15,6 +15,8 @@ EventKind = Literal[
     "started",
     "opened",
     "declared",
+    "fed",
+    "assigned",
     "alive",
     "table_ended",
     "client_gone",
@@ -27,7 +29,8 @@ EventKind = Literal[
     "snapshot",
 ]
 """``started`` is of a gateway (and of no session), and so is an ``alive`` with no session: a ping,
-by which a gateway measures that it hears. The others are of a session. ``released`` and
+by which a gateway measures that it hears. The others are of a session. ``fed``: a client began to
+send; ``assigned``: therefore its tasks wait for nodes. ``released`` and
 ``expired`` name the journals the broker could not let go of, ``orphan_deleted`` one that it since
 has. ``snapshot`` repeats what is known of a session, for who begins to read when older events are
 gone. ``client_gone``: its tasks were told that its clients left. ``bad_rows`` names the rows for

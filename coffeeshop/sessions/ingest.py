@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from coffeeshop.errors import (
     ProtocolError,
@@ -27,9 +29,16 @@ NACKED_PATIENCE = 6.0
 class Ingest:
     """Appends one session's input to the journals of the stages that read it. Thread-safe."""
 
-    def __init__(self, outbox: Outbox, spec: SessionSpec) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        spec: SessionSpec,
+        begin: Callable[[], Future[None]] | None = None,
+    ) -> None:
+        """``begin`` says that the session is fed: what is stored is confirmed after that."""
         self._outbox = outbox
         self._spec = spec
+        self._begin = begin
         self._plan = plan_of(spec)
 
     def batch(
@@ -66,7 +75,26 @@ class Ingest:
         if record.producer not in self._spec.producer_names:
             raise ProtocolError(f"the session has no producer {record.producer}")
         journals = destinations(self._plan, self._spec, record.stream, number)
-        return self._outbox.append_to_all(journals, record.message())
+        appended = self._outbox.append_to_all(journals, record.message())
+        return appended if self._begin is None else _both(appended, self._begin())
+
+
+def _both(first: Future[None], second: Future[None]) -> Future[None]:
+    """Done when both are, with the error of the first that has one."""
+    if second.done() and second.exception() is None:
+        return first
+    both: Future[None] = Future()
+
+    def settle(_: Future[None]) -> None:
+        error = first.exception() or second.exception()
+        with suppress(InvalidStateError):  # nobody waits any more
+            if error is None:
+                both.set_result(None)
+            else:
+                both.set_exception(error)
+
+    first.add_done_callback(lambda _: second.add_done_callback(settle))
+    return both
 
 
 def _name_of(error: BaseException | None) -> str:

@@ -40,7 +40,7 @@ class Phase(Enum):
     OPENING = "opening"
     """Announced; its journals may not exist."""
     OPEN = "open"
-    """Its journals exist and its tasks wait for nodes: its clients feed it."""
+    """Its journals exist: its clients feed it. Its tasks wait for nodes once they began to."""
     UPLOADED = "uploaded"
     """Every producer ended every table: nothing needs the clients any more."""
     CLIENT_GONE = "client gone"
@@ -56,7 +56,8 @@ class Phase(Enum):
 class Action(Enum):
     """What a keeper does."""
 
-    DECLARE = "declare the journals, publish the assignments"
+    DECLARE = "declare the journals"
+    ASSIGN = "publish the assignments"
     WATCH = "watch the out journal"
     ABORT = "write a failure to the out journal"
     REPAIR = "send again what tasks miss"
@@ -82,6 +83,10 @@ class Session:
     ended: float | None = None
     declared: bool = False
     declared_at: float | None = None
+    fed: bool = False
+    """A client began to send."""
+    assigned: bool = False
+    """Its tasks were put up for the nodes. A session that nobody feeds costs no node anything."""
     client_gone: bool = False
     released: bool = False
     released_at: float | None = None
@@ -322,6 +327,11 @@ def nobody_waits_for_it(view: View) -> bool:
     return bool(view.overdue)
 
 
+def its_clients_began(view: View) -> bool:
+    """And its tasks do not wait for nodes yet."""
+    return view.session.fed and not view.session.assigned
+
+
 def its_end_was_read(view: View) -> bool:
     """The out journal has a terminal record, or is gone."""
     return view.keeper.end is not None
@@ -385,6 +395,7 @@ TRANSITIONS: tuple[Transition, ...] = (
     Transition(_P.OPENING, nobody_waits_for_it, _A.RECORD_END, "ended", _P.ENDED),
     Transition(_P.OPENING, always, _A.DECLARE, "declared", _P.OPEN),
     *(Transition(each, its_end_was_read, _A.RECORD_END, "ended", _P.ENDED) for each in _OPEN),
+    *(Transition(each, its_clients_began, _A.ASSIGN, "assigned", each) for each in _OPEN),
     *(Transition(each, it_is_not_watched, _A.WATCH, None, each) for each in _OPEN),
     *(Transition(each, an_end_is_to_be_asked_for, _A.ABORT, None, each) for each in _OPEN),
     *(Transition(each, tasks_miss_records, _A.REPAIR, None, each) for each in _OPEN),
@@ -440,7 +451,9 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
         case "declared" if is_open and not session.declared:
             # A session that ended before counts as never declared: nothing tells of its end but
             # this log.
-            return replace(session, declared=True, declared_at=event.at)
+            # Releases before 0.3 assigned the tasks at once.
+            assigned = bool(told.get("assigned", True))
+            return replace(session, declared=True, declared_at=event.at, assigned=assigned)
         case "alive":
             # A gateway knows more of itself than its own older words.
             taken = max(session.taken.get(event.gateway, 0), told["bytes"])
@@ -451,9 +464,10 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
             key = told["table"], str(told.get("producer"))
             tables = {key: told["batches"], **session.tables}
             times = {key: event.at, **session.table_times}
-            return replace(session, last_seen=log_time, tables=tables, table_times=times)
-        case "client_gone":
-            return replace(session, client_gone=True)
+            return replace(session, last_seen=log_time, fed=True, tables=tables, table_times=times)
+        case "fed" | "assigned" | "client_gone":
+            known: dict[str, Any] = {event.kind: True}
+            return replace(session, **known)
         case "bad_rows" if is_open and not session.bad_rows:
             return replace(session, bad_rows=tuple(told["rows"]))
         case "kept":
@@ -490,6 +504,8 @@ def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
         session,
         declared=session.declared or told["declared"],
         declared_at=session.declared_at or told.get("declared_at"),
+        fed=session.fed or bool(told.get("fed")),
+        assigned=session.assigned or bool(told.get("assigned", told["declared"])),
         client_gone=session.client_gone or bool(told.get("client_gone")),
         released=session.released or told["released"],
         released_at=session.released_at or told.get("released_at"),

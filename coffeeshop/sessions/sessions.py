@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any
 
 from coffeeshop import errors
@@ -79,6 +80,8 @@ class Sessions:
         )
         self._lock = threading.Lock()
         self._ingests: dict[str, Ingest] = {}
+        self._fed: dict[str, Future[None]] = {}
+        """Sessions whose first batch came by here, until they end."""
 
     def start(self) -> None:
         """Read what happened so far and follow what happens. Raises `Unreachable`."""
@@ -136,7 +139,23 @@ class Sessions:
     def ingest(self, spec: SessionSpec) -> Ingest:
         """The way into a session's journals."""
         with self._lock:
-            return self._ingests.setdefault(spec.id, Ingest(self.outbox, spec))
+            begin = partial(self.feed, spec.id)
+            return self._ingests.setdefault(spec.id, Ingest(self.outbox, spec, begin))
+
+    def feed(self, session: str) -> Future[None]:
+        """A client begins to send: its keeper puts its tasks up for the nodes. Does not block.
+
+        The future is done when the log has it, after which its keeper is bound to.
+        """
+        known = self.log.get(session)
+        with self._lock:
+            fed = self._fed.get(session)
+            if known is not None and (known.fed or known.assigned):
+                fed = Future()
+                fed.set_result(None)
+            elif fed is None or (fed.done() and fed.exception() is not None):
+                fed = self._fed[session] = self.log.append("fed", session)
+            return fed
 
     def table_ended(self, session: str, table: str, producer: str, batches: int) -> Future[None]:
         """Every batch of a table was taken from a producer."""
@@ -246,6 +265,7 @@ class Sessions:
             self.repairs.forget(event.session)
             with self._lock:
                 self._ingests.pop(event.session, None)
+                self._fed.pop(event.session, None)
         elif event.kind in ("declared", "snapshot"):
             self._watch(session)
 

@@ -99,9 +99,11 @@ def steps_of(action: Action, view: View, gateway: str) -> tuple[Step, ...]:
         case Action.DECLARE:
             return (
                 *creation(session.spec),
-                Write("declared"),
+                Write("declared", {"assigned": False}),
                 CrashPoint("keeper.declared_written"),
             )
+        case Action.ASSIGN:
+            return (*assignment(session.spec), Write("assigned"))
         case Action.ABORT:
             state = "failed" if view.keeper.gave_up else "aborted"
             return ending(session, state, view.overdue, gateway)
@@ -125,11 +127,17 @@ def steps_of(action: Action, view: View, gateway: str) -> tuple[Step, ...]:
 
 
 def creation(spec: SessionSpec) -> tuple[Step, ...]:
-    """The session's objects: no node ever sees a task whose journals do not exist yet."""
+    """The session's journals: no node ever sees a task whose journals do not exist yet."""
     return (
         DeclareJournal(out_journal(spec.id)),
         *(DeclareJournal(task.journal) for task in _tasks(spec)),
         CrashPoint("keeper.journals_declared"),
+    )
+
+
+def assignment(spec: SessionSpec) -> tuple[Step, ...]:
+    """Puts the session's tasks up for the nodes."""
+    return (
         *(DeclareQueue(assign_queue(stage.name)) for stage in plan_of(spec).stages),
         *(Publish(Assignment(spec, task)) for task in _tasks(spec)),
     )
@@ -268,7 +276,7 @@ def open_session(outbox: Outbox, spec: SessionSpec) -> None:
     span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
     above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
     _log(spec, creation(spec))
-    for step in creation(spec):
+    for step in (*creation(spec), *assignment(spec)):
         _create(step, outbox, above)
     span.end()
 

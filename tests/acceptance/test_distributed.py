@@ -244,6 +244,7 @@ def test_a_second_signal_ends_a_draining_node_at_once(cluster: Cluster) -> None:
     client = GatewayClient(url)
     spec = SessionSpec(str(uuid.uuid4()))
     client.open(spec)
+    client.end_table(spec.id, "users", "0", 0)
     worker.wait_for("eof_protocol.session_hosted", where=lambda e: e["session"] == spec.id)
     worker.signal(signal.SIGTERM)
     worker.wait_for("node.stopping")

@@ -65,6 +65,8 @@ def action(session: Session, keeper: KeeperState = WATCHING, **now: Any) -> Acti
         (OPENING, KeeperState(gave_up="failed too often"), {}, Action.RECORD_END),
         (OPEN, KeeperState(), {}, Action.WATCH),
         (OPEN, WATCHING, {"log": 60.0, "wall": 1000.0}, None),
+        (replace(OPEN, fed=True), WATCHING, {}, Action.ASSIGN),
+        (replace(OPEN, fed=True, assigned=True), WATCHING, {}, None),
         (OPEN, WATCHING, {"log": 61.0}, Action.ABORT),
         (OPEN, WATCHING, {"wall": 1001.0}, Action.ABORT),
         (OPEN, replace(WATCHING, asked_at=0.0), {"log": 61.0, "process": ASKED_AGAIN}, None),
@@ -113,7 +115,13 @@ MOMENTS = [{}, {"log": 61.0}, {"wall": 1e9}, {"written": 1 << 40}]
 
 @pytest.mark.parametrize("row", TRANSITIONS, ids=lambda row: f"{row.phase.value} {row.action.name}")
 def test_each_row_happens_and_its_event_leads_where_it_says(row: lifecycle.Transition) -> None:
-    views = [view(SESSIONS[row.phase], keeper, **now) for keeper in KEEPERS for now in MOMENTS]
+    session = SESSIONS[row.phase]
+    views = [
+        view(each, keeper, **now)
+        for each in (session, replace(session, fed=True))
+        for keeper in KEEPERS
+        for now in MOMENTS
+    ]
     (found, *_) = [each for each in views if next_transition(each) is row]
     session = found.session
     written = [s for s in steps_of(row.action, found, "g") if isinstance(s, Write)]

@@ -24,6 +24,8 @@ def test_without_a_worker_everybody_is_told_that_the_data_waits(
     sentence = "No worker is running; your data is safe and waits"
     with running(node=False) as system, http(system) as api:
         session = opened(api)
+        put_end = f"/v1/sessions/{session}/tables/users/eof"
+        assert api.put(put_end, json={"batches": 0}).status_code == 204
         heard: list[str] = []
         came = threading.Semaphore(0)
 
