@@ -20,7 +20,6 @@ from coffeeshop.names import PLANS
     examples=(
         ("all of them", "coffeeshop questions"),
         ("the SQL of one, to begin a file of your own with", "coffeeshop questions year_on_year"),
-        ("ask it", "coffeeshop submit example --question year_on_year"),
     ),
 )
 @click.argument("name", required=False, type=GalleryName())
@@ -55,7 +54,13 @@ def questions(name: str | None, as_json: bool) -> None:
 )
 @own_question_options
 @click.option("--plan", type=Choice(PLANS), default="fused", show_default=True)
-@click.option("--partitions", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--partitions",
+    type=click.IntRange(1, 64),
+    default=2,
+    show_default=True,
+    help="Tasks of the stages that run in parallel.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def explain(
     ready: tuple[str, ...],

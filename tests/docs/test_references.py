@@ -83,7 +83,8 @@ def test_a_question_is_added_by_the_file_that_the_guide_shows(
     copy = tmp_path / "coffeeshop"
     shutil.copytree(ROOT / "coffeeshop", copy, ignore=shutil.ignore_patterns("__pycache__"))
     guide = (ROOT / "docs" / "add-a-question.md").read_text()
-    module, in_sql = re.findall(r"^```python\n(.*?)^```", guide, re.M | re.S)
+    module = re.findall(r"^```python\n(.*?)^```", guide, re.M | re.S)[0]
+    (in_sql,) = re.findall(r'^```text\n("query5".*?)^```', guide, re.M | re.S)
     (copy / "questions" / "builtin" / "query5.py").write_text(module)
     generate(tmp_path / "data", transactions=2_000, seed=5)
     subprocess.run(
