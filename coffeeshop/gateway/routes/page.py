@@ -25,7 +25,7 @@ from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.routes.operation import status_of
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
-from coffeeshop.names import QUERIES, STAGES
+from coffeeshop.names import STAGES
 from coffeeshop.pipeline.plan import PLANS, Plan, plan_of
 from coffeeshop.sessions.lifecycle import Session
 
@@ -49,8 +49,8 @@ HEADERS = {
     # A changed file is seen at once; an unchanged one costs an empty answer.
     "Cache-Control": "no-cache",
 }
-WARNING = tuple(query for query in QUERIES if query != "query1")
-"""The queries that join something: only they can miss what they join."""
+SILENT = ("query1",)
+"""Queries that join nothing: they cannot miss what they join."""
 router = APIRouter(include_in_schema=False)
 Known = Annotated[str | None, Header(alias="If-None-Match")]
 FileFormat = Literal[*MEDIA_TYPES]  # type: ignore[valid-type]
@@ -137,7 +137,9 @@ async def warnings(gateway: GatewayDep, session: SessionId) -> dict[str, list[st
     if known.state != "completed":
         raise Problem(409, f"the session is {known.state}")
     outcome, tables = gateway.outcome_of(known), dict[str, pa.Table]()
-    for query in WARNING:
+    for query in plan_of(known.spec).results:
+        if query in SILENT:
+            continue
         async with gateway.reading:
             tables[query] = await run_in_threadpool(outcome.table, query, RESULT_TIMEOUT)
     return {"warnings": list(warnings_of(tables))}

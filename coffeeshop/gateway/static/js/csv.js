@@ -10,7 +10,7 @@ function escaped(sign) {
 }
 
 /**
- * The rows of a CSV text behind its header: `length` and `row(i)`, a list of texts. Control
+ * The rows of a CSV text behind its header: `length` and `row(i)`, a list of texts; `heads()`. Control
  * characters in names are shown as escapes, as on a terminal.
  */
 export function rowsOf(csv) {
@@ -34,6 +34,10 @@ class PlainRows {
     this.length = starts.length;
   }
 
+  heads() {
+    return this.text.slice(0, Math.max(0, this.text.indexOf("\n"))).split(",");
+  }
+
   row(number) {
     const start = this.starts[number];
     const end = this.text.indexOf("\n", start);
@@ -43,8 +47,14 @@ class PlainRows {
 
 class ParsedRows {
   constructor(text) {
-    this.rows = parse(text).slice(1);
-    this.length = this.rows.length;
+    const [heads, ...rows] = parse(text);
+    this.names = heads;
+    this.rows = rows;
+    this.length = rows.length;
+  }
+
+  heads() {
+    return this.names;
   }
 
   row(number) {

@@ -2,7 +2,7 @@
 
 import { h, Keyed, setText } from "./dom.js";
 import { clock, counted, moment } from "./format.js";
-import { QUERIES, TABLES } from "./names.js";
+import { queriesOf, tablesOf } from "./names.js";
 
 const SHOWN = 200;
 
@@ -43,8 +43,8 @@ function story(session) {
 
 const told = (key, at, text, kind = "") => ({ key, at: at ?? null, text, kind });
 
-function opening({ created_at: at, producers }) {
-  const tables = Object.keys(TABLES).length;
+function opening({ created_at: at, producers, tables: known }) {
+  const tables = Object.keys(known).length;
   const announced = counted(producers, "producer");
   return [told("opened", at, `Registered: ${tables} tables, ${announced} announced`)];
 }
@@ -55,7 +55,7 @@ function input(session) {
       told(
         `${table}/${producer}`,
         session.tables_ended_at[table]?.[producer],
-        `${TABLES[table]}: producer ${producer} ended with ${counted(batches, "batch", "batches")}`,
+        `${tablesOf(session)[table]}: producer ${producer} ended with ${counted(batches, "batch", "batches")}`,
       ),
     ),
   );
@@ -70,7 +70,7 @@ const answers = (session) =>
     told(
       `result/${query}`,
       session.results_at[query],
-      `${QUERIES[query] ?? query}: result complete`,
+      `${queriesOf(session)[query] ?? query}: result complete`,
       "good",
     ),
   );

@@ -1,5 +1,8 @@
 /** What things are called on the page. */
 
+/** Tables that only questions of a session's own read. */
+const MORE_TABLES = { payment_methods: "Payment methods", vouchers: "Vouchers" };
+
 export const TABLES = {
   menu_items: "Menu items",
   stores: "Stores",
@@ -7,6 +10,20 @@ export const TABLES = {
   transactions: "Transactions",
   transaction_items: "Transaction items",
 };
+
+/** The names of the tables that a session reads, in their order. */
+export const tablesOf = (session) =>
+  Object.fromEntries(
+    Object.keys({ ...MORE_TABLES, ...TABLES })
+      .filter((table) => table in session.tables)
+      .map((table) => [table, TABLES[table] ?? MORE_TABLES[table]]),
+  );
+
+/** The names of what a session answers: the four questions, or its own. */
+export const queriesOf = (session) =>
+  session.questions.length > 0
+    ? Object.fromEntries(session.questions.map(({ name }) => [name, words(name)]))
+    : QUERIES;
 
 export const QUERIES = {
   query1: "Large purchases",

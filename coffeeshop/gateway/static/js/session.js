@@ -63,9 +63,9 @@ function built(node, session, signal) {
   const head = sessionHead(node.querySelector("h1"), session);
   const upload = uploadPanel(session.id);
   const pipeline = sessionPipeline(signal);
-  const tables = tablesPanel();
+  const tables = tablesPanel(session);
   const life = lifePanel();
-  const results = resultsPanel(session.id, signal);
+  const results = resultsPanel(session, signal);
   const answers = section("Results", { class: "panel" }, results.node);
   const flow = section("Pipeline", { class: "panel screen" }, pipeline.node);
   node

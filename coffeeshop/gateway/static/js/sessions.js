@@ -3,7 +3,7 @@
 import { h, Keyed, setAttribute, setText } from "./dom.js";
 import { ago, bytes, counted, duration, moment, whole } from "./format.js";
 import { live } from "./live.js";
-import { QUERIES, STATES, TABLES, titleOf } from "./names.js";
+import { queriesOf, STATES, tablesOf, titleOf } from "./names.js";
 import { notice, statePill } from "./parts.js";
 import { tableState } from "./tables.js";
 import { openUploadDialog } from "./upload/dialog.js";
@@ -117,8 +117,8 @@ function card(session) {
   const link = h("a", { href: `#/sessions/${session.id}` }, titleOf(session));
   const meta = h("p", { class: "meta" });
   const reason = h("p", { class: "reason" });
-  const tables = chips("Tables", TABLES);
-  const queries = chips("Results", QUERIES);
+  const tables = chips("Tables", tablesOf(session));
+  const queries = chips("Results", queriesOf(session));
   const node = h(
     "li",
     { class: "card" },

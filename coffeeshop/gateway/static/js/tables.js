@@ -3,7 +3,7 @@
 import { h, setText } from "./dom.js";
 import { bytes, counted, whole } from "./format.js";
 import { grid } from "./grid.js";
-import { TABLES } from "./names.js";
+import { tablesOf } from "./names.js";
 
 /** How far a table is: `kind` is idle, busy or done. */
 export function tableState(session, table) {
@@ -18,8 +18,8 @@ export function tableState(session, table) {
 const HEADS = ["Table", "End of stream", "Batches", "Rows", "Data"];
 
 /** The table of tables; `update(session)` as it changes. */
-export function tablesPanel() {
-  const rows = Object.entries(TABLES).map(([key, name]) => row(key, name));
+export function tablesPanel(session) {
+  const rows = Object.entries(tablesOf(session)).map(([key, name]) => row(key, name));
   const note = h("p", { class: "hint" }, "Rows and data count what this gateway received.");
   const lines = rows.map((each) => each.node);
   const shown = grid("Input of the session, by table", HEADS, h("tbody", {}, lines), {

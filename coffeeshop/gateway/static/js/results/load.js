@@ -44,7 +44,7 @@ function downloads(id, queries) {
     h(
       "div",
       { class: "row start" },
-      h("span", { class: "hint" }, queries.length > 1 ? QUERIES[query] : "Download"),
+      h("span", { class: "hint" }, queries.length > 1 ? (QUERIES[query] ?? query) : "Download"),
       FORMATS.map((format) =>
         h(
           "a",
@@ -52,7 +52,7 @@ function downloads(id, queries) {
             class: "button small",
             href: pathOf(id, query, format),
             download: `${query}.${format}`,
-            "aria-label": `Download ${QUERIES[query]} as ${format}`,
+            "aria-label": `Download ${QUERIES[query] ?? query} as ${format}`,
           },
           format,
         ),

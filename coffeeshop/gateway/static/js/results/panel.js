@@ -3,13 +3,15 @@
 import { h, setText } from "../dom.js";
 import { json } from "../api.js";
 import { loaded } from "./load.js";
+import { ownQuestion } from "./own.js";
 import { QUESTIONS } from "./questions.js";
 import { tabs } from "./tabs.js";
 
 /** The tabs; `update(session)` as results come. */
-export function resultsPanel(id, signal) {
+export function resultsPanel({ id, questions }, signal) {
   const warnings = h("div", { class: "notice warn", hidden: true });
-  const pages = QUESTIONS.map((question) => page(question, id, signal));
+  const asked = questions.length > 0 ? questions.map(ownQuestion) : QUESTIONS;
+  const pages = asked.map((question) => page(question, id, signal));
   const shown = tabs("Results by question", pages, (chosen) => chosen.look(), signal);
   const print = h(
     "button",
@@ -22,12 +24,12 @@ export function resultsPanel(id, signal) {
     print.disabled = false;
     window.print();
   });
-  let asked = false;
+  let told = false;
   const update = (session) => {
     for (const each of pages) each.update(session);
     print.hidden = session.state !== "completed";
-    if (session.state === "completed" && !asked) {
-      asked = true;
+    if (session.state === "completed" && !told) {
+      told = true;
       showWarnings(id, warnings, signal);
     }
   };
