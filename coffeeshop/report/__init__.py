@@ -49,9 +49,12 @@ def write_report(
     """Write the report of five results, with at most ``most`` rows of each; gives its path.
 
     A file that is there is replaced when the new one is complete, and stays as it is after a
-    failure. Raises `UsageError` when it cannot be written.
+    failure. Raises `UsageError` when it cannot be written, and for answers to other questions than
+    the four.
     """
     check_place(path)
+    if "query1" not in tables:
+        raise UsageError("a report is about the four questions, and these are answers to others")
     from coffeeshop.report.page import page  # most who import this write none
 
     body = page(tables, run, most)

@@ -162,12 +162,14 @@ def test_parameters_that_make_no_sense_open_no_session(system: Running) -> None:
 
 @pytest.mark.parametrize("by_gateway", [False, True])
 def test_the_library_takes_questions_and_parameters(
-    system: Running, folder: Path, *, by_gateway: bool
+    system: Running, folder: Path, tmp_path: Path, *, by_gateway: bool
 ) -> None:
     with coffeeshop.Client(system.url if by_gateway else "memory:") as client:
         mine = client.submit(folder, questions={"sales": "select count(*) as n from transactions"})
         assert list(mine) == ["sales"]
         assert mine.sales.to_pylist() == [{"n": mine.rows["transactions"]}]
+        with pytest.raises(coffeeshop.UsageError, match="a report is about the four questions"):
+            mine.report(tmp_path / "report.html")
         with pytest.raises(coffeeshop.QuestionRefused, match="question1, line 1, column 8"):
             client.submit(folder, questions=["select median(x) from transactions"])
         found = client.submit(folder, years="2024", hours="00:00-23:59:59", min_amount="0", top=1)
