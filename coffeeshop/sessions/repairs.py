@@ -128,6 +128,13 @@ class SessionRepairs:
                     self._counts["sent_again"] += 1
                     return
 
+    def asks(self, session: str, table: str, producer: int) -> bool:
+        """Whether batches of that table are asked of that client: no quota is in their way."""
+        with self._lock:
+            known = self._sessions.get(session)
+            asked = () if known is None else known.asked
+            return any(key[1:] == (table, str(producer)) for key in asked)
+
     def missing(self, session: str) -> list[dict[str, Any]]:
         """What the tasks of an open session ask its clients for, as far as this replica knows."""
         with self._lock:

@@ -20,7 +20,7 @@ from coffeeshop.pipeline.repair import IN_VAIN, REPAIR, Missing, done
 from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import QueueDelivery
-from tests.running import eventually
+from tests.running import eventually, new_id
 from tests.unit.world import World, feed, spec_of
 
 BATCHES = Gap("stores", "0", 3, ((1, 2),))
@@ -124,6 +124,9 @@ def test_batches_that_were_asked_for_are_counted_when_they_come(
     say(world, spec, Missing("aggregator_query3.0", BATCHES).record())
     eventually(lambda: counts(sessions).asked == 1, "it is heard")
     assert sessions.repairs.missing(spec.id)[0]["ranges"] == [[1, 2]]
+    assert sessions.repairs.asks(spec.id, "stores", 0)
+    assert not sessions.repairs.asks(spec.id, "stores", 1)
+    assert not sessions.repairs.asks(new_id(), "stores", 0)
     for table, producer, number in (("stores", 0, 0), ("stores", 1, 1), ("users", 0, 1)):
         sessions.repairs.take(spec.id, table, producer, number)
     assert counts(sessions).sent_again == 0

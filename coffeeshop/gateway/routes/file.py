@@ -118,7 +118,7 @@ async def put_file(
     """
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
-    if known.owner:
+    if known.owner and not gateway.sessions.repairs.asks(name, table, producer):
         gateway.admission.client_input(known.owner, gateway.log.all())
     asked = step_of(step, size)
     _check_size(request, asked)

@@ -78,7 +78,7 @@ async def put_batch(
     """
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
-    if known.owner:
+    if known.owner and not gateway.sessions.repairs.asks(name, table, producer):
         gateway.admission.client_input(known.owner, gateway.log.all())
     with gateway.admission.body(name, announced_size(request)):
         media_type = media_type_of(content_type, content_encoding)
