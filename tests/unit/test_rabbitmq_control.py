@@ -176,7 +176,8 @@ def test_what_the_broker_does_not_have_is_asked_again_ever_more_slowly(bench: Be
         bench.refuse("a", ABSENT)
         waits += bench.loop.run()
         bench._turn()
-    assert waits == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    wholes = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
+    assert all(whole / 2 <= delay <= whole for delay, whole in zip(waits, wholes, strict=True))
     bench.answer("a")
     assert bench.ended["a"].exception(0) is None
 

@@ -9,6 +9,7 @@ naming the stream. Whatever the way, the call fails as `JournalBroken` and no ot
 
 from __future__ import annotations
 
+import random
 import time
 from collections import deque
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from coffeeshop.clock import Backoff
 from coffeeshop.errors import BrokerRefuses, Forbidden, JournalBroken, Unreachable
 from coffeeshop.transport.rabbitmq.commands import Command
 from coffeeshop.transport.rabbitmq.connection import (
@@ -31,8 +33,7 @@ from coffeeshop.transport.rabbitmq.connection import (
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.reconnecting import ReconnectingConnection
 
-ABSENT_DELAY = 0.1
-LONGEST_ABSENT_DELAY = 1.0
+ABSENT = Backoff(first=0.1, most=1.0)
 ABSENT_PATIENCE = 20.0
 """Seconds a broker that is up gets to have a stream that it knows."""
 ISOLATION = 2.0
@@ -239,8 +240,8 @@ class Control:
             self._accept(call)
 
         self._postponed.add(call)
-        self._loop.later(min(ABSENT_DELAY * 2**call.absences, LONGEST_ABSENT_DELAY), again)
         call.absences += 1
+        self._loop.later(ABSENT.delay(call.absences, random.random), again)
 
 
 def _absent(command: Command, words: str) -> Exception:

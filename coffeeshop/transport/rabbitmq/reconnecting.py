@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from typing import Protocol
 
+from coffeeshop.clock import Backoff
 from coffeeshop.errors import BrokerRefuses, Forbidden
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.rabbitmq.connection import Connection, is_refusal
@@ -16,22 +17,23 @@ _log = get_logger()
 
 FIRST_DELAY = 0.2
 LAST_DELAY = 10.0
+BACKOFF = Backoff(FIRST_DELAY, LAST_DELAY)
 
 
-class Backoff:
-    """Growing delays, 0.2 to 10 s, each between half and all of its step."""
+class Attempts:
+    """Counts attempts in a row, and says how long to wait before the next one."""
 
     def __init__(self) -> None:
-        self._step = FIRST_DELAY
+        self._failed = 0
 
     def next(self) -> float:
         """Seconds to wait before the next attempt."""
-        step, self._step = self._step, min(self._step * 2, LAST_DELAY)
-        return step * random.uniform(0.5, 1)
+        self._failed += 1
+        return BACKOFF.delay(self._failed, random.random)
 
     def reset(self) -> None:
         """An attempt succeeded."""
-        self._step = FIRST_DELAY
+        self._failed = 0
 
 
 class ConnectionListener(Protocol):
@@ -70,7 +72,7 @@ class ReconnectingConnection:
         self._turn = 0
         self._failures = 0
         self._blocked_timeout = blocked_timeout
-        self._backoff = Backoff()
+        self._attempts = Attempts()
         self._attempt: Connection | None = None
         self._cancel_retry: Callable[[], None] = lambda: None
         self._on_closed: Callable[[], None] | None = None
@@ -109,7 +111,7 @@ class ReconnectingConnection:
         self.connection = connection
         self.refusal = None
         self.openings += 1
-        self._backoff.reset()
+        self._attempts.reset()
         self._failures = 0
         _log.info("transport.connected", link=self.name, broker=self._address.redacted)
         for listener in list(self.listeners):
@@ -129,7 +131,7 @@ class ReconnectingConnection:
     def _plan_retry(self, error: BaseException) -> None:
         self._failures += 1
         tried_all = self._failures % len(self._addresses) == 0
-        delay = self._backoff.next() if tried_all else FIRST_DELAY * random.uniform(0.5, 1)
+        delay = self._attempts.next() if tried_all else FIRST_DELAY * random.uniform(0.5, 1)
         if is_refusal(error):
             delay = LAST_DELAY
             self.refusal = _refusal(self._address, str(error))

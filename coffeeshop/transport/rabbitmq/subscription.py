@@ -19,7 +19,7 @@ from coffeeshop.transport.rabbitmq.connection import (
 from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.reconnecting import (
-    Backoff,
+    Attempts,
     ConnectionPool,
     ReconnectingConnection,
 )
@@ -62,7 +62,7 @@ class Subscription:
         self._link: ReconnectingConnection | None = None
         self._channel: Channel | None = None
         self._brokers_name = ""
-        self._backoff = Backoff()
+        self._attempts = Attempts()
         self._attaching = False
         """Whether the broker was asked and has not answered."""
         self._broken_since: float | None = None
@@ -112,7 +112,7 @@ class Subscription:
         if now - self._broken_since > BROKEN_PATIENCE:
             self._vanish()
         else:
-            self._loop.later(self._backoff.next(), lambda: self._isolation.enter(self))
+            self._loop.later(self._attempts.next(), lambda: self._isolation.enter(self))
 
     def _prefetch(self) -> int:
         """How many unacknowledged deliveries the new channel allows; >= 1."""
@@ -163,7 +163,7 @@ class Subscription:
             return
         self._attaching = False
         self._broken_since = None
-        self._backoff.reset()
+        self._attempts.reset()
         if self._isolation.holds(self):
             self._detach()
             self._move()  # to where the others are
@@ -190,7 +190,7 @@ class Subscription:
         # else the connection is lost, and the link says when there is another
 
     def _retry(self, reason: str) -> None:
-        delay = self._backoff.next()
+        delay = self._attempts.next()
         _log.info("transport.subscription_lost", queue=self._queue, reason=reason)
         if self._isolation.holds(self):  # it broke no connection
             self._vacate()
