@@ -18,6 +18,7 @@ from coffeeshop.errors import Cancelled, SessionTimeout
 from coffeeshop.formats import warnings_of
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.questions.asking import texts_of
 from coffeeshop.report.run import Run, run_of
 
 if TYPE_CHECKING:  # an analysis in this process needs no HTTP client
@@ -141,7 +142,14 @@ class LocalSession(Session):
             answered = [str(e.data["query"]) for e in self._events if e.name == "result"]
             last = self._events[-1] if self._ended is not None else None
         return {
-            **self._spec.fields(),
+            "id": self._spec.id,
+            "plan": self._spec.plan,
+            "producers": self._spec.producers,
+            "partitions": self._spec.partitions,
+            "parameters": (
+                {} if self._spec.questions else Parameters.of_text(self._spec.parameters).shown()
+            ),
+            "questions": texts_of(self._spec.questions),
             "name": self.name,
             "state": "open" if last is None else last.name,
             "reason": "" if last is None else str(last.data.get("reason", "")),
