@@ -44,21 +44,6 @@ class Told:
     kinds: tuple[str, ...]
 
 
-def exists(transport: Transport, journal: str) -> bool:
-    """Whether the broker has the journal."""
-    known, gone = threading.Event(), threading.Event()
-
-    def heard() -> None:
-        gone.set()
-        known.set()
-
-    reader = transport.read(journal, 0, 1, lambda _: known.set(), heard)
-    # A journal may be there and empty: then only the refusal of what is not there can be heard.
-    known.wait(1.0)
-    reader.close()
-    return not gone.is_set()
-
-
 def told(transport: Transport, spec: SessionSpec) -> Told:
     """Read the out journal to its present end."""
     marker = Record("probe", "marker", "test", time.monotonic_ns())
@@ -115,7 +100,7 @@ def check_completed(
     assert results(client, spec) == expected
     eventually(lambda: bool(client.session(spec.id)["released"]), "its input is released")
     assert client.session(spec.id)["state"] == "completed"
-    assert [name for name in objects(spec) if exists(transport, name)] == [out_journal(spec.id)]
+    assert [name for name in objects(spec) if transport.exists(name)] == [out_journal(spec.id)]
     found = told(transport, spec)
     assert (found.terminals, found.failure) == (1, None)
 
@@ -142,7 +127,7 @@ def check_gone(client: GatewayClient, transport: Transport, spec: SessionSpec) -
         return False
 
     eventually(forgotten, "the session expires")
-    assert not [name for name in objects(spec) if exists(transport, name)]
+    assert not [name for name in objects(spec) if transport.exists(name)]
 
 
 def left_on(broker: PrivateBroker) -> dict[str, int]:

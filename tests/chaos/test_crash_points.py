@@ -23,7 +23,6 @@ from tests.chaos.promise import (
     check_completed,
     check_failed,
     check_gone,
-    exists,
     nothing_is_left_on,
     objects,
 )
@@ -195,7 +194,7 @@ def test_the_session_of_a_client_killed_there_that_stays_away_is_aborted(
     client = GatewayClient(url)
     assert [event.name for event in client.events(spec.id)][-1] == "aborted"
     eventually(lambda: client.session(spec.id)["released"], "its input is released")
-    assert [name for name in objects(spec) if exists(transport, name)] == [f"out.{spec.id}"]
+    assert [name for name in objects(spec) if transport.exists(name)] == [f"out.{spec.id}"]
     client.delete(spec.id)
     nothing_is_left_on(broker)
     client.close()
