@@ -144,6 +144,8 @@ class GapWatch:
         self._admitted = 0
         self._asked = 0
         self._longest = LONGEST_PAUSE
+        self._unread = 0
+        """Markers that were made since one was read."""
         self._markers = 0
         self._marker_at: int | None = None
         self._quiet = False
@@ -157,7 +159,8 @@ class GapWatch:
             return None
         self._markers += 1
         self._marker_at, self._quiet = None, True
-        self._wait(now)  # for this one: it may be lost, too
+        self._wait(now, self._unread)  # for this one: it may be lost, too, or be far behind
+        self._unread += 1
         return Record("marker", "marker", self._attempt, self._markers)
 
     def took(self, delivery: Delivery, record: Record, admitted: int, now: float) -> bool:
@@ -169,11 +172,11 @@ class GapWatch:
         for offset in range(since, delivery.offset + 1):
             self._taken.add(offset)
         if admitted > self._admitted:
-            self._admitted, self._asked, self._quiet = admitted, 0, False
+            self._admitted, self._asked, self._quiet, self._unread = admitted, 0, False, 0
             self.due_at = now + self._after
         own = record.kind == "marker" and record.producer == self._attempt
         if own and record.number == self._markers and self._marker_at is None and self._quiet:
-            self._marker_at = delivery.offset
+            self._marker_at, self._unread = delivery.offset, 0
         if self._marker_at is None or not self._quiet or not self._read_beyond(self._marker_at):
             return False
         self._quiet = False  # once for each marker
@@ -192,8 +195,9 @@ class GapWatch:
         self._wait(now)
         return found
 
-    def _wait(self, now: float) -> None:
-        self.due_at = now + self._after * min(self._longest, 2.0 ** min(self._asked, 16))
+    def _wait(self, now: float, unread: int = 0) -> None:
+        exponent = min(max(self._asked, unread), 16)
+        self.due_at = now + self._after * min(self._longest, 2.0**exponent)
 
     def _read_beyond(self, offset: int) -> bool:
         start, end = self._taken.runs()[0]

@@ -165,6 +165,15 @@ def test_markers_of_other_attempts_and_older_ones_are_nothing() -> None:
     assert journal.entry(new, 10.2)
 
 
+def test_a_task_that_is_far_behind_makes_ever_fewer_markers() -> None:
+    journal, made = Journal(), []
+    for now in range(400):
+        if journal.watch.marker(float(now)) is not None:
+            made.append(now)
+    assert made[:6] == [5, 10, 20, 40, 80, 140]
+    assert made[-1] - made[-2] == AFTER * LONGEST_PAUSE
+
+
 def test_a_task_asks_again_ever_more_rarely_until_something_comes() -> None:
     journal, now, pauses = Journal(), 0.0, []
     for _ in range(7):
