@@ -29,7 +29,7 @@ from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.names import NODE_TYPES, STAGES
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.observability.metrics import MetricsServer
+from coffeeshop.observability.metrics import MetricsServer, memory_limit, thread_limit
 from coffeeshop.observability.stacks import show_stacks_on
 from coffeeshop.pipeline.repair import REPAIR_AFTER
 from coffeeshop.presence import Presence
@@ -312,7 +312,12 @@ def transport_status(transport: Transport) -> dict[str, Any]:
 
 
 def _process_status() -> dict[str, Any]:
-    return {"threads": threading.active_count(), "resident_bytes": resident_bytes()}
+    return {
+        "threads": threading.active_count(),
+        "threads_limit": thread_limit() or 0,
+        "resident_bytes": resident_bytes(),
+        "memory_limit_bytes": memory_limit() or 0,
+    }
 
 
 def raise_descriptor_limit() -> int:

@@ -17,18 +17,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from coffeeshop.bounds import ACTOR_THREADS, MOST_ACTOR_THREADS
 from coffeeshop.clock import Backoff, Clock
 from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
-THREADS = 16
-"""Threads of one dispatcher while its actors make progress."""
-MOST_THREADS = 128
-"""The same, with those that stand in for threads whose actors do not come back."""
 IDLE_TIMEOUT = 10.0
 """Seconds after which a thread without work ends; the last one stays."""
 STALL = 1.0
-"""Seconds that a runnable actor waits for a thread before there is one more than `THREADS`."""
+"""Seconds that a runnable actor waits for a thread before there is one more than the usual."""
 REFUSED = Backoff(first=0.5, most=30.0)
 """Before a refused thread is asked for again."""
 
@@ -67,8 +64,8 @@ class ThreadDispatcher:
         clock: Clock,
         *,
         name: str = "actors",
-        threads: int = THREADS,
-        most: int = MOST_THREADS,
+        threads: int = ACTOR_THREADS,
+        most: int = MOST_ACTOR_THREADS,
         idle_timeout: float = IDLE_TIMEOUT,
         start: Callable[[Callable[[], None], str], None] = _start,
     ) -> None:

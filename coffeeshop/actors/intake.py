@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
+from coffeeshop.bounds import TASKS_OF_A_STAGE
 from coffeeshop.pipeline.messages import assign_queue
 from coffeeshop.transport import Consumer, QueueDelivery, Transport
 
 STEP = 16
-MOST = 16_384
-"""Tasks of one stage that a node holds, at most. An idle one takes memory and no thread, so this is
-more than gateways admit: see `coffeeshop.limits`."""
+MOST = TASKS_OF_A_STAGE
+"""Tasks of one stage that a node holds, at most. An idle one takes memory and no thread."""
 _NUMBERS = count()
 BUSY_SHARE = 4
 """A stage of which one in so many tasks is at a record has enough to do."""

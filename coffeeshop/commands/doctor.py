@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.text import Text
 
+from coffeeshop.bounds import OPEN_SESSIONS
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.errors import CoffeeshopError
 from coffeeshop.pipeline.plan import PLANS
@@ -36,7 +37,8 @@ def examine(client: GatewayClient) -> list[Finding]:
     """All checks, in the order in which they depend on each other."""
     findings = [_scanner(), _ready(client)]
     if findings[-1].ok:
-        findings += [_stages(client), _files(client), _unreleased(client)]
+        findings += [_stages(client), _files(client), _sessions(client)]
+        findings += [*_room_of_nodes(client), _unreleased(client)]
         found = client.leftovers()  # once: the gateway asks the broker for hundreds of journals
         findings += [_broker_nodes(found), _leftovers(found), _broken(found), _unfinished(client)]
     return findings
@@ -76,6 +78,39 @@ def _files(client: GatewayClient) -> Finding:
         f"about {taken:,} of {limit:,}",
         "raise the broker's limit (LimitNOFILE, ulimit -n), say it with run-node --broker-files, "
         "or keep results for less time (--result-ttl)",
+    )
+
+
+def _sessions(client: GatewayClient) -> Finding:
+    is_open = len(client.sessions("open", 10_000))
+    return Finding(
+        "room for more sessions",
+        is_open <= NEARLY * OPEN_SESSIONS,
+        f"{is_open:,} open; a gateway allows {OPEN_SESSIONS:,}, or as many as --max-sessions says",
+        "end idle ones (coffeeshop sessions, cancel), or run more nodes and raise --max-sessions",
+    )
+
+
+def _room_of_nodes(client: GatewayClient) -> list[Finding]:
+    """Threads and memory that processes have left, where their containers have limits."""
+    nodes = client.nodes()
+    threads = [(n, n.get("threads", 0), n.get("threads_limit", 0)) for n in nodes]
+    memory = [(n, n.get("resident_bytes", 0), n.get("memory_limit_bytes", 0)) for n in nodes]
+    in_mib = [(node, taken >> 20, most >> 20) for node, taken, most in memory]
+    return [_room("threads", "pids", threads), _room("MiB of memory", "memory", in_mib)]
+
+
+def _room(what: str, limit: str, nodes: list[tuple[dict[str, Any], int, int]]) -> Finding:
+    full = [each["id"] for each, taken, most in nodes if most and taken > NEARLY * most]
+    most = max((taken for _, taken, _ in nodes), default=0)
+    lowest = min((allowed for *_, allowed in nodes if allowed), default=0)
+    bound = f"of {lowest:,}" if lowest else "without a limit"
+    return Finding(
+        f"{what} left in every process",
+        not full,
+        f"at most {most:,} {bound}",
+        f"raise the container's limit ({limit}), or run more processes of this type: "
+        + ", ".join(full[:5]),
     )
 
 

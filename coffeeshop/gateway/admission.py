@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from coffeeshop.bounds import BROKER_FILES, OPEN_SESSIONS
 from coffeeshop.gateway.broker_files import BrokerFiles
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.pipeline.messages import SessionSpec
@@ -44,7 +45,7 @@ class Limits:
     """The same, of one session."""
     journals: int = 64 << 30
     """Input kept by the broker above which no session is opened."""
-    open_sessions: int = 1000
+    open_sessions: int = OPEN_SESSIONS
     client_sessions: int = 200
     """Open sessions of one name in the tokens file. Without tokens clients have no names."""
     client_journals: int = 16 << 30
@@ -63,7 +64,7 @@ class Limits:
     """Streams of events at once."""
     client_listeners: int = 2000
     """The same, of one name."""
-    broker_files: int = 65_536
+    broker_files: int = BROKER_FILES
     """File descriptors that the broker may have, above which no session is opened."""
 
 

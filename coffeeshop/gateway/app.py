@@ -15,7 +15,14 @@ from coffeeshop.gateway.middleware import (
     ShutdownMiddleware,
     TraceContextMiddleware,
 )
-from coffeeshop.gateway.problems import MEDIA_TYPE, SCHEMA, Problem, problem, problem_of
+from coffeeshop.gateway.problems import (
+    MEDIA_TYPE,
+    RETRY_SECONDS,
+    SCHEMA,
+    Problem,
+    problem,
+    problem_of,
+)
 from coffeeshop.gateway.routes import example as example_routes
 from coffeeshop.gateway.routes import file as file_routes
 from coffeeshop.gateway.routes import login as login_routes
@@ -29,6 +36,7 @@ from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 
 log = get_logger()
+REFUSED_THREAD = "can't start new thread"
 ROUTES = (
     session_routes,
     upload_routes,
@@ -67,6 +75,7 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
     app.add_exception_handler(CoffeeshopError, _own_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(RuntimeError, _overload)
     app.add_exception_handler(Exception, _bug)
     for module in ROUTES:
         app.include_router(module.router)
@@ -96,6 +105,15 @@ async def _invalid(request: Request, error: Exception) -> Response:
     ]
     detail = "; ".join(f"{each['where']}: {each['what']}" for each in wrong)[:1000]
     return problem(422, detail, errors=wrong)
+
+
+async def _overload(request: Request, error: Exception) -> Response:
+    """The system starts no more threads; any other `RuntimeError` is a bug."""
+    if REFUSED_THREAD not in str(error):
+        raise error
+    log.warning("gateway.thread_refused", method=request.method, path=request.url.path)
+    detail = "this gateway gets no more threads (a limit of its container); try again later"
+    return problem(503, detail, {"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _bug(request: Request, error: Exception) -> Response:

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from coffeeshop.bounds import FILES_PER_JOURNAL
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.sessions.lifecycle import Session
 
 OF_BROKER = 100
 """Its own, the control journals', and those of the connections of a few processes."""
-OF_JOURNAL = 3.1
-"""Measured on RabbitMQ 3.10: 22 for a session of two partitions, which has 7 journals, and 3 for
-its results."""
 
 
 class BrokerFiles:
@@ -30,7 +28,7 @@ class BrokerFiles:
     def of_session(spec: SessionSpec, *, released: bool = False) -> int:
         """What a session takes; once its input is released, what its results do."""
         journals = 1 if released else 1 + len(plan_of(spec).tasks(spec))
-        return round(OF_JOURNAL * journals)
+        return round(FILES_PER_JOURNAL * journals)
 
     def taken(self, sessions: Iterable[Session]) -> int:
         """What all of them take, and the broker itself."""

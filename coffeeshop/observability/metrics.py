@@ -83,8 +83,8 @@ def _of_any_process() -> dict[str, Any]:
     )
     build.add_metric([__version__, platform.python_version()], 1)
     found: dict[str, Any] = {"build_info": _One(build), "threads": threading.active_count()}
-    limit = memory_limit()
-    return found if limit is None else {**found, "memory_limit_bytes": limit}
+    limits = {"memory_limit_bytes": memory_limit(), "threads_limit": thread_limit()}
+    return {**found, **{name: limit for name, limit in limits.items() if limit is not None}}
 
 
 class _One(Collector):
@@ -97,7 +97,16 @@ class _One(Collector):
 
 def memory_limit(root: str = "/sys/fs/cgroup") -> int | None:
     """Bytes that this process's container may have; None when nothing says so."""
-    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+    return _limit(root, "memory.max", "memory/memory.limit_in_bytes")
+
+
+def thread_limit(root: str = "/sys/fs/cgroup") -> int | None:
+    """Threads and processes that this process's container may have; None when nothing says so."""
+    return _limit(root, "pids.max", "pids/pids.max")
+
+
+def _limit(root: str, *files: str) -> int | None:
+    for file in files:
         try:
             with open(f"{root}/{file}") as text:
                 said = text.read().strip()
@@ -151,6 +160,7 @@ HELP = {
     "sessions_unexpired": "Sessions whose results are due to be deleted.",
     "supervisor_answer_seconds": "Seconds that the root actor took to answer.",
     "tasks": "Tasks of this process.",
+    "threads_limit": "Threads that this process's container may have.",
     "threads_refused_total": "Threads that the system refused to start.",
     "tasks_by_stage": "Tasks of this process, by stage.",
     "tasks_settled_total": "Tasks that this process finished or handed back.",
