@@ -23,7 +23,7 @@ from typing import Any
 
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import analyse, open_with_new_id
-from coffeeshop.errors import CoffeeshopError
+from coffeeshop.errors import CoffeeshopError, Unreachable
 from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.names import ENDS
@@ -102,6 +102,8 @@ class Report:
     """What publishers saw confirmed. The broker may lose some of it; no answer may change."""
     remained: list[str] = field(default_factory=list)
     """What a broker's cluster did not mend by itself until its nodes were restarted."""
+    given_up: str = ""
+    """Why the nodes of a broker were not broken any more: the cluster could not be made whole."""
     opened_anew: int = 0
     """Sessions that the broker, killed while it made their journals, could only have under another
     id; the client is told and takes one."""
@@ -127,7 +129,8 @@ class Report:
     @property
     def kept(self) -> bool:
         """Whether the promise was kept."""
-        return self.sessions > 0 and not (self.wrong or self.refused or self.left or self.grown)
+        broken = self.wrong or self.refused or self.left or self.grown or self.given_up
+        return self.sessions > 0 and not broken
 
 
 @dataclass(frozen=True)
@@ -349,11 +352,15 @@ def _break_nodes(
     faults = NodeFaultInjector(chance, cluster, say, patience, campaign.outage)
     report.remained = faults.remained
     report.ghost_streams = faults.removed
-    for wanted in campaign.node_faults:
-        report.faults[faults.one(wanted)] += 1
-    while not campaign.node_faults and time.monotonic() < deadline:
-        time.sleep(chance.expovariate(1 / NODE_PAUSE))
-        report.faults[faults.one()] += 1
+    try:
+        for wanted in campaign.node_faults:
+            report.faults[faults.one(wanted)] += 1
+        while not campaign.node_faults and time.monotonic() < deadline:
+            time.sleep(chance.expovariate(1 / NODE_PAUSE))
+            report.faults[faults.one()] += 1
+    except Unreachable as error:
+        say(f"given up: {error}")
+        report.given_up = str(error)
 
 
 def _pids(broker: Broker) -> dict[str, int]:

@@ -42,13 +42,12 @@ Streams = [{{element(4, amqqueue:get_name(Q)), amqqueue:get_type_state(Q)}}
 [rabbit_stream_coordinator:delete_replica(Stream, Node)
  || {{_, #{{name := Stream, nodes := Nodes}}}} <- Streams, Node <- Nodes -- Ours],
 [rabbit_stream_queue:add_replica(<<"/">>, Name, Node)
- || {{Name, #{{nodes := Nodes}}}} <- Streams, Node <- Ours -- Nodes],
-lists:all(fun({{_, #{{nodes := Nodes}}}}) -> lists:sort(Nodes) =:= lists:sort(Ours) end, Streams).
+ || {{Name, #{{nodes := Nodes}}}} <- Streams, Node <- Ours -- Nodes].
 """
 """Have each stream forget its copies on lost nodes, and add those that it lacks, in one call.
 
 The first is what `rabbitmq-streams delete_replica` does, which on 3.10 refuses it for a node that
-is away; the second is `rabbitmq-streams add_replica`. Answers whether there was nothing to do.
+is away; the second is `rabbitmq-streams add_replica`.
 """
 
 
@@ -263,12 +262,19 @@ class PrivateCluster:
         return {name.strip(' "\n[]') for name in told.split(",")}
 
     def _grow_streams(self) -> bool:
-        """Give each stream its copies on our nodes and no others; whether all had them.
+        """Give each stream its copies on our nodes and no others; whether all have them.
 
-        Streams come and go meanwhile, and may not be changed while a copy is behind.
+        Streams come and go meanwhile, and may not be changed while a copy is behind. A name none of
+        whose copies is up has no stream.
         """
-        ours = ", ".join(f"'{node.name}'" for node in self.nodes)
-        return "true" in self.rabbitmqctl("eval", _REPLICATE.format(nodes=ours))
+        ours = {node.name for node in self.nodes}
+        nodes = ", ".join(f"'{name}'" for name in sorted(ours))
+        self.rabbitmqctl("eval", _REPLICATE.format(nodes=nodes))
+        return all(
+            each.members == ours
+            for each in self.replicated()
+            if each.kind == "stream" and each.online
+        )
 
     def _wait(
         self,

@@ -103,7 +103,7 @@ def main() -> int:
         report = run(campaign, Path(folder), answers, say)
     print(described(report))
     complaints = (*report.wrong, *report.refused, *report.left, *report.grown)
-    for complaint in (*complaints, *report.ledger.lost, *report.remained):
+    for complaint in (*complaints, *report.ledger.lost, *report.remained, report.given_up):
         print(complaint)
     if report.evidence:
         file = Path(tempfile.gettempdir()) / f"coffeeshop-chaos-{campaign.seed}.json"
