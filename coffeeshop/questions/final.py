@@ -92,7 +92,7 @@ class FinalQuestion:
         """The part's groups with the question's keys as ``k0`` and so on, filtered."""
         question = self._question
         if question.grouped:
-            groups = pa.table(self._groups[part.stream].sorted())
+            groups = self._groups[part.stream].unsorted()
         else:
             groups = pa.Table.from_batches(self._rows, part.schema)
             self._rows = []
@@ -182,7 +182,7 @@ class FinalQuestion:
         groups = Groups(pa.schema([found.schema.field(key) for key in keys]), merged)
         for table in (found, *counted):
             groups.add(_filled(table, groups.schema))
-        table = pa.table(groups.sorted())
+        table = groups.unsorted()
         if not question.keys and not table.num_rows:  # of no rows there still is one answer
             table = _filled(pa.table({keys[0]: pa.array([0], pa.int64())}), groups.schema)
         columns = {key: _one(table[key]) for key in keys}

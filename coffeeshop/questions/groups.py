@@ -63,7 +63,16 @@ class Groups:
 
     def sorted(self) -> pa.RecordBatch:
         """One row a key, sorted by the keys: equal for equal rows in whatever order they came."""
-        return one_batch(self._folded().sort_by([(key, "ascending") for key in self._keys]))
+        table = self._folded().combine_chunks()
+        keys = [_one_chunk(table[key]) for key in self._keys]
+        order = _order_of_numbers(keys)
+        if order is None:
+            return one_batch(table.sort_by([(key, "ascending") for key in self._keys]))
+        return one_batch(table.take(order))
+
+    def unsorted(self) -> pa.Table:
+        """One row a key, in any order."""
+        return self._folded()
 
     def _folded(self) -> pa.Table:
         if not self._kept:
@@ -76,6 +85,30 @@ class Groups:
         grouped = whole.group_by(self._keys, use_threads=False).aggregate(wanted)
         names = [*self._keys, *(f"{name}_{how}" for name, how in wanted)]
         return grouped.select(names).rename_columns(self.schema.names).cast(self.schema)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _order_of_numbers(keys: Sequence[pa.Array]) -> pa.Array | None:
+    """Places of rows in the order of distinct keys, nulls last; None unless all keys are whole
+    numbers that fit into one together. Sorting one number takes a fraction of sorting rows."""
+    codes, size = np.zeros(len(keys[0]), np.int64), 1
+    for key in keys:
+        whole = _whole(key)
+        if whole is None or not len(whole):
+            return None
+        least = int(whole.min())
+        count = int(whole.max()) - least + 2
+        size *= count
+        if size > _LARGEST:
+            return None
+        digits = whole - least
+        if key.null_count:
+            digits = np.where(np.asarray(key.is_null()), count - 1, digits)
+        codes = codes * count + digits
+    return pa.array(np.argsort(codes))
 
 
 def _check_sums(values: pa.ChunkedArray, name: str) -> None:
