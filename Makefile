@@ -41,7 +41,7 @@ model: setup ## the protocol's model in TLA+, its larger sizes as well
 	@sh scripts/programs.sh
 	@.venv/bin/python -m pytest -m 'long or not long' --timeout 3600 tests/spec
 
-simulate: setup ## 100,000 simulated lives of a session; SEEDS
+simulate: setup ## 100,000 simulated sessions; SEEDS
 	@sh scripts/simulate.sh "$${SEEDS:-100000}"
 
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED, CHAOS_BROKERS=3

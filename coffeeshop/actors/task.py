@@ -164,7 +164,7 @@ class TaskActor(SupervisedActor):
         self._attempts.stop_reading()
         self._isolated = decision.isolate
         if decision.isolate:
-            self._log.warning("task.isolate")
+            self._log.warning("task.isolated")
         self._read()
 
     def _read(self) -> None:

@@ -88,7 +88,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     try:
         analyse(client, open_folder(folder), SessionSpec(new_id()))
         answer = httpx.get(f"{client.url}/metrics", timeout=PATIENCE, trust_env=False)
-        worker = {**node.status(), **node.metrics(), "memory_limit_bytes": 1}
+        worker = {**node.status(), **node.metrics(), "memory_limit_bytes": 1, "threads_limit": 1}
         broker = {**transport_status(away), **broker_metrics(away)}
         texts = [answer.text, *(render(each)[0].decode() for each in (worker, broker))]
     finally:

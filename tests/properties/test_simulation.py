@@ -7,6 +7,7 @@ Each seed is a session's content, the weather and every chance in it; a failure 
 from __future__ import annotations
 
 import logging
+import os
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -21,9 +22,8 @@ from tests.properties.sim_sessions import TINY, Content, real, tiny
 from tests.properties.simulation import World
 
 BLOCK = 50
-TINY_SEEDS = range(0, 2_900, BLOCK)
+TINY_SEEDS = range(0, int(os.environ.get("SIMULATED_SEEDS", "2900")), BLOCK)
 REAL_SEEDS = range(0, 100, BLOCK)
-LONG_SEEDS = range(10_000, 110_000, 1_000)
 
 
 @pytest.fixture(autouse=True)
@@ -69,15 +69,6 @@ def test_a_session_of_the_cheap_plan_keeps_the_promise(start: int) -> None:
 @pytest.mark.parametrize("start", REAL_SEEDS)
 def test_a_session_of_a_real_plan_keeps_the_promise(start: int) -> None:
     for seed in range(start, start + BLOCK):
-        run(seed, real)
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("start", LONG_SEEDS)
-def test_a_hundred_thousand_sessions_keep_the_promise(start: int) -> None:
-    for seed in range(start, start + 1_000):
-        run(seed, tiny)
-    for seed in range(start, start + 50):
         run(seed, real)
 
 
