@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from coffeeshop.actors import NodeConfig
+from coffeeshop.client.remote import analyse
+from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from coffeeshop.sessions.lifecycle import Timeouts
 from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.faults import Vanishing
-from coffeeshop.transport import Transport, connect
+from coffeeshop.testing.faults import Losing, Vanishing
+from coffeeshop.transport import Message, Transport, connect
 from tests.acceptance.command import ok, runner, texts_of
-from tests.running import running
+from tests.running import new_id, running
 
 SHARE = 0.05
 ROWS_A_FILE = 400
@@ -91,3 +96,33 @@ def test_submit_gets_the_right_answers_though_confirmed_records_vanish(
             assert texts_of(tmp_path / f"out{number}") == right
         print(f"{lossy.lost} records were lost")
         assert lossy.lost > 0
+
+
+def is_first_of_its_client(name: str, message: Message) -> bool:
+    headers = message.headers
+    what = headers.get("kind"), headers.get("stream"), headers.get("number")
+    return what == ("batch", "transactions", 0)
+
+
+def test_each_client_of_a_session_sends_its_own_batches_again(
+    data: Path, right: dict[str, str]
+) -> None:
+    losing: list[Losing] = []
+
+    def wrapped(transport: Transport) -> Transport:
+        losing.append(Losing(transport, Random(0), is_first_of_its_client))
+        return losing[0]
+
+    spec = SessionSpec(new_id(), producers=2)
+    with running(wrapped=wrapped, config=QUICK, timeouts=TIMEOUTS) as system:
+        clients = [system.client() for _ in range(2)]
+
+        def run(producer: int) -> dict[str, str]:
+            folder = open_folder(data)
+            _, tables, _ = analyse(clients[producer], folder, spec, producer=producer)
+            return {f"{name}.csv": to_csv(table).decode() for name, table in tables.items()}
+
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(run, range(2))) == [right, right]
+        assert losing[0].injected == 2
+        assert system.gateways[0].sessions.repairs.counts.sent_again == 2

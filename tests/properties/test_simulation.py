@@ -45,8 +45,7 @@ def plot(seed: int) -> Plot:
         nodes=chance.randint(1, 3),
         intensity=chance.choice((None, None, None, 3)),
         cancel=chance.random() < 0.15,
-        # Attempts that name each record take them more slowly than others look for lost ones.
-        claims=not vanish and random.Random(f"claims {seed}").random() < 0.5,
+        claims=random.Random(f"claims {seed}").random() < 0.5,
         slow_clocks=random.Random(f"clocks {seed}").random() < 0.25,
     )
 
