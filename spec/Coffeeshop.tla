@@ -196,7 +196,7 @@ Ask(a) ==
                ELSE c \notin left /\ confirmed' = [confirmed EXCEPT ![c] = @ \ {x}] /\ UNCHANGED log
   /\ UNCHANGED <<gone, attempts, claims, left, life, end, budget>>
 
-(* Gateways end what a client left behind, and sessions whose time is over; each end is a record    *)
+(* Keepers end what a client left behind, and sessions whose time is over; each end is a record     *)
 (* on the out journal, and the first one counts.                                                    *)
 Uploaded == \A c \in Clients : \A p \in Filters : <<p, Eof(c)>> \in confirmed[c]
 \* Nobody asks for the answer itself: the aggregator is done, and it is not there.
@@ -207,9 +207,9 @@ Recompute == /\ Has("repair") /\ life = "open" /\ ~Over /\ Uploaded
 Abort == /\ life = "open" /\ left # {} /\ ~Uploaded /\ ~Over
          /\ Put(Out, Failed)
          /\ UNCHANGED <<gone, confirmed, queue, attempts, claims, left, life, end, budget>>
-LastCall(p) == /\ Has("left") /\ life = "open" /\ left # {} /\ Uploaded
-               /\ Left \notin Range(log[p]) /\ Put(p, Left)
-               /\ UNCHANGED <<gone, confirmed, queue, attempts, claims, left, life, end, budget>>
+ClientGone(p) == /\ Has("left") /\ life = "open" /\ left # {} /\ Uploaded
+                 /\ Left \notin Range(log[p]) /\ Put(p, Left)
+                 /\ UNCHANGED <<gone, confirmed, queue, attempts, claims, left, life, end, budget>>
 GiveUp(a) ==          \* all that was sent is before that record, and it is not enough
   /\ a.task # Aggregator /\ a.task \notin gone /\ Left \in Range(View(a))
   /\ PoisonIn(a) = {} /\ Enough(View(a), a.task) = 0 /\ ~Over
@@ -232,7 +232,7 @@ Progress ==
   \/ Declare \/ Publish \/ Recompute \/ Abort \/ End \/ Release \/ Forget
   \/ \E c \in Clients : Send(c)
   \/ \E t \in Tasks : Take(t)
-  \/ \E p \in Filters : LastCall(p)
+  \/ \E p \in Filters : ClientGone(p)
   \/ \E a \in attempts : Tell(a) \/ Drop(a) \/ Die(a) \/ Ask(a) \/ GiveUp(a)
 Fault == Expire \/ (\E c \in Clients : Leave(c)) \/ (\E a \in attempts : Crash(a) \/ Steal(a))
 Spec == Init /\ [][Progress \/ Fault]_vars /\ WF_vars(Progress)

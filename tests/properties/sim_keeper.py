@@ -437,12 +437,16 @@ class World:
             return End("failed", "the broker lost the session's journal")
         return journal[0] if journal else None
 
-    def end(self) -> str | None:
-        """How the log says that it ended."""
+    def known(self) -> lifecycle.Session | None:
+        """The session as all of the log tells it."""
         directory = Directory()
         for event in self.log:
             directory.apply(event, 0.0, 0.0, 0)
-        known = directory.sessions.get(self.spec.id) or directory.last.get(self.spec.id)
+        return directory.sessions.get(self.spec.id) or directory.last.get(self.spec.id)
+
+    def end(self) -> str | None:
+        """How the log says that it ended."""
+        known = self.known()
         return None if known is None or known.state == "open" else known.state
 
     def ends_soon(self, state: str, reason: str = "") -> None:
@@ -581,8 +585,7 @@ class Client:
             case "completes" | "announces":
                 for table in TABLES:
                     gateway.write("table_ended", table=table, producer="0", batches=1)
-                if world.plot.client == "completes":
-                    world.ends_soon("completed")
+                self.again(self.uploaded, 1.0)
             case "cancels":
                 if world.chance.random() < 0.3:
                     world.ends_soon("completed")
@@ -591,6 +594,16 @@ class Client:
             case "deletes":
                 gateway.write("ended", state="cancelled", reason="deleted")
                 self.again(lambda: self.delete(gateway, gateway.name), 0.5)
+
+    def uploaded(self) -> None:
+        """Repeat the ends of which the answer did not come; then the tasks come to their end."""
+        session = self.world.known()
+        if session is None or session.state != "open":
+            return
+        if not session.uploaded:
+            self.finish()
+        elif self.world.plot.client == "completes":
+            self.world.ends_soon("completed")
 
     def finish_again(self) -> None:
         """A cancellation was lost, or did not count: the session was declared meanwhile."""
