@@ -53,6 +53,7 @@ class QuestionRefused(UsageError):
         line: int | None = None,
         column: int | None = None,
     ) -> None:
+        self.question = question
         self.line = line
         self.column = column
         where = "" if line is None else f", line {line}, column {column}"

@@ -43,7 +43,7 @@ SCHEMA = {
 }
 """What every problem document has; some have more."""
 _MEANINGS = {
-    400: "The request cannot be understood; of a question, `line` and `column` say where.",
+    400: "The request cannot be understood; of SQL, `question`, `line` and `column` say where.",
     401: "The request has no token, or an invalid one.",
     403: "The token does not allow this request, or another site sent it.",
     404: "No session with this id, or one of another client; or it has no such query.",
@@ -143,6 +143,6 @@ def problem_of(error: CoffeeshopError) -> JSONResponse:
         where = {"line": error.line, "row": error.row, "column": error.column, "value": value}
         return problem(status, error.reason, headers, **where, bad_rows=rows or None)
     if isinstance(error, QuestionRefused):
-        hint = error.hint or None
-        return problem(status, str(error), headers, line=error.line, column=error.column, hint=hint)
+        place = {"question": error.question, "line": error.line, "column": error.column}
+        return problem(status, str(error), headers, **place, hint=error.hint or None)
     return problem(status, str(error), headers)

@@ -18,7 +18,7 @@ SLICE = 1 << 20
 UNIT = 1000
 """Amounts have three decimals, so in thousandths they are integers and their bins are exact."""
 START = 75 * UNIT
-"""The least amount of query 1: a bin that began below it would look like a dip."""
+"""The usual least amount of query 1: a bin that began below it would look like a dip."""
 
 
 def embedded(query: str, table: pa.Table, most: int = MOST_ROWS) -> dict[str, Any]:
@@ -38,29 +38,32 @@ def _largest(table: pa.Table, most: int) -> pa.Table:
     return table.take(chosen.take(pc.sort_indices(chosen)))
 
 
-def sizes(amounts: pa.ChunkedArray) -> dict[str, Any]:
-    """Number, largest and histogram of amounts: ``edges`` (one more than bins) and ``counts``."""
+def sizes(amounts: pa.ChunkedArray, start: int = START) -> dict[str, Any]:
+    """Number, largest and histogram of amounts: ``edges`` (one more than bins) and ``counts``.
+
+    ``start`` is the least amount that was asked for, in thousandths.
+    """
     if len(amounts) == 0:
         return {"total": 0, "most": 0, "bins": None}
-    most = max(START, int(pc.max(amounts).as_py() * UNIT))
-    width = round_width((most - START) / BINS or UNIT)
-    counts = _counted(amounts, width)
-    last = (most - START) // width
+    most = max(start, int(pc.max(amounts).as_py() * UNIT))
+    width = round_width((most - start) / BINS or UNIT)
+    counts = _counted(amounts, start, width)
+    last = (most - start) // width
     return {
         "total": len(amounts),
         "most": most / UNIT,
         "bins": {
-            "edges": [(START + place * width) / UNIT for place in range(last + 2)],
+            "edges": [(start + place * width) / UNIT for place in range(last + 2)],
             "counts": [counts[place] for place in range(last + 1)],
         },
     }
 
 
-def _counted(amounts: pa.ChunkedArray, width: int) -> Counter[int]:
+def _counted(amounts: pa.ChunkedArray, start: int, width: int) -> Counter[int]:
     counts: Counter[int] = Counter()
-    for start in range(0, len(amounts), SLICE):
-        scaled = pc.multiply(amounts.slice(start, SLICE), pa.scalar(Decimal(UNIT)))
-        places = pc.divide(pc.subtract(scaled.cast(pa.int64()), START), width)
+    for first in range(0, len(amounts), SLICE):
+        scaled = pc.multiply(amounts.slice(first, SLICE), pa.scalar(Decimal(UNIT)))
+        places = pc.divide(pc.subtract(scaled.cast(pa.int64()), start), width)
         for each in pc.value_counts(places.combine_chunks()).to_pylist():
             counts[each["values"]] += each["counts"]
     return counts

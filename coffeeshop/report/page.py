@@ -83,7 +83,8 @@ def _hash(text: str) -> str:
 def _json(tables: Mapping[str, pa.Table], run: Run, most: int) -> str:
     data = {
         "results": {name: embedded(name, table, most) for name, table in tables.items()},
-        "sizes": sizes(tables["query1"]["final_amount"]),
+        "sizes": sizes(tables["query1"]["final_amount"], run.parameters.least_amount),
+        "parameters": run.parameters.shown(),
         "files": dict(run.files),
     }
     # Without this sign nothing in it can end the element or begin a comment.

@@ -7,13 +7,13 @@ import { QUERIES } from "../gateway/static/js/names.js";
 import { section } from "../gateway/static/js/parts.js";
 import { QUESTIONS } from "../gateway/static/js/results/questions.js";
 
-const { results, sizes, files } = JSON.parse(document.getElementById("data").textContent);
+const { results, sizes, files, parameters } = JSON.parse(document.getElementById("data").textContent);
 const main = document.getElementById("results");
 const always = new AbortController().signal;
 
 for (const { title, needs, build } of QUESTIONS) {
   const rows = needs.map((query) => rowsOf(results[query].csv));
-  const { nodes, shown } = build(rows, always, sizes);
+  const { nodes, shown } = build(rows, always, { figures: sizes, parameters });
   const limits = needs.filter((query) => results[query].rows < results[query].total).map(limit);
   main.append(section(title, { class: "panel" }, ...limits, ...nodes, downloads(needs)));
   shown();

@@ -27,9 +27,14 @@ from coffeeshop.gateway.dependencies import (
     table_of,
 )
 from coffeeshop.gateway.problems import Problem, problems
+from coffeeshop.gateway.routes.session import NewQuestion
 from coffeeshop.gateway.routes.upload import check_count, stored
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import MOST_QUESTIONS, plan_of
+from coffeeshop.questions.asking import questions_of
 from coffeeshop.reading.layout import Entry, layout_of, rooted
 from coffeeshop.reading.ranges import LARGEST_GROUP, RANGE, Step, StepReader, first_step, step_of
+from coffeeshop.schema import TABLES
 
 router = APIRouter(prefix="/v1", tags=["input"])
 MOST_FILES = 50_000
@@ -53,13 +58,18 @@ class Folder(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     files: list[File] = Field(max_length=MOST_FILES)
+    questions: list[NewQuestion] = Field(
+        [],
+        max_length=MOST_QUESTIONS,
+        description="Questions of one's own, whose tables are wanted; the four if left out.",
+    )
 
 
 @router.post(
     "/folder",
     summary="Sort a folder's files into tables",
     response_description="What is read of it, and what is wrong with it.",
-    responses=problems(401, 413, 422),
+    responses=problems(400, 401, 413, 422),
 )
 def folder(folder: Folder) -> dict[str, Any]:
     """Says what `coffeeshop submit` would read of a folder with these files.
@@ -70,7 +80,7 @@ def folder(folder: Folder) -> dict[str, Any]:
     """
     name, entries = rooted(Entry(file.path, file.size) for file in folder.files)
     top = f"{name}/" if name else ""
-    layout = layout_of(entries)
+    layout = layout_of(entries, _wanted(folder.questions))
     return {
         "name": name,
         "tables": {
@@ -90,6 +100,13 @@ def folder(folder: Folder) -> dict[str, Any]:
         ],
         "warnings": list(layout.warnings),
     }
+
+
+def _wanted(questions: list[NewQuestion]) -> tuple[str, ...]:
+    if not questions:
+        return tuple(TABLES)
+    forms = questions_of((each.name, each.sql) for each in questions)
+    return plan_of(SessionSpec("", questions=forms)).table_names
 
 
 @router.put(

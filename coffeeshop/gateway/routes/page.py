@@ -26,7 +26,12 @@ from coffeeshop.gateway.routes.operation import status_of
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import STAGES
-from coffeeshop.pipeline.plan import PLANS, Plan, plan_of
+from coffeeshop.parameters import Parameters
+from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, Plan, plan_of
+from coffeeshop.questions.columns import described
+from coffeeshop.questions.form import Question
+from coffeeshop.questions.gallery import ready
+from coffeeshop.schema import CATALOG
 from coffeeshop.sessions.lifecycle import Session
 
 CSP = "; ".join(
@@ -127,7 +132,23 @@ def _trouble(gateway: Gateway, is_open: list[Session]) -> str:
 async def one_session(gateway: GatewayDep, session: SessionId) -> dict[str, Any]:
     """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
     known = await session_of(gateway, session)
-    return {**_shown(gateway, known), **gateway.details(known)}
+    own = map(Question.from_json, known.spec.questions)
+    columns = {question.name: described(question) for question in own}
+    return {**_shown(gateway, known), **gateway.details(known), "columns": columns}
+
+
+@router.get("/v1/overview/questions")
+async def what_can_be_asked() -> dict[str, Any]:
+    """The questions that are ready, the parameters of the four, and the tables' columns."""
+    return {
+        "ready": [asdict(each) for each in ready()],
+        "parameters": Parameters().shown(),
+        "most_questions": MOST_QUESTIONS,
+        "tables": {
+            name: [{"name": column.name, "kind": column.kind.value} for column in table.columns]
+            for name, table in CATALOG.items()
+        },
+    }
 
 
 @router.get("/v1/overview/sessions/{session}/warnings")

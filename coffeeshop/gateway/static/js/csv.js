@@ -10,7 +10,7 @@ function escaped(sign) {
 }
 
 /**
- * The rows of a CSV text behind its header: `length` and `row(i)`, a list of texts; `heads()`. Control
+ * The rows of a CSV text behind its header: `length` and `row(i)`, a list of texts. Control
  * characters in names are shown as escapes, as on a terminal.
  */
 export function rowsOf(csv) {
@@ -34,10 +34,6 @@ class PlainRows {
     this.length = starts.length;
   }
 
-  heads() {
-    return this.text.slice(0, Math.max(0, this.text.indexOf("\n"))).split(",");
-  }
-
   row(number) {
     const start = this.starts[number];
     const end = this.text.indexOf("\n", start);
@@ -47,14 +43,8 @@ class PlainRows {
 
 class ParsedRows {
   constructor(text) {
-    const [heads, ...rows] = parse(text);
-    this.names = heads;
-    this.rows = rows;
-    this.length = rows.length;
-  }
-
-  heads() {
-    return this.names;
+    this.rows = parse(text).slice(1);
+    this.length = this.rows.length;
   }
 
   row(number) {

@@ -1,8 +1,15 @@
 /** Elements made without markup: a text is always a text, whatever is in it. */
 
+import { translated } from "./language/language.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
-/** An HTML element. `on…` attributes are listeners; null, undefined and false leave one out. */
+const SAID = new Set(["aria-label", "title", "placeholder"]);
+
+/**
+ * An HTML element. `on…` attributes are listeners; null, undefined and false leave one out. Texts
+ * are translated, but not where the attribute `translate` is "no": there they are data.
+ */
 export function h(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
@@ -12,28 +19,37 @@ export function s(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+const isData = (element) =>
+  element.getAttribute("translate") === "no" || element.matches("code, pre");
+
 function filled(element, attributes, children) {
+  if (attributes.translate) element.setAttribute("translate", attributes.translate);
+  const said = isData(element) ? String : (text) => translated(String(text));
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");
     else if (value !== null && value !== undefined && value !== false) {
-      element.setAttribute(name, String(value));
+      element.setAttribute(name, SAID.has(name) ? said(value) : String(value));
     }
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  const given = children.flat().filter((child) => child !== null && child !== undefined);
+  element.append(...given.map((child) => (child instanceof Node ? child : said(child))));
   return element;
 }
 
 /** Change a text only when it differs, so that live regions speak of changes alone. */
 export function setText(element, text) {
-  const wanted = String(text);
+  const wanted = isData(element) ? String(text) : translated(String(text));
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
 /** Change an attribute only when it differs; null takes it away. */
 export function setAttribute(element, name, value) {
   if (value === null) element.removeAttribute(name);
-  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, String(value));
+  else {
+    const wanted = SAID.has(name) && !isData(element) ? translated(String(value)) : String(value);
+    if (element.getAttribute(name) !== wanted) element.setAttribute(name, wanted);
+  }
 }
 
 /**

@@ -1,6 +1,7 @@
 /** A flow of boxes and lines as an SVG drawing that fits its container. */
 
-import { s } from "./dom.js";
+import { s, setAttribute } from "./dom.js";
+import { translated } from "./language/language.js";
 
 const WIDE = 96; // least pixels a column needs beyond its gap
 const GAP = 44;
@@ -23,7 +24,7 @@ export function drawing(signal) {
     const text = JSON.stringify(now);
     if (model !== null && JSON.stringify(model) === text) return;
     model = now;
-    node.setAttribute("aria-label", now.summary);
+    setAttribute(node, "aria-label", now.summary);
     if (node.parentElement !== null) observer.observe(node.parentElement);
     draw();
   };
@@ -82,8 +83,8 @@ function boxOf({ title, detail, state }, { x, y, wide }) {
     "g",
     { class: `box ${state}`, transform: `translate(${x} ${y})` },
     s("rect", { width: wide, height: BOX.height, rx: 10 }),
-    s("text", { x: 12, y: 23, class: "title" }, fitted(title, wide - 20, 7.2)),
-    s("text", { x: 12, y: 41, class: "detail" }, fitted(detail, wide - 20, 6.2)),
+    s("text", { x: 12, y: 23, class: "title" }, fitted(translated(title), wide - 20, 7.2)),
+    s("text", { x: 12, y: 41, class: "detail" }, fitted(translated(detail), wide - 20, 6.2)),
     s("circle", { cx: wide - 12, cy: 14, r: 4 }),
   );
 }

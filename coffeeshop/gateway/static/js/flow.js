@@ -3,6 +3,7 @@
 import { drawing } from "./drawing.js";
 import { h, Keyed } from "./dom.js";
 import { bytes, counted } from "./format.js";
+import { perhapsTranslated, translated } from "./language/language.js";
 import { live } from "./live.js";
 import { words } from "./names.js";
 
@@ -174,9 +175,10 @@ function shape(stages, { clients, gateway, stageBox, results, rate }) {
     }
     lines.push({ from: box.id, to: "results", flowing: false });
   }
-  const summary = `The pipeline. ${columns
+  const told = columns
     .flat()
-    .map((box) => `${box.title}: ${box.detail}`)
-    .join("; ")}.`;
+    .map((box) => `${translated(box.title)}: ${translated(box.detail)}`)
+    .join("; ");
+  const summary = perhapsTranslated(`${translated("The pipeline.")} ${told}.`);
   return { columns, lines, summary };
 }

@@ -1,27 +1,51 @@
 /** Numbers, sizes and times as people read them. */
 
-const WHOLE = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
-const SHORT = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
-const MONEY = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const EDGE = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
-const COMPACT = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
-const CLOCK = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
-const MONTH = new Intl.DateTimeFormat("en", { month: "short", year: "numeric", timeZone: "UTC" });
-const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+import { language, perhapsTranslated } from "./language/language.js";
+
+const HUNDREDTHS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
+const made = new Map();
+
+/** The formats of the page's language: a browser's own country decides how its language writes. */
+function locale(ofDates) {
+  if (language() === "en") return ofDates ? "en-GB" : "en";
+  return navigator.languages.find((each) => each.startsWith(language())) ?? language();
+}
+
+function format(kind, options, ofDates = false) {
+  const key = `${language()} ${kind.name} ${JSON.stringify(options)}`;
+  if (!made.has(key)) made.set(key, new kind(locale(ofDates), options));
+  return made.get(key);
+}
+
+const number = (options, value) => format(Intl.NumberFormat, options).format(value);
+// What a format writes is in the language already.
+const date = (options, value) =>
+  perhapsTranslated(format(Intl.DateTimeFormat, options, true).format(value));
+const named = (options, value) =>
+  perhapsTranslated(format(Intl.DateTimeFormat, { ...options, timeZone: "UTC" }).format(value));
+const past = (value, unit) =>
+  format(Intl.RelativeTimeFormat, { numeric: "auto" }).format(-value, unit);
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
-export const whole = (number) => WHOLE.format(number);
-export const money = (number) => MONEY.format(number);
+export const whole = (value) => number({ maximumFractionDigits: 0 }, value);
+export const money = (value) => number(HUNDREDTHS, value);
+/** An exact amount as its text has it: two decimals, or the third where it is not zero. */
+export const amount = (text) => number({ ...HUNDREDTHS, maximumFractionDigits: 3 }, text);
+/** The n-th day of a week that begins with Monday, and the n-th month, by name. */
+export const weekday = (day) => named({ weekday: "long" }, new Date(Date.UTC(2024, 0, day)));
+export const monthName = (at) => named({ month: "long" }, new Date(Date.UTC(2024, at - 1, 1)));
 /** A limit of a bin: no more digits than it has. */
-export const edge = (number) => EDGE.format(number);
+export const edge = (value) => number({ maximumFractionDigits: 2 }, value);
 
-export const compact = (number) => COMPACT.format(number);
-export const moment = (seconds) => MOMENT.format(seconds * 1000);
-export const clock = (seconds) => CLOCK.format(seconds * 1000);
+export const compact = (value) =>
+  number({ notation: "compact", maximumSignificantDigits: 3 }, value);
+export const moment = (seconds) =>
+  date({ dateStyle: "medium", timeStyle: "short" }, seconds * 1000);
+export const clock = (seconds) => date({ timeStyle: "medium" }, seconds * 1000);
 
 /** `2024-03` as `Mar 2024`. */
-export const month = (text) => MONTH.format(new Date(`${text}-01T00:00:00Z`));
+export const month = (text) =>
+  named({ month: "short", year: "numeric" }, new Date(`${text}-01T00:00:00Z`));
 
 /** `2024-H1` as `First half of 2024`. */
 export function half(text) {
@@ -30,19 +54,20 @@ export function half(text) {
 }
 
 /** Bytes in decimal units. */
-export function bytes(number) {
+export function bytes(size) {
   let unit = 0;
-  let value = number;
+  let value = size;
   while (value >= 1000 && unit < UNITS.length - 1) {
     value /= 1000;
     unit += 1;
   }
-  return `${unit ? SHORT.format(value) : WHOLE.format(value)} ${UNITS[unit]}`;
+  return `${unit ? number({ maximumSignificantDigits: 3 }, value) : whole(value)} ${UNITS[unit]}`;
 }
 
 /** Seconds as `0.8 s`, `12 s`, `3 min 5 s`, `2 h 10 min`. */
 export function duration(seconds) {
-  if (seconds < 10) return `${Math.max(seconds, 0).toFixed(1)} s`;
+  const tenths = { minimumFractionDigits: 1, maximumFractionDigits: 1 };
+  if (seconds < 10) return `${number(tenths, Math.max(seconds, 0))} s`;
   const all = Math.round(seconds);
   if (all < 60) return `${all} s`;
   if (all < 3600) return `${Math.floor(all / 60)} min ${all % 60} s`;
@@ -51,14 +76,14 @@ export function duration(seconds) {
 
 /** A moment, in seconds since 1970, as `2 minutes ago`. */
 export function ago(seconds, now = Date.now() / 1000) {
-  const past = Math.max(0, now - seconds);
-  if (past < 5) return "just now";
-  if (past < 60) return AGO.format(-Math.round(past), "second");
-  if (past < 3600) return AGO.format(-Math.round(past / 60), "minute");
-  if (past < 86_400) return AGO.format(-Math.round(past / 3600), "hour");
-  return AGO.format(-Math.round(past / 86_400), "day");
+  const gone = Math.max(0, now - seconds);
+  if (gone < 5) return "just now";
+  if (gone < 60) return past(Math.round(gone), "second");
+  if (gone < 3600) return past(Math.round(gone / 60), "minute");
+  if (gone < 86_400) return past(Math.round(gone / 3600), "hour");
+  return past(Math.round(gone / 86_400), "day");
 }
 
 /** `one` or `many`, with the number in front. */
-export const counted = (number, one, many = `${one}s`) =>
-  `${whole(number)} ${number === 1 ? one : many}`;
+export const counted = (count, one, many = `${one}s`) =>
+  `${whole(count)} ${count === 1 ? one : many}`;

@@ -26,14 +26,14 @@ export function grid(caption, heads, body, { numbers, kind = null }) {
 export function gridRow(values, numbers) {
   const cells = values.map((value, column) =>
     column >= numbers
-      ? h("td", { class: "number" }, value)
-      : h("td", {}, typeof value === "string" && value.length > LONG ? clamped(value) : value),
+      ? h("td", { class: "number", translate: "no" }, value)
+      : h("td", { translate: "no" }, typeof value === "string" && value.length > LONG ? clamped(value) : value),
   );
   return h("tr", {}, cells);
 }
 
 /** A long text on two lines at most; the rest is in its tooltip. */
-const clamped = (text) => h("span", { class: "clamped", title: text }, text);
+const clamped = (text) => h("span", { class: "clamped", title: text, translate: "no" }, text);
 
 /** A table that is shown when it is asked for: a chart's figures in words. */
 export const folded = (node, name) =>

@@ -22,6 +22,7 @@ export function sessionHead(heading, session) {
   const refused = badRows();
   const trouble = h("div", {});
   const { cancel, keep, remove } = actions(session, trouble, (now) => update(now));
+  if (session.name) heading.setAttribute("translate", "no");
   setText(heading, titleOf(session));
   const node = h(
     "div",

@@ -1,6 +1,6 @@
 /** The end-of-stream protocol of a session, told with the times of its records. */
 
-import { h, Keyed, setText } from "./dom.js";
+import { h, Keyed, setAttribute, setText } from "./dom.js";
 import { clock, counted, moment } from "./format.js";
 import { queriesOf, tablesOf } from "./names.js";
 
@@ -26,7 +26,7 @@ function entry() {
   const update = (now) => {
     node.className = now.kind;
     setText(time, now.at === null ? "–" : clock(now.at));
-    time.title = now.at === null ? "This was not written down" : moment(now.at);
+    setAttribute(time, "title", now.at === null ? "This was not written down" : moment(now.at));
     setText(text, now.text);
   };
   return { node, update };
@@ -43,10 +43,10 @@ function story(session) {
 
 const told = (key, at, text, kind = "") => ({ key, at: at ?? null, text, kind });
 
-function opening({ created_at: at, producers, tables: known }) {
-  const tables = Object.keys(known).length;
+function opening({ created_at: at, producers, tables: read }) {
+  const tables = counted(Object.keys(read).length, "table");
   const announced = counted(producers, "producer");
-  return [told("opened", at, `Registered: ${tables} tables, ${announced} announced`)];
+  return [told("opened", at, `Registered: ${tables}, ${announced} announced`)];
 }
 
 function input(session) {

@@ -1,24 +1,27 @@
 /** The page's beginning: routes, the banner, the button that is always there. */
 
+import { sessionIn } from "./address.js";
 import { NoAnswer, request } from "./api.js";
 import { onConnection, wayIn } from "./connection.js";
-import { h, setText } from "./dom.js";
+import { h, setAttribute, setText } from "./dom.js";
+import { wireLanguage } from "./language/choice.js";
+import { translated } from "./language/language.js";
 import { live } from "./live.js";
 import { overviewView } from "./overview.js";
 import { sessionView } from "./session.js";
 import { openUploadDialog } from "./upload/dialog.js";
+import { droppedFiles } from "./upload/folder.js";
 import { anyUnderWay } from "./upload/uploads.js";
 
 const main = document.getElementById("main");
 const banner = document.getElementById("banner");
-const SESSION = /^#\/sessions\/([0-9a-f-]{36})$/;
 const RECOVERED = 4000; // milliseconds
 let leave = new AbortController();
 let first = true;
 
 function viewOf(hash) {
-  const session = SESSION.exec(hash);
-  if (session) return sessionView(session[1]);
+  const session = sessionIn(hash);
+  if (session !== null) return sessionView(session.id);
   if (hash === "" || hash === "#" || hash === "#/") return overviewView();
   return nothingHere();
 }
@@ -37,7 +40,7 @@ function show() {
   leave.abort();
   leave = new AbortController();
   const view = viewOf(location.hash);
-  document.title = `${view.title} · coffeeshop`;
+  document.title = `${translated(view.title)} · coffeeshop`;
   document.getElementById("to-overview").toggleAttribute("aria-current", view.title === "Overview");
   main.replaceChildren(view.node);
   view.start(leave.signal);
@@ -78,7 +81,7 @@ function showAbout({ latest }) {
   setText(document.getElementById("about"), `coffeeshop ${status.version} · ${status.gateway}`);
   const signOut = document.getElementById("sign-out");
   signOut.hidden = you.name === "";
-  signOut.title = you.name === "" ? "" : `You are ${you.name}`;
+  setAttribute(signOut, "title", you.name === "" ? null : `You are ${you.name}`);
 }
 
 async function signOut() {
@@ -91,6 +94,25 @@ async function signOut() {
   location.replace("login");
 }
 
+/** A folder may be dropped anywhere; an open dialog takes what is dropped on it by itself. */
+function wireDrop() {
+  const isOurs = (event) =>
+    event.dataTransfer?.types.includes("Files") && document.querySelector("dialog[open]") === null;
+  addEventListener("dragover", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    document.body.classList.add("dropping");
+  });
+  addEventListener("dragleave", () => document.body.classList.remove("dropping"));
+  addEventListener("drop", async (event) => {
+    document.body.classList.remove("dropping");
+    if (!isOurs(event)) return;
+    event.preventDefault(); // else the browser leaves the page for the file
+    const files = await droppedFiles(event.dataTransfer).catch(() => []);
+    openUploadDialog(files);
+  });
+}
+
 onConnection(showConnection);
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault(); // the fragment is the route
@@ -98,6 +120,8 @@ document.querySelector(".skip").addEventListener("click", (event) => {
 });
 document.getElementById("new-analysis").addEventListener("click", () => openUploadDialog());
 document.getElementById("sign-out").addEventListener("click", signOut);
+wireDrop();
+wireLanguage(document.getElementById("language"), show);
 addEventListener("hashchange", show);
 addEventListener("beforeunload", (event) => {
   if (anyUnderWay()) event.preventDefault();

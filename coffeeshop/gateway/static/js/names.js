@@ -11,12 +11,15 @@ export const TABLES = {
   transaction_items: "Transaction items",
 };
 
+/** What a table is called. */
+export const tableName = (table) => TABLES[table] ?? MORE_TABLES[table] ?? table;
+
 /** The names of the tables that a session reads, in their order. */
 export const tablesOf = (session) =>
   Object.fromEntries(
     Object.keys({ ...MORE_TABLES, ...TABLES })
       .filter((table) => table in session.tables)
-      .map((table) => [table, TABLES[table] ?? MORE_TABLES[table]]),
+      .map((table) => [table, tableName(table)]),
   );
 
 /** The names of what a session answers: the four questions, or its own. */

@@ -28,9 +28,12 @@ export function nodesPanel() {
 
 function row(node) {
   const cells = HEADS.slice(1).map((_, i) =>
-    h("td", { class: i + 1 >= NUMBERS ? "number" : null }),
+    h("td", {
+      class: i + 1 >= NUMBERS ? "number" : null,
+      translate: i === 0 ? "no" : null, // types of nodes, as the command line calls them
+    }),
   );
-  const name = h("span", { class: "breaking" }, node.id);
+  const name = h("span", { class: "breaking", translate: "no" }, node.id);
   const since = h("span", { class: "hint" });
   const element = h("tr", {}, h("th", { scope: "row" }, name, since), cells);
   const update = (now) => {

@@ -1,7 +1,7 @@
 /** Memory and incoming data of the last minutes, as two small charts. */
 
 import { chart, colour } from "./charts/chart.js";
-import { h } from "./dom.js";
+import { h, setAttribute } from "./dom.js";
 import { bytes, clock } from "./format.js";
 import { live } from "./live.js";
 
@@ -25,7 +25,7 @@ function line(title, key, hue, text, signal) {
   const update = () => {
     const last = live.samples.at(-1);
     value.textContent = last === undefined ? "" : text(last[key]);
-    drawn.node.setAttribute("aria-label", `${title}: ${value.textContent} now`);
+    setAttribute(drawn.node, "aria-label", `${title}: ${value.textContent} now`);
     drawn.update();
   };
   return { node, update };

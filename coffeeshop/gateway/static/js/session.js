@@ -6,6 +6,7 @@ import { h } from "./dom.js";
 import { sessionPipeline } from "./flow.js";
 import { lifePanel } from "./life.js";
 import { STATES, titleOf } from "./names.js";
+import { translated } from "./language/language.js";
 import { loading, notice, section } from "./parts.js";
 import { poll } from "./poll.js";
 import { resultsPanel } from "./results/panel.js";
@@ -59,7 +60,7 @@ function listen(id, signal, lookAgain) {
 }
 
 function built(node, session, signal) {
-  document.title = `${titleOf(session)} · coffeeshop`;
+  document.title = `${session.name || translated(titleOf(session))} · coffeeshop`;
   const head = sessionHead(node.querySelector("h1"), session);
   const upload = uploadPanel(session.id);
   const pipeline = sessionPipeline(signal);

@@ -114,9 +114,13 @@ function exampleButton() {
 
 function card(session) {
   const pill = statePill(session.state);
-  const link = h("a", { href: `#/sessions/${session.id}` }, titleOf(session));
+  const link = h(
+    "a",
+    { href: `#/sessions/${session.id}`, translate: session.name ? "no" : null },
+    titleOf(session),
+  );
   const meta = h("p", { class: "meta" });
-  const reason = h("p", { class: "reason" });
+  const reason = h("p", { class: "reason", translate: "no" });
   const tables = chips("Tables", tablesOf(session));
   const queries = chips("Results", queriesOf(session));
   const node = h(

@@ -1,5 +1,6 @@
 /** Chart.js in the page's colours: loaded when first needed, drawn anew when the colours change. */
 
+import { perhapsTranslated, translated } from "../language/language.js";
 import { load } from "./library.js";
 
 const NARROW = 480; // pixels
@@ -56,7 +57,7 @@ export function chart(title, configure, signal, { low = false, rows = null } = {
   node.className = low ? "chart low" : "chart";
   if (rows !== null) node.style.height = `${6 + rows * ROW}rem`;
   node.setAttribute("role", "img");
-  node.setAttribute("aria-label", title);
+  node.setAttribute("aria-label", translated(title));
   node.append(canvas);
   let drawn = null;
   const redraw = () => {
@@ -80,7 +81,9 @@ export function chart(title, configure, signal, { low = false, rows = null } = {
     const Chart = await load().catch(() => null);
     if (signal.aborted || !canvas.isConnected) return;
     if (Chart === null) {
-      node.textContent = "The chart could not be loaded; the table has the same figures.";
+      node.textContent = translated(
+        "The chart could not be loaded; the table has the same figures.",
+      );
       return;
     }
     const configuration = themed(configure());
@@ -95,7 +98,17 @@ export function chart(title, configure, signal, { low = false, rows = null } = {
   return { node, update };
 }
 
-function themed({ options = {}, ...configuration }) {
+/** What a tooltip says, in the page's language; names in it stay. */
+function saying({ callbacks = {}, ...tooltip } = {}) {
+  const said = Object.entries(callbacks).map(([name, text]) => [
+    name,
+    (...given) => perhapsTranslated(String(text(...given))),
+  ]);
+  return { ...tooltip, callbacks: Object.fromEntries(said) };
+}
+
+function themed({ options = {}, data, ...configuration }) {
+  for (const set of data.datasets) set.label &&= perhapsTranslated(set.label);
   const ink = colour("--muted");
   const scales = Object.entries(options.scales ?? {}).map(([name, scale]) => [
     name,
@@ -104,11 +117,12 @@ function themed({ options = {}, ...configuration }) {
       ticks: { color: ink, ...scale.ticks },
       grid: { color: colour("--line"), ...scale.grid },
       border: { color: colour("--line") },
-      title: { color: ink, ...scale.title },
+      title: { color: ink, ...scale.title, text: translated(scale.title?.text ?? "") },
     },
   ]);
   return {
     ...configuration,
+    data,
     options: {
       animation: false,
       responsive: true,
@@ -116,6 +130,7 @@ function themed({ options = {}, ...configuration }) {
       color: colour("--ink"),
       font: { family: getComputedStyle(document.body).fontFamily },
       ...options,
+      plugins: { ...options.plugins, tooltip: saying(options.plugins?.tooltip) },
       scales: Object.fromEntries(scales),
     },
   };

@@ -3,26 +3,27 @@
 import { request } from "../api.js";
 import { rowsOf } from "../csv.js";
 import { h } from "../dom.js";
-import { QUERIES } from "../names.js";
+import { QUERIES, words } from "../names.js";
 import { loading, notice } from "../parts.js";
 import { pause } from "../patience.js";
 
 const MOST = 20; // tries, where the gateway says when to come again
 const FORMATS = ["csv", "json", "parquet"];
+const nameOf = (query) => QUERIES[query] ?? words(query);
 const pathOf = (id, query, format) => `v1/sessions/${id}/downloads/${query}.${format}`;
 
-/** Show what `build(rows of each query, signal)` makes when they are there, or a way to try again. */
-export async function loaded(node, id, queries, signal, build) {
+/** Show what `build(rows of each query, signal, {parameters})` makes when they are there, or a way to try again. */
+export async function loaded(node, { id, parameters }, queries, signal, build) {
   node.replaceChildren(loading("Fetching the result …"));
   try {
     const texts = await Promise.all(queries.map((query) => fetched(id, query, signal)));
-    const parts = build(texts.map(rowsOf), signal);
+    const parts = build(texts.map(rowsOf), signal, { parameters });
     node.replaceChildren(...parts.nodes, downloads(id, queries));
     await parts.shown();
   } catch (error) {
     if (signal.aborted) return;
     const again = h("button", { class: "button", type: "button" }, "Try again");
-    again.addEventListener("click", () => loaded(node, id, queries, signal, build));
+    again.addEventListener("click", () => loaded(node, { id, parameters }, queries, signal, build));
     node.replaceChildren(notice(`The result could not be fetched: ${error.message}.`, again));
   }
 }
@@ -44,7 +45,7 @@ function downloads(id, queries) {
     h(
       "div",
       { class: "row start" },
-      h("span", { class: "hint" }, queries.length > 1 ? (QUERIES[query] ?? query) : "Download"),
+      h("span", { class: "hint" }, queries.length > 1 ? nameOf(query) : "Download"),
       FORMATS.map((format) =>
         h(
           "a",
@@ -52,7 +53,7 @@ function downloads(id, queries) {
             class: "button small",
             href: pathOf(id, query, format),
             download: `${query}.${format}`,
-            "aria-label": `Download ${QUERIES[query] ?? query} as ${format}`,
+            "aria-label": `Download ${nameOf(query)} as ${format}`,
           },
           format,
         ),

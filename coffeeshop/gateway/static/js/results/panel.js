@@ -3,16 +3,27 @@
 import { h, setText } from "../dom.js";
 import { json } from "../api.js";
 import { loaded } from "./load.js";
-import { ownQuestion } from "./own.js";
+import { resultsAddress } from "../address.js";
+import { ownQuestion } from "../own/question.js";
 import { QUESTIONS } from "./questions.js";
 import { tabs } from "./tabs.js";
 
 /** The tabs; `update(session)` as results come. */
-export function resultsPanel({ id, questions }, signal) {
+export function resultsPanel(session, signal) {
+  const { id } = session;
+  const address = resultsAddress(id);
+  const isOwn = session.questions.length > 0;
+  const questions = isOwn
+    ? session.questions.map((each) =>
+        ownQuestion(each, session.columns[each.name], address.look(each.name)),
+      )
+    : QUESTIONS;
   const warnings = h("div", { class: "notice warn", hidden: true });
-  const asked = questions.length > 0 ? questions.map(ownQuestion) : QUESTIONS;
-  const pages = asked.map((question) => page(question, id, signal));
-  const shown = tabs("Results by question", pages, (chosen) => chosen.look(), signal);
+  const pages = questions.map((question) => page(question, session, signal));
+  const shown = tabs("Results by question", pages, (chosen) => chosen.look(), signal, {
+    first: Math.max(0, pages.findIndex(({ key }) => key === address.tab)),
+    onChoice: ({ key }) => address.show(key),
+  });
   const print = h(
     "button",
     { class: "button small", type: "button", hidden: true },
@@ -46,12 +57,12 @@ async function showWarnings(id, node, signal) {
     h(
       "ul",
       {},
-      answer.warnings.map((text) => h("li", {}, text)),
+      answer.warnings.map((text) => h("li", { translate: "no" }, text)),
     ),
   );
 }
 
-function page({ key, title, needs, build }, id, signal) {
+function page({ key, title, needs, build }, session, signal) {
   const node = h("div", { class: "stack" });
   const text = h("p", { class: "empty" });
   node.append(text);
@@ -72,7 +83,7 @@ function page({ key, title, needs, build }, id, signal) {
   function fetch() {
     if (state === "ready") {
       state = "shown";
-      fetched = loaded(node, id, needs, signal, build);
+      fetched = loaded(node, session, needs, signal, build);
     }
     return fetched;
   }

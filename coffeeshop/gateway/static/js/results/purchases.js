@@ -2,14 +2,14 @@
 
 import { h, setText } from "../dom.js";
 import { grid, gridRow } from "../grid.js";
-import { counted, whole } from "../format.js";
+import { amount, counted, whole } from "../format.js";
 
 const SIZE = 25;
 const TYPING = 150; // milliseconds
 const ORDERS = { id: "Transaction id", most: "Largest first", least: "Smallest first" };
 
 /** The table with its search field, order and pages. */
-export function purchases(rows, amounts) {
+export function purchases(rows, amounts, least) {
   const found = new Found(rows, amounts);
   const body = h("tbody");
   const count = h("p", { class: "hint", role: "status" });
@@ -55,7 +55,7 @@ export function purchases(rows, amounts) {
         go(0);
       },
     ),
-    grid("Purchases of 75 or more", ["Transaction", "Final amount"], body, { numbers: 1 }),
+    grid(`Purchases of ${least} or more`, ["Transaction", "Final amount"], body, { numbers: 1 }),
     h(
       "div",
       { class: "row" },
@@ -142,4 +142,4 @@ function controls(onSearch, onOrder) {
   );
 }
 
-const rowOf = ([id, amount]) => gridRow([h("code", { class: "breaking" }, id), amount], 1);
+const rowOf = ([id, value]) => gridRow([h("code", { class: "breaking" }, id), amount(value)], 1);

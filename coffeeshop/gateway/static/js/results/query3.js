@@ -5,18 +5,19 @@ import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { compact, half, money } from "../format.js";
 import { table } from "../grid.js";
+import { hoursOf, USUAL, yearsOf } from "./asked.js";
 import { byStore, TWINS } from "./stores.js";
 
 const TITLE = "Revenue of each store by half-year";
 
-function build([result], signal) {
+function build([result], signal, { parameters = USUAL } = {}) {
   const rows = allRows(result);
   if (rows.length === 0)
     return { nodes: [h("p", { class: "empty" }, "No store has payments in this period.")], shown: () => {} };
   const revenue = byStore(rows);
   const how = { rows: revenue.stores.length };
   const drawn = chart(TITLE, () => configuration(revenue), signal, how);
-  const about = "Payments in 2024 and 2025 between 6:00 and 23:00, by store.";
+  const about = `Payments in ${yearsOf(parameters)} ${hoursOf(parameters)}, by store.`;
   const nodes = [
     h("p", {}, revenue.hasTwins ? `${about} ${TWINS}` : about),
     drawn.node,

@@ -1,25 +1,27 @@
-/** Query 4: the three customers of each store who bought most often. */
+/** Query 4: the customers of each store who bought most often; the first three are drawn. */
 
 import { chart, hue, longNames } from "../charts/chart.js";
 import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { counted, whole } from "../format.js";
 import { table } from "../grid.js";
+import { USUAL, yearsOf } from "./asked.js";
 import { leaders } from "./stores.js";
 
 const RANKS = ["First", "Second", "Third"];
 
-function build([result], signal) {
+function build([result], signal, { parameters = USUAL } = {}) {
+  const { top } = parameters;
   const rows = allRows(result);
   if (rows.length === 0)
     return {
       nodes: [h("p", { class: "empty" }, "No known customer bought anything.")],
       shown: () => {},
     };
-  const stores = leaders(rows);
+  const stores = leaders(rows, top);
   const drawn = chart(
     "Purchases of the most frequent customers of each store",
-    () => configuration(stores),
+    () => configuration(stores, top),
     signal,
     { rows: stores.length },
   );
@@ -30,7 +32,7 @@ function build([result], signal) {
     h(
       "p",
       {},
-      "The three customers of each store with the most purchases in 2024 and 2025, by date of birth.",
+      `${many(top)} of each store with the most purchases in ${yearsOf(parameters)}, by date of birth.`,
     ),
     drawn.node,
     table("Most frequent customers", ["Store", "Date of birth", "Purchases"], named, 2),
@@ -40,13 +42,16 @@ function build([result], signal) {
 
 export const query4 = { key: "q4", title: "Customers", needs: ["query4"], build };
 
-function configuration(stores) {
+const many = (top) =>
+  top === 1 ? "The customer" : `The ${top === 3 ? "three" : whole(top)} customers`;
+
+function configuration(stores, top) {
   const customer = (place, rank) => stores[place].rows[rank];
   return {
     type: "bar",
     data: {
       labels: stores.map(({ name }) => name),
-      datasets: RANKS.map((label, rank) => ({
+      datasets: RANKS.slice(0, top).map((label, rank) => ({
         label,
         data: stores.map((_, place) =>
           customer(place, rank) ? Number(customer(place, rank)[2]) : null,

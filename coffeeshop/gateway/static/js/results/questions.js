@@ -1,6 +1,6 @@
 /**
- * The questions in their order. Each `build(rows of each result it needs, signal)` gives its `nodes`,
- * and `shown()`, to be called when they are in the document.
+ * The questions in their order. Each `build(rows of each result it needs, signal, {parameters})`
+ * gives its `nodes`, and `shown()`, to be called when they are in the document.
  */
 
 import { query1 } from "./query1.js";

@@ -31,19 +31,17 @@ export function byStore(rows) {
   return { halves, stores, of, hasTwins: places.some(({ many }) => many > 1) };
 }
 
-const MOST = 3; // customers of a store
-
 /**
  * Rows of query 4 by store, `{name, rows}`: those of one store follow each other, the most purchases
- * first, three at most. So where there are more, or more purchases again, the next store begins.
+ * first, `most` at most. So where there are more, or more purchases again, the next store begins.
  */
-export function leaders(rows) {
+export function leaders(rows, most) {
   const groups = [];
   for (const row of rows) {
     const last = groups.at(-1);
     const goesOn =
       last?.store === row[0] &&
-      last.rows.length < MOST &&
+      last.rows.length < most &&
       Number(last.rows.at(-1)[2]) >= Number(row[2]);
     if (goesOn) last.rows.push(row);
     else groups.push({ store: row[0], rows: [row] });

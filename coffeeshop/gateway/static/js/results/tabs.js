@@ -4,9 +4,9 @@ import { h } from "../dom.js";
 
 /**
  * Tabs of `pages` `{key, title, node, leave, isShown}`; `onLook(page)` when one is shown. Paper gets
- * all that were loaded.
+ * all that were loaded. The first shown is `pages[first]`; `onChoice(page)` when another is chosen.
  */
-export function tabs(label, pages, onLook, signal) {
+export function tabs(label, pages, onLook, signal, { first = 0, onChoice = () => {} } = {}) {
   const buttons = pages.map((page, number) =>
     h(
       "button",
@@ -15,7 +15,7 @@ export function tabs(label, pages, onLook, signal) {
         type: "button",
         id: `tab-${page.key}`,
         "aria-controls": `panel-${page.key}`,
-        onclick: () => choose(number),
+        onclick: () => go(number),
         onkeydown: (event) => move(event, number),
       },
       page.title,
@@ -54,6 +54,11 @@ export function tabs(label, pages, onLook, signal) {
     onLook(pages[chosen]);
   }
 
+  function go(chosen) {
+    onChoice(pages[chosen]);
+    choose(chosen);
+  }
+
   function move(event, number) {
     const last = pages.length - 1;
     const to = {
@@ -64,7 +69,7 @@ export function tabs(label, pages, onLook, signal) {
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    choose(to);
+    go(to);
     buttons[to].focus();
   }
   const node = h(
@@ -73,6 +78,6 @@ export function tabs(label, pages, onLook, signal) {
     h("div", { role: "tablist", "aria-label": label, class: "tabs" }, buttons),
     panels,
   );
-  choose(0);
+  choose(first);
   return { node };
 }

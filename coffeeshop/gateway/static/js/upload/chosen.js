@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { bytes, counted } from "../format.js";
-import { TABLES } from "../names.js";
+import { tableName } from "../names.js";
 
 const SHOWN = 10; // problems
 
@@ -11,7 +11,7 @@ export function chosenList() {
   const node = h("div", { class: "stack", hidden: true });
   const show = (folder) => {
     node.hidden = false;
-    const items = Object.entries(TABLES).map(([table, name]) => item(name, folder.tables[table]));
+    const items = Object.entries(folder.tables).map(([table, files]) => item(tableName(table), files));
     const list = h("ul", { class: "chosen", "aria-label": "Tables in what was chosen" }, items);
     node.replaceChildren(...[list, problems(folder), warnings(folder)].filter(Boolean));
   };

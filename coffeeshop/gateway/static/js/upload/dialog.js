@@ -1,7 +1,9 @@
 /** The dialog that begins an analysis: choose or drop a data folder, see what is in it, start. */
 
+import { Problem } from "../api.js";
 import { h, setText } from "../dom.js";
 import { notice } from "../parts.js";
+import { askPanel } from "./ask.js";
 import { chosenList } from "./chosen.js";
 import { droppedFiles, folderOf, pickedFiles } from "./folder.js";
 import { Upload } from "./upload.js";
@@ -10,32 +12,57 @@ import { newId, remember } from "./uploads.js";
 const PLANS = { fused: "Fused: filters run together", staged: "Staged: one stage for each filter" };
 const CONTROL = /[\u0000-\u001f\u007f/\\]/g;
 
-/** Open the dialog. */
-export function openUploadDialog() {
-  const parts = built();
+/** Open the dialog; `given` are files that were dropped elsewhere. */
+export function openUploadDialog(given = []) {
+  const ask = askPanel(() => look());
+  const parts = built(ask);
   const dialog = parts.dialog;
+  let files = [];
   let folder = null;
+  let looks = 0;
 
-  const choose = async (files) => {
-    if (files.length === 0) return;
-    parts.start.disabled = true;
+  const choose = (found) => {
+    if (found.length === 0) return undefined;
+    files = found;
+    return look();
+  };
+  /** Look at the files, again with other questions: they need other tables. Says if all is well. */
+  const look = async () => {
+    if (files.length === 0) return false;
+    const now = (looks += 1);
+    if (folder === null) parts.start.disabled = true;
     setText(parts.status, "Looking at the files …");
     parts.trouble.replaceChildren();
+    ask.refused(null);
+    let found = null;
     try {
-      folder = await folderOf(files);
+      found = await folderOf(files, ask.asked().questions);
     } catch (error) {
+      if (now !== looks) return false;
       setText(parts.status, "");
-      parts.trouble.replaceChildren(notice(`The files could not be looked at: ${error.message}.`));
-      return;
+      if (!(error instanceof Problem && ask.refused(error)))
+        parts.trouble.replaceChildren(
+          notice(`The files could not be looked at: ${error.message}.`),
+        );
+      return false;
     }
+    if (now !== looks) return false;
+    folder = found;
     parts.chosen.show(folder);
     if (parts.name.value === "")
       parts.name.value = folder.name.replaceAll(CONTROL, "_").slice(0, 200);
     parts.start.disabled = folder.problems.length > 0;
-    setText(parts.status, folder.problems.length ? "This cannot be analysed." : "Ready to start.");
+    if (ask.isEmpty()) setText(parts.status, "Choose or write a question.");
+    else setText(parts.status, folder.problems.length ? "This cannot be analysed." : "Ready to start.");
+    return !ask.isEmpty() && folder.problems.length === 0;
   };
   const start = async () => {
-    const upload = new Upload(newId(), folder, { name: parts.name.value, plan: parts.plan.value });
+    if (!(await look())) {
+      dialog.querySelector("[aria-invalid]")?.focus();
+      return;
+    }
+    const how = { name: parts.name.value, plan: parts.plan.value, ...ask.asked() };
+    const upload = new Upload(newId(), folder, how);
     parts.start.disabled = true;
     setText(parts.status, "Opening a session …");
     const givenUp = () => upload.stop();
@@ -46,6 +73,7 @@ export function openUploadDialog() {
       if (upload.state === "stopped") return;
       parts.start.disabled = false;
       setText(parts.status, "");
+      if (error instanceof Problem && ask.refused(error)) return;
       parts.trouble.replaceChildren(notice(`The session could not be opened: ${error.message}.`));
       return;
     }
@@ -60,18 +88,19 @@ export function openUploadDialog() {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
+  choose(given);
 }
 
-function wireChoice({ drop, folder, files, trouble }, choose) {
+function wireChoice({ dialog, drop, folder, files, trouble }, choose) {
   for (const input of [folder, files]) {
     input.addEventListener("change", () => choose(pickedFiles(input.files)));
   }
-  drop.addEventListener("dragover", (event) => {
+  dialog.addEventListener("dragover", (event) => {
     event.preventDefault();
     drop.classList.add("over");
   });
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", async (event) => {
+  dialog.addEventListener("dragleave", () => drop.classList.remove("over"));
+  dialog.addEventListener("drop", async (event) => {
     event.preventDefault();
     drop.classList.remove("over");
     try {
@@ -82,7 +111,7 @@ function wireChoice({ drop, folder, files, trouble }, choose) {
   });
 }
 
-function built() {
+function built(ask) {
   const folder = h("input", {
     type: "file",
     id: "pick-folder",
@@ -145,6 +174,7 @@ function built() {
     h("h2", { id: "upload-title", tabindex: "-1", autofocus: true }, "New analysis"),
     drop,
     chosen.node,
+    ask.node,
     h(
       "div",
       { class: "row start" },

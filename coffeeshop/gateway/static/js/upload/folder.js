@@ -4,18 +4,21 @@ import { send } from "../api.js";
 
 /**
  * `files` are `{file, path}`. Gives what the gateway says of their names, `{name, tables, problems,
- * warnings}`; each file of a table is `{file, path, size, step}`, where `step` says what to send
+ * warnings}` for the questions, the four if there are none; each file of a table is `{file, path, size, step}`, where `step` says what to send
  * first of it. Raises `Problem` or `NoAnswer`.
  */
-export async function folderOf(files) {
+export async function folderOf(files, questions = []) {
   const names = files.map(({ file, path }) => ({ path, size: file.size }));
-  const folder = await send("POST", "v1/folder", { files: names });
+  const folder = await send("POST", "v1/folder", { files: names, ...asking(questions) });
   const byPath = new Map(files.map(({ file, path }) => [path, file]));
   for (const found of Object.values(folder.tables)) {
     for (const each of found) each.file = byPath.get(each.path);
   }
   return folder;
 }
+
+/** An older gateway does not know the word. */
+const asking = (questions) => (questions.length > 0 ? { questions } : {});
 
 /** The files of an `<input type=file>`. */
 export const pickedFiles = (list) =>

@@ -2,7 +2,7 @@
 
 import { h, setText } from "../dom.js";
 import { bytes } from "../format.js";
-import { TABLES } from "../names.js";
+import { tableName } from "../names.js";
 import { notice } from "../parts.js";
 import { warnings } from "./chosen.js";
 import { BadFile } from "./upload.js";
@@ -13,7 +13,7 @@ export function uploadPanel(id) {
   const upload = uploadOf(id);
   const node = h("div", { class: "stack screen" });
   if (upload === undefined) return { node, start: () => {} };
-  const bars = Object.keys(TABLES).map((table) => bar(upload, table));
+  const bars = Object.keys(upload.tables).map((table) => bar(upload, table));
   const title = h("h2", { id: "h-upload" });
   const waiting = h("p", { class: "notice warn", role: "status", hidden: true });
   const list = h(
@@ -65,7 +65,7 @@ function bar(upload, table) {
   const name = `bar-${table}`;
   const progress = h("progress", { id: name, max: 1, value: 0 });
   const text = h("span", { class: "number" });
-  const node = h("li", {}, h("label", { for: name }, TABLES[table]), progress, text);
+  const node = h("li", {}, h("label", { for: name }, tableName(table)), progress, text);
   const update = () => {
     const { total, ended } = upload.tables[table];
     progress.value = ended ? 1 : total ? Math.min(upload.sentOf(table) / total, 0.999) : 0;

@@ -1,7 +1,6 @@
 /** One data folder on its way to the gateway. */
 
 import { NoAnswer, Problem, send } from "../api.js";
-import { TABLES } from "../names.js";
 import { pause } from "../patience.js";
 import { stay } from "./resend.js";
 import { insist, Window } from "./send.js";
@@ -42,23 +41,24 @@ export class BadFile extends Error {
  * listeners of `change` hear of every step. The folder's smaller tables go first.
  */
 export class Upload extends EventTarget {
-  constructor(id, folder, { name, plan }) {
+  constructor(id, folder, { name, plan, questions = [], parameters = {} }) {
     super();
     this.id = id;
     this.name = name;
     this.plan = plan;
+    this.asked = { questions, parameters };
     this.folder = folder;
     this.state = "new";
     this.error = null;
     this.waiting = null;
     this.warnings = [...folder.warnings];
     this.tables = Object.fromEntries(
-      Object.keys(TABLES).map((table) => {
+      Object.keys(folder.tables).map((table) => {
         const total = folder.tables[table].reduce((all, { size }) => all + size, 0);
         return [table, { total, done: 0, underWay: 0, batches: 0, ended: false }];
       }),
     );
-    this.parts = Object.fromEntries(Object.keys(TABLES).map((table) => [table, []]));
+    this.parts = Object.fromEntries(Object.keys(folder.tables).map((table) => [table, []]));
     this.aborter = new AbortController();
   }
 
@@ -82,7 +82,9 @@ export class Upload extends EventTarget {
 
   /** Open the session; raises what the gateway says to that. */
   async open() {
-    const body = JSON.stringify({ id: this.id, name: this.name, plan: this.plan });
+    const { questions, parameters } = this.asked;
+    const asked = questions.length > 0 ? { questions } : { parameters };
+    const body = JSON.stringify({ id: this.id, name: this.name, plan: this.plan, ...asked });
     const response = await this.insist("v1/sessions", { method: "POST", headers: JSON_TYPE, body });
     this.heartbeat = (await response.json()).heartbeat_seconds;
   }
@@ -96,7 +98,7 @@ export class Upload extends EventTarget {
     this.beat();
     try {
       const window = new Window(TABLES_AT_ONCE);
-      for (const table of Object.keys(TABLES)) await window.add(() => this.sendTable(table));
+      for (const table of Object.keys(this.tables)) await window.add(() => this.sendTable(table));
       await window.drain();
       this.change("sent");
       await stay(this);
