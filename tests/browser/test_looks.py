@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.sessions.lifecycle import Timeouts
 from tests.browser.conftest import Open
 from tests.browser.watched import Watched
 from tests.running import Running, new_id, running
@@ -22,8 +23,8 @@ TABS = ("Large purchases", "Best sellers", "Revenue", "Customers")
 
 @pytest.fixture(scope="module")
 def settled() -> Iterator[Running]:
-    """A system with an open session, which nobody feeds."""
-    with running() as made:
+    """A system with an open session, which nobody feeds, and which waits for that all the same."""
+    with running(timeouts=Timeouts(client_timeout=600.0)) as made:
         made.client().open(SessionSpec(new_id(), producers=2), "an open session")
         yield made
 

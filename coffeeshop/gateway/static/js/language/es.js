@@ -396,6 +396,7 @@ export const es = {
   "Upload stopped": "Carga detenida",
   "Uploaded: {} of files from this page": "Cargados: {} de archivos desde esta página",
   "Uploading: {} of {}": "Cargando: {} de {}",
+  "Uploading: {} of {}, about {} left": "Cargando: {} de {}, faltan unos {}",
   "Waiting to send again: {}.": "Esperando para enviar de nuevo: {}.",
   sent: "enviado",
   refused: "rechazado",

@@ -1,7 +1,7 @@
 /** The upload of a session, on its page, while this page is the one that sends it. */
 
 import { h, setText } from "../dom.js";
-import { bytes } from "../format.js";
+import { bytes, duration } from "../format.js";
 import { tableName } from "../names.js";
 import { notice } from "../parts.js";
 import { warnings } from "./chosen.js";
@@ -55,10 +55,20 @@ export function uploadPanel(id) {
   return { node, start };
 }
 
-function titleOf({ state, sent, total }) {
+function titleOf(upload) {
+  const { state, sent, total } = upload;
   const words = { new: "Upload begins", failed: "Upload failed", stopped: "Upload stopped" };
   if (state === "sent") return `Uploaded: ${bytes(total)} of files from this page`;
-  return words[state] ?? `Uploading: ${bytes(sent)} of ${bytes(total)}`;
+  return words[state] ?? `Uploading: ${bytes(sent)} of ${bytes(total)}${timeLeft(upload)}`;
+}
+
+const ENOUGH = 3; // seconds, before which a rate says little
+
+/** How long the rest takes at the rate of all that went out; nothing while that is not known. */
+function timeLeft({ began, sent, total, waiting }) {
+  const seconds = (performance.now() - began) / 1000;
+  if (began === null || waiting !== null || sent === 0 || seconds < ENOUGH) return "";
+  return `, about ${duration(Math.ceil(((total - sent) / sent) * seconds))} left`;
 }
 
 function bar(upload, table) {

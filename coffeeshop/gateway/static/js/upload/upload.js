@@ -51,6 +51,7 @@ export class Upload extends EventTarget {
     this.state = "new";
     this.error = null;
     this.waiting = null;
+    this.began = null; // milliseconds, on the clock of performance.now()
     this.warnings = [...folder.warnings];
     this.tables = Object.fromEntries(
       Object.keys(folder.tables).map((table) => {
@@ -94,6 +95,7 @@ export class Upload extends EventTarget {
    * raises: `state` and `error` say how it went.
    */
   async run() {
+    this.began = performance.now();
     this.change("sending");
     this.beat();
     try {
