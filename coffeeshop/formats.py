@@ -1,4 +1,4 @@
-"""A result table as bytes: csv, json, parquet or an Arrow stream."""
+"""A result table as bytes: csv, json, parquet, an Excel workbook or an Arrow stream."""
 
 from __future__ import annotations
 
@@ -11,23 +11,28 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coffeeshop.workbook import to_workbook
+
 _PIECE = 65_536
 """Rows of a CSV text that are made at a time."""
-_SPECIAL = (b'"', b",", b"\r", b"\n")
 
 
 def to_csv(table: pa.Table) -> bytes:
     """A result as CSV: a header, LF line ends, quotes only where a value needs them."""
-    header = ",".join(table.column_names) + "\n"
-    columns = [_quoted(as_text(column)) for column in table.columns]
-    return b"".join([header.encode(), *_lines(columns)])
+    return _csv(table.column_names, [as_text(column) for column in table.columns], ",")
 
 
-def _lines(columns: list[pa.ChunkedArray]) -> Iterator[pa.Buffer]:
+def _csv(names: list[str], columns: list[pa.ChunkedArray], separator: str) -> bytes:
+    header = separator.join(names) + "\n"
+    quoted = [_quoted(column, separator) for column in columns]
+    return b"".join([header.encode(), *_lines(quoted, separator)])
+
+
+def _lines(columns: list[pa.ChunkedArray], separator: str) -> Iterator[pa.Buffer]:
     """The rows' bytes, each with its line end, a piece at a time."""
     whole = pa.table(columns, [str(number) for number in range(len(columns))])
     for batch in whole.to_batches(max_chunksize=_PIECE):
-        rows = pc.binary_join_element_wise(*batch.columns, ",")
+        rows = pc.binary_join_element_wise(*batch.columns, separator)
         yield _bytes_of(pc.binary_join_element_wise(rows, "", "\n"))
 
 
@@ -38,11 +43,12 @@ def _bytes_of(text: pa.StringArray) -> pa.Buffer:
     return data[ends[0] : ends[-1]]
 
 
-def _quoted(text: pa.ChunkedArray) -> pa.ChunkedArray:
+def _quoted(text: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
     pieces = [_bytes_of(chunk).to_pybytes() for chunk in text.chunks]
-    if not any(sign in piece for piece in pieces for sign in _SPECIAL):
+    signs = (b'"', separator.encode(), b"\r", b"\n")
+    if not any(sign in piece for piece in pieces for sign in signs):
         return text
-    special = pc.match_substring_regex(text, '[",\r\n]')
+    special = pc.match_substring_regex(text, f'["{separator}\r\n]')
     inside = pc.replace_substring(text, '"', '""')
     return pc.if_else(special, pc.binary_join_element_wise('"', inside, '"', ""), text)
 
@@ -71,6 +77,19 @@ def to_sheet_csv(table: pa.Table) -> bytes:
     apostrophe before each text that it would take for a formula. Not the canonical bytes."""
     columns = [_harmless(column) for column in table.columns]
     return BYTE_ORDER_MARK + to_csv(pa.table(columns, table.column_names))
+
+
+def to_spanish_csv(table: pa.Table) -> bytes:
+    """As `to_sheet_csv`, for a spreadsheet that is set to Spanish: semicolons between the values,
+    and a comma before the decimals."""
+    columns = [_comma(_harmless(column)) for column in table.columns]
+    return BYTE_ORDER_MARK + _csv(table.column_names, columns, ";")
+
+
+def _comma(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    is_fraction = pa.types.is_decimal(column.type) or pa.types.is_floating(column.type)
+    text = as_text(column)
+    return pc.replace_substring(text, ".", ",") if is_fraction else text
 
 
 def no_formula(cell: object) -> object:
@@ -110,6 +129,12 @@ def to_parquet(table: pa.Table) -> bytes:
     return body
 
 
+def to_xlsx(table: pa.Table, name: str = "result") -> bytes:
+    """A result as an Excel workbook with one sheet; see `coffeeshop.workbook`, also for what it
+    raises."""
+    return to_workbook({name: table})
+
+
 def to_arrow(table: pa.Table) -> bytes:
     """A result as an Arrow IPC stream; its schema's metadata carries the warnings."""
     sink = pa.BufferOutputStream()
@@ -141,12 +166,20 @@ WRITERS: dict[str, Callable[[pa.Table], bytes]] = {
     "json": to_json,
     "parquet": to_parquet,
     "arrow": to_arrow,
+    "xlsx": to_xlsx,
     "sheet.csv": to_sheet_csv,
+    "es.csv": to_spanish_csv,
 }
 """By the name of the format."""
 MEDIA_TYPES = {
     "csv": "text/csv",
     "json": "application/json",
     "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "arrow": "application/vnd.apache.arrow.stream",
 }
+
+
+def body_of(name: str, table: pa.Table, file_format: str) -> bytes:
+    """One result in a format of `WRITERS`. Raises `UsageError` where the format cannot hold it."""
+    return to_xlsx(table, name) if file_format == "xlsx" else WRITERS[file_format](table)

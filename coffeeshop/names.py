@@ -61,7 +61,7 @@ STAGES = tuple(dict.fromkeys((*(s for stages in PLANS.values() for s in stages),
 """The stages of all plans, each once."""
 NODE_TYPES = ("gateway", *STAGES, "worker", "all")
 """What a node may be: a gateway, a stage, every stage, everything."""
-FORMATS = ("csv", "json", "parquet", "sheet.csv")
+FORMATS = ("csv", "json", "parquet", "xlsx", "sheet.csv", "es.csv")
 """Formats of result files."""
 
 

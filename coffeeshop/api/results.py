@@ -113,7 +113,9 @@ class Results(Mapping[str, pa.Table]):
     def write(self, directory: str | os.PathLike[str], file_format: str = "csv") -> list[Path]:
         """Write the files that ``coffeeshop submit`` writes, all of them or none; their paths.
 
-        ``file_format`` is csv, json or parquet. Raises `UsageError` when they cannot be written.
+        ``file_format`` is csv, json, parquet, xlsx (one workbook with a sheet a question),
+        sheet.csv or es.csv (CSV for spreadsheets, and for those that are set to Spanish). Raises
+        `UsageError` when they cannot be written.
         """
         return write_results(self._tables, Path(directory), file_format, self.rejected)
 

@@ -1,4 +1,4 @@
-"""Result files: csv, json or parquet, all or none of them."""
+"""Result files: one a query, or one workbook; all or none of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,22 @@ import pyarrow as pa
 from coffeeshop.errors import UsageError
 from coffeeshop.formats import WRITERS, no_formula
 from coffeeshop.reading.parse import Rejected
+from coffeeshop.workbook import to_workbook
 
 REJECTED = "rejected.csv"
 
 
 def files_of(directory: Path, queries: Iterable[str], file_format: str) -> list[Path]:
     """What `write_results` may write there for these queries."""
-    return [*(directory / f"{query}.{file_format}" for query in queries), directory / REJECTED]
+    names = list(queries)
+    if file_format == "xlsx":
+        return [directory / _workbook_name(names), directory / REJECTED]
+    return [*(directory / f"{query}.{file_format}" for query in names), directory / REJECTED]
+
+
+def _workbook_name(queries: Sequence[str]) -> str:
+    """Of the one file for all of them."""
+    return f"{queries[0] if len(queries) == 1 else 'results'}.xlsx"
 
 
 def check_output(directory: Path, queries: Iterable[str], file_format: str) -> None:
@@ -47,11 +56,13 @@ def write_results(
     file_format: str,
     rejected: Sequence[Rejected] = (),
 ) -> list[Path]:
-    """Write one file a query (and rejected.csv if there are any); returns their paths.
+    """Write one file a query (and rejected.csv if there are any); returns their paths. As
+    ``xlsx`` it is one file, ``results.xlsx``, with a sheet a query.
 
     All files are written beside their places first and moved there last, so a failure leaves the
     directory as it was. Of two runs that write to one directory at once the files of the later one
-    are left, never some of each. Raises `UsageError` when the directory cannot be written.
+    are left, never some of each. Raises `UsageError` when the directory cannot be written, or the
+    format cannot hold a result.
     """
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -60,13 +71,16 @@ def write_results(
         raise UsageError(f"cannot write to {directory}: {error.strerror}") from error
     try:
         names = []
-        for name, table in tables.items():
-            names.append(f"{name}.{file_format}")
-            (work / names[-1]).write_bytes(WRITERS[file_format](table))
+        if file_format == "xlsx":
+            names.append(_workbook_name(list(tables)))
+            (work / names[-1]).write_bytes(to_workbook(tables))
+        else:
+            for name, table in tables.items():
+                names.append(f"{name}.{file_format}")
+                (work / names[-1]).write_bytes(WRITERS[file_format](table))
         if rejected:
             names.append(REJECTED)
-            harmless = file_format == "sheet.csv"
-            _write_rejected(rejected, work / REJECTED, harmless=harmless)
+            _write_rejected(rejected, work / REJECTED, file_format)
         _refuse_directories(directory, [*names, REJECTED])
         with _alone_in(directory):
             for name in names:
@@ -104,9 +118,11 @@ def _refuse_directories(directory: Path, names: Sequence[str]) -> None:
             raise UsageError(f"cannot write to {directory}: {name} is a directory")
 
 
-def _write_rejected(rejected: Sequence[Rejected], path: Path, *, harmless: bool) -> None:
+def _write_rejected(rejected: Sequence[Rejected], path: Path, file_format: str) -> None:
+    harmless = file_format in ("sheet.csv", "es.csv", "xlsx")  # to open in a spreadsheet
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        separator = ";" if file_format == "es.csv" else ","
+        writer = csv.writer(file, lineterminator="\n", delimiter=separator)
         writer.writerow(["file", "line", "column", "value", "reason", "row"])
         for each in rejected:
             error = each.error

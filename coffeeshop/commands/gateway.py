@@ -145,10 +145,7 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
 @_command(
     ("writes results/<folder name>/*.csv", "coffeeshop results ID"),
     ("one result to standard output", "coffeeshop results ID --query query3 -o -"),
-    (
-        "a Parquet file",
-        "coffeeshop results ID --query query1 --format parquet -o - > query1.parquet",
-    ),
+    ("one Excel workbook, a sheet a question", "coffeeshop results ID --format xlsx"),
 )
 @click.argument("session", type=SessionId("completed"))
 @click.option("--query", type=Query(), help="One result only.")
@@ -159,7 +156,14 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
     type=click.Path(path_type=Path, allow_dash=True),
     help="A folder, or - for stdout.  [results/<folder name>]",
 )
-@click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "file_format",
+    type=Choice((*FORMATS, "table")),
+    default="csv",
+    show_default=True,
+    help="xlsx: one workbook. es.csv: CSV for Spanish Excel. table: print the first rows.",
+)
 @report_option
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing, except the result with -o -.")
 @click.option("--json", "as_json", is_flag=True, help="Print the file names as JSON.")

@@ -17,13 +17,15 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import queries_of
 from coffeeshop.client.results import files_of, write_results
 from coffeeshop.commands.connecting import short_length
+from coffeeshop.commands.show import show_results
 from coffeeshop.errors import UsageError
-from coffeeshop.formats import MEDIA_TYPES, WRITERS, from_arrow, warnings_of
+from coffeeshop.formats import body_of, from_arrow, warnings_of
 from coffeeshop.names import ENDS, QUERIES, error_of
 from coffeeshop.report import check_place, run_of, write_report
 from coffeeshop.suggestions import did_you_mean
 from coffeeshop.terminal import console, shown
 
+BINARY = {"parquet": "Parquet", "xlsx": "A workbook"}
 COLOURS = {"completed": "green", "open": "cyan", "failed": "red"}
 
 
@@ -119,7 +121,7 @@ def _word(key: str) -> str:
 
 def results(client: GatewayClient, session: str, request: ResultsRequest) -> None:
     """Fetch results into a folder, or one of them to stdout (``output`` ``-``)."""
-    if str(request.output) == "-":
+    if str(request.output) == "-" and request.file_format != "table":
         _refuse_stdout(request)
     if request.report is not None and request.query is not None:
         raise UsageError("--report needs all results: leave out --query")
@@ -133,6 +135,9 @@ def results(client: GatewayClient, session: str, request: ResultsRequest) -> Non
         raise_unless_completed(known["state"], known["reason"])
     elif not set(wanted) <= set(known["results"]):
         raise UsageError(f"not complete yet; follow it with: coffeeshop watch {session}")
+    if request.file_format == "table":
+        _print_tables(client, known, wanted, request)
+        return
     if str(request.output) == "-":
         sys.stdout.buffer.write(_body(client, session, wanted[0], request.file_format))
         return
@@ -153,9 +158,9 @@ def results(client: GatewayClient, session: str, request: ResultsRequest) -> Non
 
 
 def _body(client: GatewayClient, session: str, query: str, file_format: str) -> bytes:
-    if file_format in MEDIA_TYPES:
+    if file_format in ("csv", "json", "parquet"):
         return client.result(session, query, file_format)
-    return WRITERS[file_format](from_arrow(client.result(session, query, "arrow")))
+    return body_of(query, from_arrow(client.result(session, query, "arrow")), file_format)
 
 
 def _directory_name(name: str, session: str) -> str:
@@ -169,11 +174,25 @@ def _refuse_stdout(request: ResultsRequest) -> None:
         raise UsageError(f"-o - needs one --query: {', '.join(QUERIES)}")
     if request.mode == "json":
         raise UsageError("--json lists files, but -o - writes none: leave out one of them")
-    if request.file_format == "parquet" and sys.stdout.isatty():
+    if request.file_format in BINARY and sys.stdout.isatty():
         raise UsageError(
-            "Parquet is binary and not for terminals: "
-            f"add > {request.query}.parquet, or use --format csv"
+            f"{BINARY[request.file_format]} is binary and not for terminals: "
+            f"add > {request.query}.{request.file_format}, or use --format csv"
         )
+
+
+def _print_tables(
+    client: GatewayClient,
+    known: dict[str, Any],
+    wanted: tuple[str, ...],
+    request: ResultsRequest,
+) -> None:
+    """What ``submit --show`` prints; there are no files."""
+    if request.output is not None or request.report is not None or request.mode == "json":
+        raise UsageError("--format table prints: leave out --output-dir, --report and --json")
+    tables = {name: from_arrow(client.result(known["id"], name, "arrow")) for name in wanted}
+    if request.mode == "table":
+        show_results(console(), tables, run_of(known, (), {}).parameters)
 
 
 def cancel(client: GatewayClient, session: str, mode: str) -> None:

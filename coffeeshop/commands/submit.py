@@ -44,7 +44,14 @@ from coffeeshop.settings import Settings, set_up_logging
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder for the five result files.  [results/<folder name>]",
 )
-@click.option("--format", "file_format", type=Choice(FORMATS), default="csv", show_default=True)
+@click.option(
+    "--format",
+    "file_format",
+    type=Choice(FORMATS),
+    default="csv",
+    show_default=True,
+    help="xlsx: one workbook. es.csv: CSV for Spanish Excel.",
+)
 @report_option
 @click.option("--years", help="Years that count: 2024, or 2023-2025.  [2024-2025]")
 @click.option("--hours", help="Hours that count, both included: 07:00-22:00.  [06:00-23:00]")

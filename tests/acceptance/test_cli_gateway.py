@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
@@ -69,6 +71,16 @@ def test_a_detached_session_is_watched_and_fetched_later(
     assert one == expected["query3.csv"]
     as_json = run_there("results", session, "--query", "query3", "-o", "-", "--format", "json")
     assert found(as_json)[0].keys() == {"year_half_created_at", "store_name", "tpv"}
+    sheets = {name.removesuffix(".csv"): text.count("\n") for name, text in expected.items()}
+    ok(run_there("results", session, "-o", "book", "--format", "xlsx"))
+    book = openpyxl.load_workbook(tmp_path / "book" / "results.xlsx")
+    assert {sheet.title: sheet.max_row for sheet in book.worksheets} == sheets
+    body = system.client().result(session, "query3", "xlsx")
+    assert openpyxl.load_workbook(io.BytesIO(body)).sheetnames == ["query3"]
+    printed = ok(run_there("results", session, "--query", "query3", "--format", "table"))
+    assert expected["query3.csv"].splitlines()[1].rpartition(",")[2] in printed
+    refused = run_there("results", session, "-o", "-", "--format", "table")
+    assert (refused.code, "leave out --output-dir" in refused.stderr) == (2, True)
     ok(run_there("results", session, "--query", "query1", "-o", "one", "--format", "parquet"))
     assert [file.name for file in (tmp_path / "one").iterdir()] == ["query1.parquet"]
     rows = pq.read_table(tmp_path / "one" / "query1.parquet").num_rows

@@ -81,7 +81,7 @@ def test_parquet_files_hold_the_same_tables(tmp_path: Path) -> None:
     assert {file.stem: pq.read_table(file) for file in files} == TABLES
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", [each for each in FORMATS if each != "xlsx"])
 def test_a_result_without_rows_is_a_file_all_the_same(tmp_path: Path, file_format: str) -> None:
     empty = {name: result(name) for name in RESULTS}
     files = write_results(empty, tmp_path, file_format)
@@ -154,7 +154,7 @@ def test_an_arrow_stream_holds_the_table_and_its_warnings(name: str) -> None:
 
 
 def test_every_format_has_a_media_type() -> None:
-    assert WRITERS.keys() == MEDIA_TYPES.keys() | {"sheet.csv"}  # which no gateway sends
+    assert WRITERS.keys() == MEDIA_TYPES.keys() | {"sheet.csv", "es.csv"}  # which no gateway sends
     assert set(FORMATS) <= WRITERS.keys()
 
 

@@ -12,7 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.formats import MEDIA_TYPES, WRITERS
+from coffeeshop.errors import UsageError
+from coffeeshop.formats import MEDIA_TYPES, body_of
 from coffeeshop.gateway.dependencies import (
     OWN,
     Gateway,
@@ -35,6 +36,9 @@ from coffeeshop.sessions.results import Event
 RESULT_TIMEOUT = 60.0
 END_TIMEOUT = 2.0
 """Seconds in which the event of an end arrives whose journal is gone already."""
+MOST_XLSX_ROWS = 100_000
+"""Of an Excel workbook that a gateway makes, which takes seconds of processor; clients make larger
+ones themselves."""
 router = APIRouter(prefix="/v1/sessions/{session}", tags=["results"])
 _FILES = {name: {"schema": {"type": "string", "format": "binary"}} for name in MEDIA_TYPES.values()}
 
@@ -134,7 +138,8 @@ async def result(
     query: QueryName,
     accept: Annotated[str, Header(description="A media type below; without one, CSV.")] = "*/*",
 ) -> Response:
-    """CSV, JSON, Parquet or an Arrow stream, chosen by Accept. 409 before it is available."""
+    """CSV, JSON, Parquet, an Excel workbook or an Arrow stream, chosen by Accept. 409 before it is
+    available; 406 for a workbook of more than 100,000 rows."""
     chosen = chosen_format(accept)
     known = await session_of(gateway, session)
     if known.state not in ("open", "completed"):
@@ -150,7 +155,7 @@ async def result(
             table: pa.Table = await run_in_threadpool(
                 gateway.outcome_of(known).table, query, RESULT_TIMEOUT
             )
-            body = await run_in_threadpool(WRITERS[chosen], table)
+            body = await run_in_threadpool(_body, query, table, chosen)
             hold(len(body))
         crash_point("gateway.result_read")
         gateway.traffic.count_sent(query if query in QUERIES else OWN, len(body))
@@ -163,6 +168,19 @@ async def result(
                 "Content-Length": str(len(body)),
             },
         )
+
+
+def _body(query: str, table: pa.Table, chosen: str) -> bytes:
+    if chosen == "xlsx" and table.num_rows > MOST_XLSX_ROWS:
+        raise Problem(
+            406,
+            f"{query} has {table.num_rows:,} rows, too many for a workbook made here: use "
+            "coffeeshop results ID --format xlsx, or another format",
+        )
+    try:
+        return body_of(query, table, chosen)
+    except UsageError as error:
+        raise Problem(406, str(error)) from None
 
 
 def chosen_format(accept: str) -> str:
