@@ -80,7 +80,7 @@ def test_a_detached_session_is_watched_and_fetched_later(
     printed = ok(run_there("results", session, "--query", "query3", "--format", "table"))
     assert expected["query3.csv"].splitlines()[1].rpartition(",")[2] in printed
     refused = run_there("results", session, "-o", "-", "--format", "table")
-    assert (refused.code, "leave out --output-dir" in refused.stderr) == (2, True)
+    assert (refused.returncode, "leave out --output-dir" in refused.stderr) == (2, True)
     ok(run_there("results", session, "--query", "query1", "-o", "one", "--format", "parquet"))
     assert [file.name for file in (tmp_path / "one").iterdir()] == ["query1.parquet"]
     rows = pq.read_table(tmp_path / "one" / "query1.parquet").num_rows
