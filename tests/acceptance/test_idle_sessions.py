@@ -81,13 +81,13 @@ def test_a_thousand_idle_sessions_leave_another_client_half_its_speed_and_one_mo
     with PrivateBroker() as broker, Cluster(broker.url) as cluster:
         gateway, url = cluster.gateway("--client-timeout", "3600")
         worker = cluster.start("worker")
-        client = GatewayClient(url, patience=0)
+        client, hasty = GatewayClient(url), GatewayClient(url, patience=0)
         alone = min(seconds(client, folder) for _ in range(5))
         open_many(client, OPEN_SESSIONS - 1)
         beside = min(seconds(client, folder) for _ in range(5))
         open_many(client, 1)
         with pytest.raises(Exception, match="sessions are open, and the gateway allows no more"):
-            client.open(SessionSpec(new_id()))
+            hasty.open(SessionSpec(new_id()))
         found = {
             name: figures(pid)
             for name, pid in (
@@ -101,3 +101,4 @@ def test_a_thousand_idle_sessions_leave_another_client_half_its_speed_and_one_mo
         assert found["gateway"]["threads"] <= THREADS
         assert found["worker"]["threads"] <= THREADS
         client.close()
+        hasty.close()
