@@ -50,7 +50,7 @@ __all__ = [
     "UsageError",
     "__version__",
 ]
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 _API = ("AsyncClient", "Client", "Results", "Session")
 
 
