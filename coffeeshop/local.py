@@ -6,6 +6,7 @@ The composition root starts transport, clock and node in this order and stops th
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 import uuid
@@ -57,7 +58,9 @@ class LocalSystem:
         self._lock = threading.Lock()
         self._opening = threading.Lock()  # no session is being opened while this is closed
         self._outcomes: weakref.WeakSet[SessionOutcome] = weakref.WeakSet()
-        self._dispatcher = ThreadDispatcher(self.clock)
+        processors = os.cpu_count() or 2
+        self._dispatcher = ThreadDispatcher(self.clock, threads=max(2, processors))
+        self._beside_parsers = max(1, processors // 2)
         self.node = NodeSupervisor.start(
             self.transport, STAGES, self.clock, config, self._root_failed, self._dispatcher
         )
@@ -113,14 +116,15 @@ class LocalSystem:
                     outcome = self._follow(spec)
                 outcome.subscribe(lambda update: _tell_results(update, on_complete))
                 on_open(spec.id)
-                uploaded = upload(
-                    folder,
-                    Ingest(self.outbox, spec),
-                    plan=plan_of(spec),
-                    skip_bad_rows=skip_bad_rows,
-                    on_progress=on_progress,
-                    stop=lambda: outcome.is_over or time.monotonic() > deadline,
-                )
+                with self._dispatcher.fewer_threads(self._beside_parsers):
+                    uploaded = upload(
+                        folder,
+                        Ingest(self.outbox, spec),
+                        plan=plan_of(spec),
+                        skip_bad_rows=skip_bad_rows,
+                        on_progress=on_progress,
+                        stop=lambda: outcome.is_over or time.monotonic() > deadline,
+                    )
                 left = None if timeout is None else max(0.0, deadline - time.monotonic())
                 completed = outcome.completed(left, timeout)
                 warnings = (*uploaded.warnings, *completed.warnings)

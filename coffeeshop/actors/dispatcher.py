@@ -13,7 +13,8 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -73,6 +74,8 @@ class ThreadDispatcher:
         self._clock = clock
         self._name = name
         self._normal = threads
+        self._fewer: list[int] = []
+        self._standing_in = 0  # threads beyond the limit, for those whose actors do not come back
         self._most = max(threads, most)
         self._idle_timeout = idle_timeout
         self._start = start
@@ -97,6 +100,24 @@ class ThreadDispatcher:
         if is_short:
             self._grow()
 
+    @contextmanager
+    def fewer_threads(self, threads: int) -> Iterator[None]:
+        """Within it at most so many threads run actors: others need the processors meanwhile.
+
+        Threads that wait for the interpreter's lock run no actor earlier, and hand the lock over
+        thousands of times. From any thread, several at once.
+        """
+        with self._changed:
+            self._fewer.append(threads)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._fewer.remove(threads)
+                waiting = len(self._ready) - self._idle
+            for _ in range(waiting):
+                self._grow()
+
     def status(self) -> DispatcherStatus:
         """What it does at the moment."""
         with self._changed:
@@ -109,10 +130,15 @@ class ThreadDispatcher:
             self._ready.clear()
             self._changed.notify_all()
 
-    def _grow(self, most: int | None = None) -> None:
+    @property
+    def _limit(self) -> int:
+        return min(self._most, min([self._normal, *self._fewer]) + self._standing_in)
+
+    def _grow(self, *, stalls: bool = False) -> None:
         """Start a thread if there may be one more; else see to it later."""
         with self._changed:
-            may = self._threads < (self._normal if most is None else most)
+            self._standing_in += stalls
+            may = self._threads < self._limit
             if may and self._is_open and not self._refused_in_a_row:
                 self._threads += 1
             else:
@@ -166,7 +192,7 @@ class ThreadDispatcher:
             stalls = bool(self._ready) and self._clock.now() - self._ready[0][0] >= STALL
             self._watch()
         if stalls:
-            self._grow(self._most)
+            self._grow(stalls=True)
 
     def _run(self) -> None:
         while (turn := self._next()) is not None:
@@ -174,6 +200,9 @@ class ThreadDispatcher:
 
     def _next(self) -> Turn | None:
         with self._changed:
+            if self._threads > self._limit:
+                self._threads -= 1
+                return None
             self._idle += 1
             try:
                 while self._is_open:
@@ -185,4 +214,5 @@ class ThreadDispatcher:
             finally:
                 self._idle -= 1
             self._threads -= 1
+            self._standing_in = max(0, self._standing_in - 1)
             return None

@@ -18,6 +18,7 @@ from coffeeshop.actors.supervision import Supervisor
 from coffeeshop.clock import SystemClock
 from coffeeshop.observability.logs import _about, about
 from coffeeshop.testing.clock import VirtualClock
+from tests.running import eventually
 from tests.unit.helpers import PATIENCE
 from tests.unit.spies import Listener
 
@@ -98,6 +99,46 @@ def test_five_hundred_actors_need_two_threads(
     assert names == {"actors"}
     assert dispatcher.status().threads <= 2
     assert threading.active_count() <= before + 2
+
+
+def test_fewer_threads_run_actors_while_others_need_the_processors(
+    pupil: Callable[[], Ref], dispatcher: ThreadDispatcher, heard: SimpleQueue[Any]
+) -> None:
+    going_on = threading.Event()
+
+    def busy() -> str:
+        heard.put("begun")
+        assert going_on.wait(PATIENCE)
+        return "done"
+
+    one, other = pupil(), pupil()
+    with dispatcher.fewer_threads(1):
+        one.tell(busy)
+        assert said(heard, 1) == ["begun"]
+        other.tell(busy)
+        assert heard.empty()
+        assert dispatcher.status().waiting == 1
+    assert said(heard, 1) == ["begun"]  # at once, in a thread more
+    going_on.set()
+    assert said(heard, 2) == ["done", "done"]
+
+
+def test_threads_above_fewer_end_after_their_turn(
+    pupil: Callable[[], Ref], dispatcher: ThreadDispatcher, heard: SimpleQueue[Any]
+) -> None:
+    both = threading.Barrier(2)
+    everyone = [pupil(), pupil()]
+    for ref in everyone:
+        ref.tell(lambda: both.wait(PATIENCE) >= 0)
+    assert said(heard, 2) == [True, True]
+    with dispatcher.fewer_threads(1):
+        for number in range(100):
+            everyone[number % 2].tell(number)
+        assert sorted(said(heard, 100)) == list(range(100))
+        assert dispatcher.status().threads <= 2
+        everyone[0].tell("and one more")
+        assert said(heard, 1) == ["and one more"]
+        eventually(lambda: dispatcher.status().threads == 1, "one thread is left")
 
 
 def test_an_actor_handles_its_messages_in_order_and_one_at_a_time(
