@@ -176,8 +176,11 @@ def test_nodes_are_listed_and_doctor_tells_a_gateway_from_none(run: Found, syste
         ("generate", "made", "--transactions", "10"),
         ("demo", "--transactions", "500"),
         ("token", "north"),
+        ("questions",),
+        ("explain",),
+        ("explain", "--question", "top_items_by_month"),
     ],
-    ids=lambda arguments: arguments[0],
+    ids=" ".join,
 )
 def test_what_needs_no_gateway_prints_its_schema(run: Found, arguments: tuple[str, ...]) -> None:
     check(arguments[0], json.loads(run(*arguments, COFFEESHOP_GATEWAY="")))

@@ -155,7 +155,7 @@ def test_the_examination_of_nothing_says_how_to_begin(tmp_path: Path, nowhere: s
         (("watch",), "SESSION"),
         (
             ("results", "00000000-0000-0000-0000-000000000000", "--query", "query3x"),
-            "did you mean 'query3'?",
+            "no session 00000000-0000-0000-0000-000000000000",
         ),
         (("status", "00000000-0000-0000-0000-000000000000"), "no session"),
         (("submit", "--data-folder", "nowhere"), "no data folder"),
