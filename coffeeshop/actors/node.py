@@ -318,17 +318,23 @@ class NodeSupervisor(Supervisor):
         return ref
 
     def _task_settled(self, task: TaskId) -> None:
-        tags = self._sessions[task.session].tags if task.session in self._sessions else {}
-        repairs = [_repair_of(each) for each in tags.get(task, ())]
-        self._settled[task] = max([self._settled.get(task, 0), *repairs])
         self._settled_in_all += 1
         session = self._sessions.get(task.session)
+        tags = [] if session is None else session.tags.pop(task, [])
+        # What a request misses, the attempt may have sent before: it serves the one it began with.
+        served = max([self._settled.get(task, 0), *map(_repair_of, tags[:1])])
+        self._settled[task] = served
         if session is None:
             return
-        for assigned in session.tags.pop(task, []):
-            crash_point("node.before_ack")
-            self._intakes[assigned.stage].ack(assigned)
-            crash_point("node.after_ack")
+        for assigned in tags:
+            if _repair_of(assigned) <= served:
+                crash_point("node.before_ack")
+                self._intakes[assigned.stage].ack(assigned)
+                crash_point("node.after_ack")
+            elif self._draining is not None:
+                self._intakes[assigned.stage].requeue(assigned)
+            else:
+                self._take(assigned, task, session)
         if not session.tags:
             self._leave(task.session)
 

@@ -36,6 +36,8 @@ from tests.properties.sim_sessions import Content
 
 RESULT_TTL = 60.0
 MOST_DEATHS = 2
+"""Of processes, where attempts claim: a third one in a row would be told for poison. One less where
+the broker loses what it confirmed: the word that a record did no harm may be lost as well."""
 MOST_CALLS = 100_000
 
 
@@ -219,7 +221,8 @@ class World:
     def may_die(self) -> bool:
         """Whether one process more may die: where attempts claim, a third one tells of poison."""
         self.deaths += 1
-        return not self.plot.claims or self.deaths <= MOST_DEATHS
+        most = MOST_DEATHS - (self.plot.weather.vanish > 0)
+        return not self.plot.claims or self.deaths <= most
 
     @contextmanager
     def feeding(self) -> Iterator[None]:

@@ -56,6 +56,24 @@ def test_a_settled_task_is_started_again_once_for_each_request(cluster: Cluster)
     assert cluster.transport.reads.empty()
 
 
+def test_a_request_that_comes_while_the_task_is_at_work_is_served_when_it_is_done(
+    cluster: Cluster,
+) -> None:
+    # What it misses may be what the attempt has sent already.
+    spec = SessionSpec("s", "fused", 1, 1)
+    node, task = cluster.node(), TaskId("s", "filters", 0)
+    outcome = cluster.open(spec)
+    drain(cluster.transport.reads, tasks(spec))
+    message = Message({REPAIR: 7}, Assignment(spec, task).to_bytes())
+    cluster.transport.publish(assign_queue("filters"), message, lambda outcome: None)
+    cluster.feed(spec)
+    assert answers(outcome) == ANSWER
+    cluster.wait_acked(tasks(spec) + 1)
+    cluster.wait_idle(node)
+    assert drain(cluster.transport.reads, 1) == [task.journal]
+    assert cluster.transport.reads.empty()
+
+
 def test_a_late_assignment_after_the_clean_up_starts_nothing_on_a_fresh_node(
     cluster: Cluster,
 ) -> None:
