@@ -60,11 +60,30 @@ def test_it_holds_for_larger_sizes(size: str, tmp_path: Path) -> None:
     print(f"{size}: {checked.states} states")
 
 
+REPAIRED = ("ack", "resend", "declare")
+"""Safeguards whose lack repair makes good: they are there so that it need not."""
+
+
 @pytest.mark.parametrize("safeguard", MUTANTS)
 def test_without_a_safeguard_the_model_fails(safeguard: str, tmp_path: Path) -> None:
     breaks, constants = MUTANTS[safeguard]
-    checked = check(tmp_path, **constants, Without=f'{{"{safeguard}"}}')
+    without = [safeguard, *(["repair"] if safeguard in REPAIRED else [])]
+    checked = check(tmp_path, **constants, Without=_set(without))
     assert checked.violated == breaks, checked.said
+
+
+@pytest.mark.parametrize("safeguard", REPAIRED)
+def test_repair_makes_good_what_lacks_a_safeguard_and_is_not_needed_with_it(
+    safeguard: str, tmp_path: Path
+) -> None:
+    _, constants = MUTANTS[safeguard]
+    for without in (safeguard, "repair"):
+        checked = check(tmp_path, **constants, Without=_set([without]))
+        assert checked.violated == "", checked.said
+
+
+def _set(safeguards: list[str]) -> str:
+    return "{" + ", ".join(f'"{each}"' for each in safeguards) + "}"
 
 
 def test_every_safeguard_of_the_model_is_removed_once() -> None:
