@@ -301,9 +301,12 @@ class Keepers(_Ticking):
             steps = steps_of(action, view, sessions.name)
             perform(steps, session.spec, sessions.outbox, sessions.log, keeper.headers)
         except (BrokerRefuses, JournalBroken) as error:
-            if action is not Action.DECLARE:
+            if action is Action.DECLARE:
+                keeper.state = replace(keeper.state, refused=self._refusal(error))
+            elif action is Action.ASSIGN:
+                keeper.state = replace(keeper.state, gave_up=self._refusal(error)[1])
+            else:
                 raise
-            keeper.state = replace(keeper.state, refused=self._refusal(error))
         except JournalGone:
             if action is not Action.ABORT:
                 raise

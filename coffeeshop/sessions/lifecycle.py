@@ -328,8 +328,8 @@ def nobody_waits_for_it(view: View) -> bool:
 
 
 def its_clients_began(view: View) -> bool:
-    """And its tasks do not wait for nodes yet."""
-    return view.session.fed and not view.session.assigned
+    """And its tasks do not wait for nodes yet, nor has its keeper given it up."""
+    return not view.keeper.gave_up and view.session.fed and not view.session.assigned
 
 
 def its_end_was_read(view: View) -> bool:

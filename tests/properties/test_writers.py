@@ -18,6 +18,7 @@ from coffeeshop.client.remote import RemoteFollower, analyse, fetch
 from coffeeshop.errors import BadData
 from coffeeshop.formats import to_csv
 from coffeeshop.local import LocalSystem
+from coffeeshop.names import QUERIES
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.reading.folder import open_folder
 from tests.paging import Refusal, sent
@@ -86,7 +87,7 @@ def by_page(system: Running, api: httpx.Client, folder: Path) -> Answers:
             client.cancel_soon(spec.id, 5.0)
             return None
         RemoteFollower(client, spec.id).result(PATIENCE)
-        tables = fetch(client, spec)
+        tables = fetch(client, spec.id, QUERIES)
     return {f"{name}.csv": to_csv(table).decode() for name, table in tables.items()}
 
 
