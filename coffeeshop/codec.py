@@ -123,11 +123,13 @@ def wide_field(field: pa.Field) -> pa.Field:
 
 def _widened(batch: pa.RecordBatch) -> pa.RecordBatch:
     schema = _wide(batch.schema)
-    columns = [
-        column if column.type == field.type else column.cast(pa.int64()).view(field.type)
-        for column, field in zip(batch.columns, schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    columns = map(widened_column, batch.columns, schema)
+    return pa.RecordBatch.from_arrays(list(columns), schema=schema)
+
+
+def widened_column(column: pa.Array, wide: pa.Field) -> pa.Array:
+    """The column with the type of ``wide``, which is `wide_field` of its own field."""
+    return column if column.type == wide.type else column.cast(pa.int64()).view(wide.type)
 
 
 def _check_messages(body: bytes) -> None:

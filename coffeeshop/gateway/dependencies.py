@@ -28,6 +28,7 @@ from coffeeshop.observability.metrics import Metrics
 from coffeeshop.operators import Late
 from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.presence import NodeDirectory
+from coffeeshop.questions.asking import QUESTION_NAME
 from coffeeshop.schema import CATALOG, Table
 from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.log import LOST, SessionLog
@@ -187,7 +188,7 @@ TableName = Annotated[Literal[*CATALOG], Path(description="The table.")]  # type
 QueryName = Annotated[
     str,
     Path(
-        pattern=r"^[a-z][a-z0-9_]{0,39}$",
+        pattern=QUESTION_NAME,
         description=f"{', '.join(QUERIES)}; or the name of a question of the session's own.",
     ),
 ]

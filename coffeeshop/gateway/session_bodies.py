@@ -11,7 +11,7 @@ from coffeeshop.gateway.listing import printable
 from coffeeshop.gateway.problems import LONGEST_VALUE, MOST_BAD_ROWS
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.questions.form import Question
+from coffeeshop.questions.asking import texts_of
 from coffeeshop.sessions.lifecycle import DAY, Session
 
 Clean = Annotated[str, AfterValidator(printable)]
@@ -72,10 +72,7 @@ def public(session: Session) -> dict[str, Any]:
         "parameters": (
             {} if session.spec.questions else Parameters.of_text(session.spec.parameters).shown()
         ),
-        "questions": [
-            {"name": each.name, "sql": each.text}
-            for each in map(Question.from_json, session.spec.questions)
-        ],
+        "questions": texts_of(session.spec.questions),
         "producers": session.spec.producers,
         "partitions": session.spec.partitions,
         "created_at": session.created,

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from coffeeshop.codec import wide_field
+from coffeeshop.codec import wide_field, widened_column
 
 Mask = npt.NDArray[np.bool_]
 
@@ -44,9 +44,7 @@ class Rows:
                 column = column.filter(self._selection)
             wide = wide_field(field)
             fields.append(wide)
-            columns.append(
-                column if column.type == wide.type else column.cast(pa.int64()).view(wide.type)
-            )
+            columns.append(widened_column(column, wide))
         return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, self._metadata))
 
     @property

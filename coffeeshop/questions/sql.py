@@ -17,6 +17,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from coffeeshop.errors import QuestionRefused
+from coffeeshop.questions.asking import QUESTION_NAME
 from coffeeshop.questions.form import (
     GROUP,
     Answer,
@@ -39,7 +40,6 @@ from coffeeshop.suggestions import did_you_mean
 LONGEST = 10_000
 """Characters of a text."""
 MOST_COLUMNS = 50
-NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _UNDERSTOOD = (
     "SELECT ... FROM one table JOIN dimensions WHERE ... GROUP BY ... HAVING ... "
     "QUALIFY row_number() OVER (...) <= n ORDER BY ... LIMIT n"
@@ -67,7 +67,7 @@ _CLAUSES = {
 
 def question_of(text: str, name: str) -> Question:
     """The question that a text asks. Raises `QuestionRefused`."""
-    if NAME.fullmatch(name) is None:
+    if re.fullmatch(QUESTION_NAME, name) is None:
         raise QuestionRefused(
             name[:80], "the name of the question", "small letters, digits and _: sales_by_hour"
         )
