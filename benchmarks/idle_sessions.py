@@ -1,4 +1,4 @@
-"""What open sessions cost that nobody feeds, and what another client has of it.
+"""What idle open sessions cost, and what another client has of it.
 
 Starts a private RabbitMQ, one gateway and one worker on loopback and opens sessions with ``POST
 /v1/sessions`` in steps. After each step it counts threads, memory and file descriptors of every
@@ -39,7 +39,7 @@ STILL = 3.0
 KINDS = ("threads", "MiB", "files")
 """Of the gateway (gw), the worker (wk) and the broker (bk)."""
 OPTIONS = ("--client-timeout", "3600", "--session-ttl", "7200")
-"""Nobody feeds these sessions for as long as the measuring takes."""
+"""These sessions stay idle for as long as the measuring takes."""
 
 
 def main() -> int:

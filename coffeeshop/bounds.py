@@ -13,7 +13,7 @@ BROKER_FILES = 65_536
 """File descriptors that the broker may have, unless a gateway is told otherwise."""
 FILES_PER_JOURNAL = 3.1
 """Descriptors of the broker for a journal that is written and read. Measured on RabbitMQ 3.10: 22
-for a session of two partitions, which has 7 journals, and 3 for its results. One that nobody feeds
+for a session of two partitions, which has 7 journals, and 3 for its results. One without a batch
 is not read by tasks and takes 15."""
 ACTOR_THREADS = 16
 """Threads that run the actors of a node, while these make progress."""
@@ -29,6 +29,6 @@ GATEWAY_MIB = 0.1
 WORKER_MIB = 0.3
 """Memory of a worker for a session whose clients began to send and then fell silent."""
 BROKER_MIB = 0.9
-"""Memory of the broker for such a session; 0.6 for one that nobody feeds."""
+"""Memory of the broker for such a session; 0.6 for one without a batch."""
 TASKS_OF_A_STAGE = 16_384
 """Tasks that a node holds of one stage."""

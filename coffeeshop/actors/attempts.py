@@ -108,7 +108,7 @@ class AttemptJournal:
     def close(self) -> None:
         """The attempt is over, whatever it was at."""
         open_turns = tuple(self._open_turns)
-        if open_turns:  # this process lives, so whatever was named killed nobody
+        if open_turns:  # this process lives: no record that it named killed it
             self._append(self._claim, lambda: None)
         for turn in open_turns:
             self._turnstile.give_back(turn)

@@ -4,7 +4,7 @@
 KeeperSupervisor     takes sessions from ctl.assign.session; acknowledges when their input is gone
  ├ LogTicker         pings through the log; tells of clients' activity
  ├ Keepers x 4       each has the keepers of its share of the live sessions
- └ ReleasedSessions  expires results; deletes orphans; finds sessions that nobody keeps
+ └ ReleasedSessions  expires results; deletes orphans; finds sessions without a keeper
 ```
 
 A keeper is a value, not a thread: a thousand idle sessions take no thread each. It is supervised as
@@ -310,7 +310,7 @@ class Keepers(_Ticking):
         except JournalGone:
             if action is not Action.ABORT:
                 raise
-            # Nobody will ever read a terminal event of it.
+            # It has no journal for a terminal event.
             state = "failed" if keeper.state.gave_up else "aborted"
             keeper.state = replace(keeper.state, end=End(state, view.overdue))  # type: ignore[arg-type]
         keeper.state = keeper.state.after(action, view.now.process)
@@ -333,7 +333,7 @@ class Keepers(_Ticking):
 
 
 class ReleasedSessions(_Ticking):
-    """Looks after what has no keeper: released sessions, orphans, sessions that nobody keeps."""
+    """Looks after what has no keeper: released sessions, orphans, lost sessions."""
 
     def __init__(self, parent: Parent, context: Context) -> None:
         super().__init__(parent, context)

@@ -25,7 +25,7 @@ class _State(Enum):
     IDLE = "idle"
     """Nothing to do."""
     QUEUED = "queued"
-    """The dispatcher knows; whoever comes first runs it."""
+    """The dispatcher knows; the first free thread runs it."""
     RUNNING = "running"
     """One thread runs it."""
     ENDED = "ended"

@@ -86,7 +86,7 @@ class Session:
     fed: bool = False
     """A client began to send."""
     assigned: bool = False
-    """Its tasks were put up for the nodes. A session that nobody feeds costs no node anything."""
+    """Its tasks were put up for the nodes. A session without a batch costs no node anything."""
     client_gone: bool = False
     released: bool = False
     released_at: float | None = None
