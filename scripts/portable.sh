@@ -5,4 +5,4 @@ cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE
 COFFEESHOP_NATIVE_SCANNER=off
 export COFFEESHOP_NATIVE_SCANNER
-exec .venv/bin/python -m pytest "$@"
+exec .venv/bin/python -m pytest -n 2 --dist loadfile "$@"

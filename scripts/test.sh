@@ -11,7 +11,9 @@ unset PYTHONDONTWRITEBYTECODE
 checks=0
 sh scripts/check.sh || checks=$?
 [ "$checks" = 0 ] || echo "test: the checks above failed; this run will not succeed"
+# Most tests wait for processes and brokers more than they compute, so two run at a time. The tests of
+# one file stay together: they share servers. `-n 0` runs them one after the other.
 tests=0
-.venv/bin/python -m pytest --cov --cov-report=term "$@" || tests=$?
+.venv/bin/python -m pytest -n 2 --dist loadfile --cov --cov-report=term "$@" || tests=$?
 [ "$tests" = 0 ] || exit "$tests"
 exit "$checks"

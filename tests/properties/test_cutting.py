@@ -114,7 +114,7 @@ def outcomes(directory: Path, body: bytes, sizes: Iterator[int]) -> Iterator[Any
             yield none_if_open(lambda file=file, size=size: read(file, size))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(FILES)
 @example(b'1,a"b\n1,c"d\n')
 @example(b'1,12" pipe\nx,1\n')

@@ -56,7 +56,11 @@ def test_a_token_stands_for_its_client(file: Path) -> None:
     assert tokens.client_of(OPS) == Client("ops", admin=True)
 
 
-@pytest.mark.parametrize("wrong", ["", "x", ALICE[:-1], ALICE + "x", hash_of(ALICE), "é\udce9\0"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["", "x", ALICE[:-1], ALICE + "x", hash_of(ALICE), "é\udce9\0"],
+    ids=["empty", "short", "cut off", "longer", "its hash", "no text"],
+)
 def test_any_other_text_stands_for_nobody(file: Path, wrong: str) -> None:
     assert Tokens(file).client_of(wrong) is None
 
@@ -91,6 +95,7 @@ def test_a_name_that_would_not_fit_in_a_line_is_refused(name: str) -> None:
         f"alice client {hash_of(ALICE)[:-1]}",
         f"a/b client {hash_of(ALICE)}",
     ],
+    ids=["name", "no hash", "a token", "no kind", "more", "upper case", "cut off", "no name"],
 )
 def test_a_wrong_line_is_named_and_not_shown(file: Path, line: str) -> None:
     file.write_text(f"# first\n{line}\n")

@@ -33,7 +33,7 @@ from tests.running import Running, eventually, http, new_id, running
 
 
 @pytest.mark.parametrize(("method", "path"), [e for e in API if e[1] not in OPEN | {"/"}])
-@pytest.mark.parametrize("token", [None, "x", ALICE[:-1]])
+@pytest.mark.parametrize("token", [None, "x", ALICE[:-1]], ids=["none", "wrong", "cut off"])
 def test_nobody_gets_anywhere_without_a_token(
     system: Running, completed: str, method: str, path: str, token: str | None
 ) -> None:
@@ -61,6 +61,7 @@ def test_no_page_loads_scripts_from_elsewhere(system: Running, path: str) -> Non
 @pytest.mark.parametrize(
     "value",
     ["", "Bearer", f"bearer  {BOB}x", f"Basic {BOB}", BOB, f"Bearer {BOB} {BOB}", "Bearer \xff"],
+    ids=["empty", "no token", "wrong", "Basic", "no scheme", "two tokens", "no text"],
 )
 def test_other_authorizations_are_none(system: Running, value: str) -> None:
     with http(system) as api:
