@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coffeeshop.names import QUALITY
 from coffeeshop.parameters import Parameters
 
 
@@ -17,7 +18,8 @@ def headlines(tables: Mapping[str, pa.Table], parameters: Parameters | None = No
     Names are as they are in the data, but for characters that are not printable.
     """
     if "query1" not in tables:
-        return [f"{name}: {table.num_rows:,} rows" for name, table in tables.items()]
+        own = ((name, table) for name, table in tables.items() if name != QUALITY)
+        return [f"{name}: {table.num_rows:,} rows" for name, table in own]
     asked = parameters or Parameters()
     return [
         _large_purchases(tables["query1"], asked),

@@ -94,18 +94,20 @@ class LocalSystem:
         session: str | None = None,
         parameters: str = "",
         questions: tuple[str, ...] = (),
+        quality: bool = False,
         on_open: Callable[[str], None] = lambda session: None,
         on_progress: OnProgress = lambda table, rows, size: None,
         on_complete: Callable[[str], None] = lambda query: None,
     ) -> tuple[Uploaded, Completed]:
         """Run one session over a folder; ``session`` is its id (a UUID), a new one if None.
 
-        ``parameters`` and ``questions`` are those of `SessionSpec`.
+        ``parameters``, ``questions`` and ``quality`` are those of `SessionSpec`.
         ``timeout`` bounds all of it, in seconds.
         Raises `BadData`, `SessionFailed`, `SessionTimeout`, `Unreachable`, `NodeFailed`; the
         session's objects are gone either way.
         """
-        spec = SessionSpec(session or str(uuid.uuid4()), plan, 1, partitions, parameters, questions)
+        name = session or str(uuid.uuid4())
+        spec = SessionSpec(name, plan, 1, partitions, parameters, questions, quality)
         deadline = math.inf if timeout is None else time.monotonic() + timeout
         with tracing.span("submit", {"session": spec.id, "plan": spec.plan}, root=True):
             try:

@@ -30,6 +30,9 @@ OWN = "aggregator"
 """The stage that finishes questions of a session's own, whatever they are, and those that were
 added."""
 
+QUALITY = "quality"
+"""The result of the checks of a session's data, where they are asked for."""
+
 AGGREGATORS: dict[str, tuple[str, ...]] = {
     **{f"aggregator_{query}": (query,) for query in RESULTS},
     **({OWN: EXTRA} if EXTRA else {}),

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -113,6 +114,7 @@ class Client:
         min_amount: str | None = ...,
         top: int | None = ...,
         questions: Questions = ...,
+        quality: bool = ...,
         skip_bad_rows: bool = ...,
         timeout: float | None = ...,
         wait: Literal[True] = ...,
@@ -134,6 +136,7 @@ class Client:
         min_amount: str | None = ...,
         top: int | None = ...,
         questions: Questions = ...,
+        quality: bool = ...,
         skip_bad_rows: bool = ...,
         timeout: float | None = ...,
         wait: Literal[False],
@@ -154,6 +157,7 @@ class Client:
         min_amount: str | None = None,
         top: int | None = None,
         questions: Questions = (),
+        quality: bool = False,
         skip_bad_rows: bool = False,
         timeout: float | None = None,
         wait: bool = True,
@@ -173,6 +177,7 @@ class Client:
         ``top`` are parameters of the four questions; None: as they have always been. ``questions``:
         questions of one's own in SQL, as a dict of texts by name, or as texts, which are called
         ``question1`` and so on; they are answered instead of the four, and `Results` has them.
+        ``quality`` checks the data as well; see `Results.quality`.
 
         Raises `QuestionRefused` (line, column) for a question that is not understood, `UsageError`
         for invalid arguments, `BadData` (file, line, column, value),
@@ -183,7 +188,7 @@ class Client:
         timeout = checked_seconds(timeout, "timeout")
         asked = Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top)
         how = _How(
-            _spec(plan, partitions, asked, questions),
+            replace(_spec(plan, partitions, asked, questions), quality=quality),
             called,
             skip_bad_rows,
             timeout,
@@ -301,6 +306,7 @@ class Client:
             session=how.spec.id,
             parameters=how.spec.parameters,
             questions=how.spec.questions,
+            quality=how.spec.quality,
             on_open=on_open,
             on_progress=how.on_progress,
             on_complete=on_complete,

@@ -150,6 +150,7 @@ class LocalSession(Session):
                 {} if self._spec.questions else Parameters.of_text(self._spec.parameters).shown()
             ),
             "questions": texts_of(self._spec.questions),
+            "quality": self._spec.quality,
             "name": self.name,
             "state": "open" if last is None else last.name,
             "reason": "" if last is None else str(last.data.get("reason", "")),

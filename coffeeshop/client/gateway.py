@@ -107,6 +107,8 @@ class GatewayClient:
             parameters["parameters"] = Parameters.of_text(spec.parameters).shown()
         if spec.questions:  # an older gateway does not know the word
             parameters["questions"] = texts_of(spec.questions)
+        if spec.quality:
+            parameters["quality"] = True
         return self._json("POST", "/v1/sessions", json=parameters)
 
     def put_batch(

@@ -10,7 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from coffeeshop.formats import as_text
+from coffeeshop.names import QUALITY
 from coffeeshop.parameters import Parameters
+from coffeeshop.questions.quality import SAID
 from coffeeshop.terminal import shown
 
 SHOWN_ROWS = 10
@@ -30,6 +32,9 @@ def show_results(
     told = (parameters or Parameters()).shown()
     told["hours"] = str(told["hours"]).replace(":00-", "-").removesuffix(":00")
     for name, result in tables.items():
+        if name == QUALITY:
+            _show_quality(console, result)
+            continue
         table = Table(
             title=TITLES.get(name, name).format(**told), title_justify="left", header_style="bold"
         )
@@ -43,3 +48,15 @@ def show_results(
         if result.num_rows > SHOWN_ROWS:
             table.caption = f"{SHOWN_ROWS} of {result.num_rows:,} rows"
         console.print(table)
+
+
+def _show_quality(console: Console, result: pa.Table) -> None:
+    table = Table(title="Quality of the data", title_justify="left", header_style="bold")
+    table.add_column("check", no_wrap=True)
+    for name in ("found", "of rows"):
+        table.add_column(name, justify="right")
+    table.add_column("examples")
+    for row in result.to_pylist():
+        found, rows = f"{row['rows_found']:,}", f"{row['rows_checked']:,}"
+        table.add_row(SAID[row["check"]], found, rows, Text(shown(row["examples"])))
+    console.print(table)

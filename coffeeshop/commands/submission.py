@@ -9,6 +9,7 @@ import re
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from coffeeshop.client.upload import Uploaded
 from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
 from coffeeshop.headlines import headlines
+from coffeeshop.names import QUALITY
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
@@ -31,6 +33,8 @@ from coffeeshop.settings import Credentials
 from coffeeshop.terminal import console, has_colours, hint, shown
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from coffeeshop.client.gateway import GatewayClient
 
 
@@ -63,6 +67,8 @@ class Submission:
     """Questions of one's own, by name, in SQL; without them the four are answered."""
     parameters: Parameters = field(default_factory=Parameters)
     """Of the four questions."""
+    quality: bool = False
+    """Check the data as well."""
 
 
 def submit(options: Submission) -> None:
@@ -96,7 +102,7 @@ def submit(options: Submission) -> None:
         return
     _show(options, uploaded, completed, output, seconds)
     if uploaded.rejected:
-        _warn(f"{len(uploaded.rejected):,} bad rows left out; see {files[-1]}")
+        _warn(f"{left_out(uploaded)}; see {files[-1]}")
     if options.verbosity != "quiet":
         more = "" if options.show else "--show prints the first rows of each result, "
         if not options.asked:
@@ -117,7 +123,7 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     except ValueError as error:
         raise UsageError(f"not a session id (a UUID): {options.session}") from error
     spec = SessionSpec(name, options.plan, int(found[2]), options.partitions)
-    spec = replace(spec, parameters=options.parameters.text())
+    spec = replace(spec, parameters=options.parameters.text(), quality=options.quality)
     if options.asked:
         if spec.parameters:
             raise UsageError(
@@ -228,6 +234,7 @@ def _here(
             session=session.id,
             parameters=session.parameters,
             questions=session.questions,
+            quality=session.quality,
             on_progress=bars.advance,
         )
 
@@ -314,12 +321,29 @@ def _show(
         show_results(console(), completed.tables, options.parameters)
     for number, sentence in enumerate(headlines(completed.tables, options.parameters), start=1):
         print(f"{number}  {sentence}")
+    for sentence in _quality(completed.tables):
+        print(f"data  {shown(sentence)}")
     rows = sum(uploaded.rows.values())
     report = "" if options.report is None else f"; report in {options.report}"
     print(
         f"{rows:,} rows in {seconds:.2f} s, {rows / seconds:,.0f} rows/s; "
         f"results in {shown(output)}{shown(report)}"
     )
+
+
+def left_out(uploaded: Uploaded) -> str:
+    """How many rows were left out, and which share of all rows that is."""
+    count = len(uploaded.rejected)
+    rows = count + sum(uploaded.rows.values())
+    return f"{count:,} bad rows left out, {100 * count / rows:.3g} % of {rows:,}"
+
+
+def _quality(tables: Mapping[str, pa.Table]) -> list[str]:
+    if QUALITY not in tables:
+        return []
+    from coffeeshop.questions.quality import sentences
+
+    return sentences(tables[QUALITY]) or ["no repeated id, no unknown id, and all sales add up"]
 
 
 def _warn(text: str) -> None:
@@ -331,7 +355,7 @@ def summary(
     uploaded: Uploaded, completed: Completed, files: list[Path], seconds: float
 ) -> dict[str, Any]:
     """What ``--json`` prints."""
-    rows = sum(uploaded.rows.values())
+    rows, quality = sum(uploaded.rows.values()), completed.tables.get(QUALITY)
     return {
         "state": "completed",
         "rows": uploaded.rows,
@@ -341,4 +365,5 @@ def summary(
         "results": {name: table.num_rows for name, table in completed.tables.items()},
         "files": [str(file) for file in files],
         "warnings": list(completed.warnings),
+        **({QUALITY: quality.to_pylist()} if quality is not None else {}),
     }

@@ -68,6 +68,11 @@ from coffeeshop.settings import Settings, set_up_logging
     show_default=True,
     help="skip: leave bad rows out and list them in rejected.csv.",
 )
+@click.option(
+    "--quality",
+    is_flag=True,
+    help="Also check the data: repeated ids, sums that differ, unknown ids.",
+)
 @click.option("--timeout", type=Seconds(), help="Seconds to wait for the results.")
 @click.option(
     "--gateway",
@@ -111,6 +116,7 @@ def submit(  # noqa: PLR0913 - one for each option
     plan: str,
     partitions: int,
     on_bad_row: str,
+    quality: bool,
     timeout: float | None,
     gateway: str | None,
     gateway_patience: float | None,
@@ -158,5 +164,6 @@ def submit(  # noqa: PLR0913 - one for each option
             show=show,
             asked=asked(queries, texts, ready),
             parameters=Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
+            quality=quality,
         )
     )

@@ -73,6 +73,7 @@ def public(session: Session) -> dict[str, Any]:
             {} if session.spec.questions else Parameters.of_text(session.spec.parameters).shown()
         ),
         "questions": texts_of(session.spec.questions),
+        "quality": session.spec.quality,
         "producers": session.spec.producers,
         "partitions": session.spec.partitions,
         "created_at": session.created,

@@ -11,7 +11,7 @@ from coffeeshop.errors import CodecError, ProtocolError
 from coffeeshop.transport.base import Message
 
 VERSION = 2
-"""Of a session with parameters or questions of its own."""
+"""Of a session with parameters, questions of its own or checks."""
 RecordKind = Literal[
     "batch", "eof", "failed", "probe", "claim", "client_gone", "marker", "missing", "done"
 ]
@@ -91,6 +91,7 @@ class SessionSpec:
     Producers are named ``"0"`` … ``str(producers - 1)``; each of them ends every table.
     ``parameters`` of the four questions and ``questions`` of the session's own are JSON that
     `coffeeshop.pipeline.plan` reads; without questions of its own a session asks the four.
+    ``quality``: it also checks its data.
     """
 
     id: str
@@ -99,15 +100,19 @@ class SessionSpec:
     partitions: int = 2
     parameters: str = ""
     questions: tuple[str, ...] = ()
+    quality: bool = False
 
     def fields(self) -> dict[str, Any]:
-        """The specification as JSON has it. Without parameters and questions of its own it is what
-        releases before them write and read; with them it has a ``version``."""
-        fields = asdict(self)
+        """The specification as JSON has it. Without parameters, questions of its own and checks it
+        is what releases before them write and read; with them it has a ``version``."""
+        fields = {**asdict(self), "questions": list(self.questions)}
+        if not self.quality:
+            del fields["quality"]
         if not self.parameters and not self.questions:
             del fields["parameters"], fields["questions"]
-            return fields
-        return {**fields, "questions": list(self.questions), "version": VERSION}
+        if self.parameters or self.questions or self.quality:
+            fields["version"] = VERSION
+        return fields
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> SessionSpec:
@@ -121,6 +126,8 @@ class SessionSpec:
             isinstance(each, str) for each in questions
         ):
             raise TypeError("parameters and questions are texts")
+        if not isinstance(known.get("quality", False), bool):
+            raise TypeError("whether a session checks its data is true or false")
         return cls(**known, questions=tuple(questions))
 
     def __post_init__(self) -> None:

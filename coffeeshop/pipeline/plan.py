@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 
 from coffeeshop import names
@@ -274,12 +274,38 @@ def plan_of(spec: SessionSpec) -> Plan:
 
     Raises `UsageError` for a plan that there is not, `CodecError` for questions that are none.
     """
+    if spec.quality:
+        return _checked(replace(spec, id="", producers=1, partitions=1, quality=False))
     if not spec.questions:
         plan = plan_named(spec.plan)
         if not spec.parameters:
             return plan
         return _built_in(spec.plan, Parameters.of_text(spec.parameters))
     return _own_plan(spec.plan, spec.questions)
+
+
+@lru_cache(maxsize=256)
+def _checked(spec: SessionSpec) -> Plan:
+    """The plan of a session with checks of its data: what they fold goes into the first stage, and
+    the one that finishes questions of its own finishes them."""
+    from coffeeshop.questions import quality
+
+    plan = plan_of(spec)
+    if quality.RESULT in plan.results:
+        raise UsageError(f"a question is called {quality.RESULT}, as the checks of the data are")
+    partials = tuple(operator for each in quality.GROUPINGS for operator in _partials(each))
+    sources = *(each.emits for each in partials), *quality.DIMENSIONS
+    final = FoldOperator(quality.RESULT, sources, quality.RESULT, quality.FinalQuality)
+    stages = {stage.name: stage for stage in plan.stages}
+    stages.setdefault(names.OWN, Stage(names.OWN, (), False))
+    for stage, more in ((plan.stages[0], partials), (stages[names.OWN], (final,))):
+        stages[stage.name] = replace(stage, operators=(*stage.operators, *more))
+    read = [
+        Table(name, tuple(c for c in CATALOG[name].columns if c.name in columns))
+        for name, columns in quality.tables_read().items()
+    ]
+    tables = _with_more({table.name: table for table in plan.tables}, read)
+    return Plan(plan.name, tuple(stages.values()), tables)
 
 
 @lru_cache(maxsize=256)

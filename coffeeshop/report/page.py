@@ -17,7 +17,9 @@ from string import Template
 import pyarrow as pa
 
 from coffeeshop import __version__
+from coffeeshop.names import QUALITY
 from coffeeshop.parameters import Parameters
+from coffeeshop.questions.quality import COUNTS, SAID
 from coffeeshop.report.bundle import bundled, read
 from coffeeshop.report.figures import embedded, sizes
 from coffeeshop.report.run import MOST_ROWS, Run
@@ -40,7 +42,7 @@ def page(tables: Mapping[str, pa.Table], run: Run, most: int = MOST_ROWS) -> byt
         "name": escape(run.name),
         "session": escape(run.session),
         "facts": "\n      ".join(_facts(run)),
-        "warnings": _warnings(run),
+        "warnings": _warnings(run) + _quality(tables),
         "rows": _rows(run),
         "rejected": _rejected(run),
         "data": _json(tables, run, most),
@@ -82,7 +84,9 @@ def _hash(text: str) -> str:
 
 def _json(tables: Mapping[str, pa.Table], run: Run, most: int) -> str:
     data = {
-        "results": {name: embedded(name, table, most) for name, table in tables.items()},
+        "results": {
+            name: embedded(name, table, most) for name, table in tables.items() if name != QUALITY
+        },
         "sizes": sizes(tables["query1"]["final_amount"], run.parameters.least_amount),
         "parameters": run.parameters.shown(),
         "files": dict(run.files),
@@ -119,6 +123,17 @@ def _warnings(run: Run) -> str:
         return ""
     items = "".join(f"<li>{escape(text)}</li>" for text in run.warnings)
     return f'<div class="notice warn"><p>Warnings about the data:</p><ul>{items}</ul></div>'
+
+
+def _quality(tables: Mapping[str, pa.Table]) -> str:
+    if QUALITY not in tables:
+        return ""
+    lines = [
+        (SAID[row["check"]], *(f"{row[each]:,}" for each in COUNTS), row["examples"])
+        for row in tables[QUALITY].to_pylist()
+    ]
+    heads = ("Quality of the data", "Rows checked", "Rows found", "Ids", "Examples")
+    return _table("Quality of the data", heads, lines, 1, "wide")
 
 
 def _rows(run: Run) -> str:

@@ -63,6 +63,7 @@ class Folder(BaseModel):
         max_length=MOST_QUESTIONS,
         description="Questions of one's own, whose tables are wanted; the four if left out.",
     )
+    quality: bool = Field(False, description="The tables are wanted that checks of the data read.")
 
 
 @router.post(
@@ -80,7 +81,7 @@ def folder(folder: Folder) -> dict[str, Any]:
     """
     name, entries = rooted(Entry(file.path, file.size) for file in folder.files)
     top = f"{name}/" if name else ""
-    layout = layout_of(entries, _wanted(folder.questions))
+    layout = layout_of(entries, _wanted(folder.questions, quality=folder.quality))
     return {
         "name": name,
         "tables": {
@@ -102,11 +103,11 @@ def folder(folder: Folder) -> dict[str, Any]:
     }
 
 
-def _wanted(questions: list[NewQuestion]) -> tuple[str, ...]:
-    if not questions:
+def _wanted(questions: list[NewQuestion], *, quality: bool) -> tuple[str, ...]:
+    if not questions and not quality:
         return tuple(TABLES)
     forms = questions_of((each.name, each.sql) for each in questions)
-    return plan_of(SessionSpec("", questions=forms)).table_names
+    return plan_of(SessionSpec("", questions=forms, quality=quality)).table_names
 
 
 @router.put(

@@ -82,6 +82,10 @@ class NewSession(BaseModel):
         max_length=MOST_QUESTIONS,
         description="Questions of the session's own, which are answered instead of the four.",
     )
+    quality: bool = Field(
+        False,
+        description="Check the data as well; the result is called `quality`. It changes no answer.",
+    )
 
 
 @router.post(
@@ -105,7 +109,7 @@ async def open_session(gateway: GatewayDep, new: NewSession, response: Response)
     parameters = Parameters.of(**new.parameters.model_dump()).text()
     if parameters and new.questions:
         raise Problem(400, "parameters are of the four questions: write them into the SQL")
-    spec = replace(spec, parameters=parameters)
+    spec = replace(spec, parameters=parameters, quality=new.quality)
     if new.questions:
         asked = [(each.name, each.sql) for each in new.questions]
         spec = replace(spec, questions=await run_in_threadpool(questions_of, asked))
