@@ -119,7 +119,7 @@ def test_complaints_and_rejected_rows_show_the_row_as_it_stands(tmp_path: Path) 
     [
         (b"PK\x03\x04rest", "a zip archive or a spreadsheet"),
         (b"PAR1rest", "Parquet: name it .parquet"),
-        (gzip.compress(b"x"), "gzip data: name it .csv.gz"),
+        (gzip.compress(b"x", mtime=0), "gzip data: name it .csv.gz"),
         (bz2.compress(b"x"), "bzip2 data"),
         (lzma.compress(b"x"), "xz data"),
         ("item_id,quantity".encode("utf-16-le"), "UTF-16 without a byte-order mark"),
