@@ -8,25 +8,29 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from coffeeshop.names import QUALITY
+from coffeeshop.names import FOUR, QUALITY
 from coffeeshop.parameters import Parameters
 
 
 def headlines(tables: Mapping[str, pa.Table], parameters: Parameters | None = None) -> list[str]:
-    """A sentence a question: of the four, where ``tables`` are their results, else of each table.
+    """A sentence a question: of the four where ``tables`` has all their results, of other tables.
 
     Names are as they are in the data, but for characters that are not printable.
     """
-    if "query1" not in tables:
-        own = ((name, table) for name, table in tables.items() if name != QUALITY)
-        return [f"{name}: {table.num_rows:,} rows" for name, table in own]
+    if not set(tables) >= FOUR:
+        return _counted(tables)
     asked = parameters or Parameters()
     return [
         _large_purchases(tables["query1"], asked),
         _best_items(tables["query2_best_selling"], tables["query2_most_profitable"], asked),
         _revenue(tables["query3"], asked),
         _best_customer(tables["query4"], asked),
+        *_counted({name: table for name, table in tables.items() if name not in FOUR}),
     ]
+
+
+def _counted(tables: Mapping[str, pa.Table]) -> list[str]:
+    return [f"{name}: {table.num_rows:,} rows" for name, table in tables.items() if name != QUALITY]
 
 
 def _years(asked: Parameters) -> str:

@@ -25,6 +25,8 @@ RESULTS = {
 _BUILTIN = Path(__file__).parent / "questions" / "builtin"
 EXTRA = tuple(sorted(file.stem for file in _BUILTIN.glob("[a-z]*.py") if file.stem not in RESULTS))
 """Questions that were added to `coffeeshop.questions.builtin`, each the name of its result."""
+FOUR = frozenset(query for queries in RESULTS.values() for query in queries)
+"""The results of the four questions."""
 QUERIES = (*(query for queries in RESULTS.values() for query in queries), *EXTRA)
 OWN = "aggregator"
 """The stage that finishes questions of a session's own, whatever they are, and those that were

@@ -24,7 +24,7 @@ from coffeeshop.observability.telemetry import configure_logging
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS, plan_of
-from coffeeshop.questions.asking import questions_of
+from coffeeshop.questions.asking import check_parameters, named, questions_of
 from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.settings import Settings
 
@@ -175,8 +175,9 @@ class Client:
 
         ``years`` (``"2023-2025"``), ``hours`` (``"07:00-22:00"``), ``min_amount`` (``"50"``) and
         ``top`` are parameters of the four questions; None: as they have always been. ``questions``:
-        questions of one's own in SQL, as a dict of texts by name, or as texts, which are called
-        ``question1`` and so on; they are answered instead of the four, and `Results` has them.
+        questions of one's own in SQL, as a dict of texts by name, or as a list of texts, which are
+        called ``question1`` and so on, and of names of ready questions: those of the gallery, and
+        ``query1`` to ``query4``. They are answered instead of the four, and `Results` has them.
         ``quality`` checks the data as well; see `Results.quality`.
 
         Raises `QuestionRefused` (line, column) for a question that is not understood, `UsageError`
@@ -365,12 +366,9 @@ def _spec(plan: str, partitions: int, asked: Parameters, questions: Questions) -
         raise UsageError(f"partitions are 1 to {MOST_PARTITIONS}, not {partitions}")
     if isinstance(questions, str):
         raise UsageError("questions is a dict of texts by name, or a list of texts")
-    if not isinstance(questions, Mapping):
-        questions = {f"question{number}": text for number, text in enumerate(questions, start=1)}
-    own = questions_of(questions.items())
-    if own and asked.text():
-        raise UsageError("years, hours, min_amount and top are of the four questions")
-    return SessionSpec(str(uuid.uuid4()), plan, 1, partitions, asked.text(), own)
+    texts = questions_of(named(questions))
+    check_parameters(asked.text(), texts)
+    return SessionSpec(str(uuid.uuid4()), plan, 1, partitions, asked.text(), texts)
 
 
 def _source(

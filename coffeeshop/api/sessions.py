@@ -18,7 +18,8 @@ from coffeeshop.errors import Cancelled, SessionTimeout
 from coffeeshop.formats import warnings_of
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
-from coffeeshop.questions.asking import texts_of
+from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.questions.asking import shown_parameters, texts_of
 from coffeeshop.report.run import Run, run_of
 
 if TYPE_CHECKING:  # an analysis in this process needs no HTTP client
@@ -146,11 +147,10 @@ class LocalSession(Session):
             "plan": self._spec.plan,
             "producers": self._spec.producers,
             "partitions": self._spec.partitions,
-            "parameters": (
-                {} if self._spec.questions else Parameters.of_text(self._spec.parameters).shown()
-            ),
+            "parameters": shown_parameters(self._spec.parameters, self._spec.questions),
             "questions": texts_of(self._spec.questions),
             "quality": self._spec.quality,
+            "queries": list(plan_of(self._spec).results),
             "name": self.name,
             "state": "open" if last is None else last.name,
             "reason": "" if last is None else str(last.data.get("reason", "")),

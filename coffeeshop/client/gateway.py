@@ -106,7 +106,10 @@ class GatewayClient:
         if spec.parameters:
             parameters["parameters"] = Parameters.of_text(spec.parameters).shown()
         if spec.questions:  # an older gateway does not know the word
-            parameters["questions"] = texts_of(spec.questions)
+            parameters["questions"] = [
+                {key: value for key, value in each.items() if value}
+                for each in texts_of(spec.questions)
+            ]
         if spec.quality:
             parameters["quality"] = True
         return self._json("POST", "/v1/sessions", json=parameters)

@@ -29,7 +29,7 @@ from coffeeshop.errors import (
     Unreachable,
 )
 from coffeeshop.formats import from_arrow, warnings_of
-from coffeeshop.names import QUALITY, error_of
+from coffeeshop.names import error_of
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec
@@ -365,6 +365,5 @@ def fetch(client: GatewayClient, session: str, queries: Iterable[str]) -> dict[s
 
 def queries_of(known: Mapping[str, Any]) -> tuple[str, ...]:
     """The queries of a session, by what its gateway tells of it."""
-    own = tuple(str(each["name"]) for each in known.get("questions") or ())
-    asked = own or plan_named(str(known["plan"])).results
-    return (*asked, QUALITY) if known.get("quality") else asked
+    own = tuple(str(each["name"]) for each in known.get("questions") or ())  # before 0.4
+    return tuple(known.get("queries") or own or plan_named(str(known["plan"])).results)

@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from coffeeshop.commands.types import GalleryName
+from coffeeshop.commands.types import ReadyName
 from coffeeshop.errors import UsageError
-from coffeeshop.questions.gallery import ready_one
+from coffeeshop.questions.asking import BUILTIN, ready_text
 
 LARGEST = 1 << 20  # bytes
 
@@ -23,8 +23,8 @@ def own_question_options(command: Any) -> Any:
             "--question",
             "ready",
             multiple=True,
-            type=GalleryName(),
-            help="Ask one of those that coffeeshop questions lists instead. May be repeated.",
+            type=ReadyName(),
+            help="Ask one of coffeeshop questions, or query1 to query4, instead. May be repeated.",
         ),
         click.option(
             "--query",
@@ -41,6 +41,7 @@ def own_question_options(command: Any) -> Any:
             metavar="TEXT",
             help="The same as text. May be repeated.",
         ),
+        click.option("--builtin", is_flag=True, help="Ask query1 to query4 as well."),
     )
     for option in reversed(options):
         command = option(command)
@@ -48,14 +49,21 @@ def own_question_options(command: Any) -> Any:
 
 
 def asked(
-    files: Sequence[Path], texts: Sequence[str], ready: Sequence[str] = ()
+    files: Sequence[Path],
+    texts: Sequence[str],
+    ready: Sequence[str] = (),
+    *,
+    builtin: bool = False,
 ) -> tuple[tuple[str, str], ...]:
     """The questions by name: a file's is that of the file, texts are numbered.
 
-    ``ready`` are names of the gallery. Raises `UsageError` for a file that cannot be read, for a
-    name that is not there, and for two questions of one name.
+    ``ready`` are names of the gallery, and of built-in questions, whose text is empty; with
+    ``builtin`` all of these are asked. Raises
+    `UsageError` for a file that cannot be read, for a name that is not there, and for two questions
+    of one name.
     """
-    found = [(name, ready_one(name).text) for name in ready]
+    missing = [name for name in BUILTIN if builtin and name not in ready]
+    found = [(name, ready_text(name)) for name in (*missing, *ready)]
     found += [(_named(file), _read(file)) for file in files]
     found += [
         (f"question{number}", text) for number, text in enumerate(texts, start=len(found) + 1)

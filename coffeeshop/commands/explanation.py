@@ -8,18 +8,18 @@ from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.compiling import special
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MapOperator, plan_of
+from coffeeshop.questions.asking import builtin_in, own_in
 from coffeeshop.questions.builtin import builtin
 from coffeeshop.questions.explaining import at_the_end, in_partitions
-from coffeeshop.questions.form import Question
 from coffeeshop.terminal import shown
 
 
 def explained(spec: SessionSpec) -> dict[str, Any]:
     """The tables with the columns that travel, the stages, and what each question does."""
     plan = plan_of(spec)
-    questions = [Question.from_json(text) for text in spec.questions] or [
-        each for found in builtin(Parameters()).values() for each in found
-    ]
+    asked = builtin_in(spec.questions)
+    known = [each for name in asked for each in builtin(Parameters())[name]]
+    questions = [*known, *own_in(spec.questions)]
     return {
         "plan": spec.plan,
         "tables": {table.name: [c.name for c in table.columns] for table in plan.tables},
@@ -43,7 +43,7 @@ def explained(spec: SessionSpec) -> dict[str, Any]:
         "questions": [
             {
                 "name": each.name,
-                "specialised": not spec.questions and special(each) is not None,
+                "specialised": each in known and special(each) is not None,
                 "in_each_partition": list(in_partitions(each)),
                 "at_the_end": list(at_the_end(each)),
             }

@@ -66,6 +66,7 @@ def explain(
     ready: tuple[str, ...],
     queries: tuple[Path, ...],
     texts: tuple[str, ...],
+    builtin: bool,
     plan: str,
     partitions: int,
     as_json: bool,
@@ -78,7 +79,7 @@ def explain(
     from coffeeshop.pipeline.messages import SessionSpec
     from coffeeshop.questions.asking import questions_of
 
-    own = questions_of(asked(queries, texts, ready))
+    own = questions_of(asked(queries, texts, ready, builtin=builtin))
     found: dict[str, Any] = explained(
         SessionSpec("session", plan, partitions=partitions, questions=own)
     )

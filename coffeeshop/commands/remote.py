@@ -93,7 +93,8 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
             table.add_row(key, _cell(words))
         elif key == "questions":
             for question in value:
-                table.add_row(_cell(question["name"]), _cell(" ".join(question["sql"].split())))
+                sql = " ".join(question["sql"].split())
+                table.add_row(_cell(question["name"]), _cell(sql or "built in"))
         elif value in ("", []) or key == "bad_rows" or isinstance(value, dict):
             continue  # no name, no owner, no reason; what is shown elsewhere
         elif isinstance(value, list):

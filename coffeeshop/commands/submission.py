@@ -23,7 +23,7 @@ from coffeeshop.client.upload import Uploaded
 from coffeeshop.commands.bars import Bars, bars_of
 from coffeeshop.errors import UsageError
 from coffeeshop.headlines import headlines
-from coffeeshop.names import QUALITY
+from coffeeshop.names import FOUR, QUALITY
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
@@ -105,7 +105,7 @@ def submit(options: Submission) -> None:
         _warn(f"{left_out(uploaded)}; see {files[-1]}")
     if options.verbosity != "quiet":
         more = "" if options.show else "--show prints the first rows of each result, "
-        if not options.asked:
+        if set(completed.tables) >= FOUR:
             hint(f"{more}--report report.html writes a page of tables and charts")
 
 
@@ -125,16 +125,12 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     spec = SessionSpec(name, options.plan, int(found[2]), options.partitions)
     spec = replace(spec, parameters=options.parameters.text(), quality=options.quality)
     if options.asked:
-        if spec.parameters:
-            raise UsageError(
-                "--years, --hours, --min-amount and --top are of the four questions: "
-                "write them into the SQL"
-            )
-        if options.report is not None:
-            raise UsageError("--report is about the four questions: leave out --query and --sql")
-        from coffeeshop.questions.asking import questions_of
+        from coffeeshop.questions.asking import check_parameters, questions_of
 
         spec = replace(spec, questions=questions_of(options.asked))
+        check_parameters(spec.parameters, spec.questions)
+        if options.report is not None and not set(plan_of(spec).results) >= FOUR:
+            raise UsageError("--report is about the four questions: ask them as well")
     return spec, int(found[1])
 
 

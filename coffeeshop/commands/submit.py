@@ -112,6 +112,7 @@ def submit(  # noqa: PLR0913 - one for each option
     ready: tuple[str, ...],
     queries: tuple[Path, ...],
     texts: tuple[str, ...],
+    builtin: bool,
     show: bool,
     plan: str,
     partitions: int,
@@ -162,7 +163,7 @@ def submit(  # noqa: PLR0913 - one for each option
             credentials=credentials(settings, url),
             report=report,
             show=show,
-            asked=asked(queries, texts, ready),
+            asked=asked(queries, texts, ready, builtin=builtin),
             parameters=Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
             quality=quality,
         )

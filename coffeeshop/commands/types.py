@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from coffeeshop.commands.access import credentials
 from coffeeshop.errors import CoffeeshopError
-from coffeeshop.names import QUERIES
+from coffeeshop.names import EXTRA, QUERIES, RESULTS
 from coffeeshop.settings import Settings
 from coffeeshop.suggestions import did_you_mean
 
@@ -37,6 +37,8 @@ class GalleryName(click.types.StringParamType):
     """The name of a question of the gallery."""
 
     name = "name"
+    known: Sequence[tuple[str, str]] = ()
+    """Names and titles of questions that are not in the gallery."""
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -45,10 +47,16 @@ class GalleryName(click.types.StringParamType):
         from coffeeshop.questions.gallery import ready
 
         return [
-            CompletionItem(each.name, help=each.title)
-            for each in ready()
-            if each.name.startswith(incomplete)
+            CompletionItem(name, help=title)
+            for name, title in (*self.known, *((each.name, each.title) for each in ready()))
+            if name.startswith(incomplete)
         ]
+
+
+class ReadyName(GalleryName):
+    """The name of a question of the gallery, or of a built-in one."""
+
+    known = tuple((name, "built in") for name in (*RESULTS, *EXTRA))
 
 
 class Query(click.types.StringParamType):

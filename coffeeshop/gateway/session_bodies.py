@@ -9,9 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from coffeeshop.gateway.listing import printable
 from coffeeshop.gateway.problems import LONGEST_VALUE, MOST_BAD_ROWS
-from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.plan import plan_of
-from coffeeshop.questions.asking import texts_of
+from coffeeshop.questions.asking import shown_parameters, texts_of
 from coffeeshop.sessions.lifecycle import DAY, Session
 
 Clean = Annotated[str, AfterValidator(printable)]
@@ -69,11 +68,10 @@ def public(session: Session) -> dict[str, Any]:
         "state": session.state,
         "reason": session.reason,
         "plan": session.spec.plan,
-        "parameters": (
-            {} if session.spec.questions else Parameters.of_text(session.spec.parameters).shown()
-        ),
+        "parameters": shown_parameters(session.spec.parameters, session.spec.questions),
         "questions": texts_of(session.spec.questions),
         "quality": session.spec.quality,
+        "queries": list(plan_of(session.spec).results),
         "producers": session.spec.producers,
         "partitions": session.spec.partitions,
         "created_at": session.created,

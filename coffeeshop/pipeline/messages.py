@@ -8,10 +8,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from coffeeshop.errors import CodecError, ProtocolError
+from coffeeshop.questions.asking import builtin_in
 from coffeeshop.transport.base import Message
 
 VERSION = 2
 """Of a session with parameters, questions of its own or checks."""
+MIXED = 3
+"""Of a session that names built-in questions, alone or beside its own."""
 RecordKind = Literal[
     "batch", "eof", "failed", "probe", "claim", "client_gone", "marker", "missing", "done"
 ]
@@ -89,8 +92,8 @@ class SessionSpec:
     """One analysis: its id, the plan, how many clients feed it, partitions of the parallel stages.
 
     Producers are named ``"0"`` … ``str(producers - 1)``; each of them ends every table.
-    ``parameters`` of the four questions and ``questions`` of the session's own are JSON that
-    `coffeeshop.pipeline.plan` reads; without questions of its own a session asks the four.
+    ``parameters`` of the built-in questions and ``questions`` are JSON that
+    `coffeeshop.pipeline.plan` reads; without ``questions`` a session asks the built-in ones.
     ``quality``: it also checks its data.
     """
 
@@ -112,6 +115,8 @@ class SessionSpec:
             del fields["parameters"], fields["questions"]
         if self.parameters or self.questions or self.quality:
             fields["version"] = VERSION
+        if self.questions and builtin_in(self.questions):
+            fields["version"] = MIXED
         return fields
 
     @classmethod
@@ -119,7 +124,7 @@ class SessionSpec:
         """The inverse of `fields`; raises TypeError, ValueError or `ProtocolError` for others."""
         known = dict(fields)
         version = known.pop("version", 1)
-        if version not in (1, VERSION):
+        if version not in (1, VERSION, MIXED):
             raise ValueError(f"a session of version {version}, which this release does not know")
         questions = known.pop("questions", ())
         if not isinstance(known.get("parameters", ""), str) or not all(

@@ -18,6 +18,7 @@ from coffeeshop.operators import Filter, Fold, Late, Map, Range
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.compiling import STREAMS, Special, filter_of, ranges_of, special
 from coffeeshop.pipeline.messages import SessionSpec, TaskId
+from coffeeshop.questions.asking import BUILTIN, builtin_in, own_in
 from coffeeshop.questions.builtin import builtin
 from coffeeshop.questions.form import Question
 from coffeeshop.schema import CATALOG, TABLES, UPLOAD_ORDER, Column, Kind, Table
@@ -55,12 +56,13 @@ class FoldOperator:
 Operator = MapOperator | FoldOperator
 
 
-def flow(parameters: Parameters) -> dict[str, tuple[Operator, ...]]:
-    """The operators of the questions that every session answers, compiled from their forms, in the
-    groups that a stage takes whole."""
+def flow(parameters: Parameters, asked: Sequence[str] = BUILTIN) -> dict[str, tuple[Operator, ...]]:
+    """The operators of built-in questions, compiled from their forms, in the groups that a stage
+    takes whole. ``asked``: the modules of the questions."""
     groups: dict[str, dict[str, Operator]] = defaultdict(dict)
-    for module, questions in builtin(parameters).items():
-        for question in questions:
+    known_questions = builtin(parameters)
+    for module in asked:
+        for question in known_questions[module]:
             known = special(question)
             if known is not None:
                 _add_special(groups, module, question, known)
@@ -266,11 +268,11 @@ def _with_more(known: dict[str, Table], more: Sequence[Table]) -> tuple[Table, .
 
 
 MOST_QUESTIONS = 20
-"""Of a session's own."""
+"""Of one session."""
 
 
 def plan_of(spec: SessionSpec) -> Plan:
-    """The plan of a session: that of the four questions, or of its own.
+    """The plan of a session: that of the built-in questions, or of those that it names and its own.
 
     Raises `UsageError` for a plan that there is not, `CodecError` for questions that are none.
     """
@@ -281,7 +283,7 @@ def plan_of(spec: SessionSpec) -> Plan:
         if not spec.parameters:
             return plan
         return _built_in(spec.plan, Parameters.of_text(spec.parameters))
-    return _own_plan(spec.plan, spec.questions)
+    return _asked_plan(spec.plan, spec.parameters, spec.questions)
 
 
 @lru_cache(maxsize=256)
@@ -309,21 +311,51 @@ def _checked(spec: SessionSpec) -> Plan:
 
 
 @lru_cache(maxsize=256)
-def _own_plan(name: str, texts: tuple[str, ...]) -> Plan:
+def _asked_plan(name: str, parameters: str, texts: tuple[str, ...]) -> Plan:
+    """The built-in questions that are named, in the stages that they always have, and those in SQL
+    in `filters` and `names.OWN`."""
     plan_named(name)
-    if name != "fused":
+    asked, own = builtin_in(texts), own_in(texts)
+    if own and name != "fused":
         raise UsageError("questions of one's own are answered in the plan 'fused'")
-    questions = [Question.from_json(text) for text in texts]
+    if len(texts) > MOST_QUESTIONS:
+        raise UsageError(f"a session has up to {MOST_QUESTIONS} questions, not {len(texts)}")
+    if unknown := [each for each in asked if each not in BUILTIN]:
+        raise UsageError(f"this release has no question {unknown[0]!r} built in")
+    known = builtin(Parameters.of_text(parameters))
+    questions = [*(each for module in asked for each in known[module]), *own]
+    groups = flow(Parameters.of_text(parameters), asked)
+    stages = {
+        stage: [operator for part in parts for operator in groups.get(part, ())]
+        for stage, parts in names.PLANS[name].items()
+    }
+    for question in own:
+        stages["filters"] += _partials(question)
+        stages.setdefault(names.OWN, []).append(_final(question))
+    _check_names(questions, [each.emits for operators in stages.values() for each in operators])
+    return Plan(
+        name,
+        tuple(
+            Stage(stage, tuple(operators), stage in names.PARALLEL[name])
+            for stage, operators in stages.items()
+            if operators
+        ),
+        tables_of(questions),
+    )
+
+
+def _check_names(questions: Sequence[Question], streams: Sequence[str]) -> None:
+    """Raise `UsageError` where two streams of a plan would have one name."""
     if named := [question.name for question in questions if question.name in CATALOG]:
         raise UsageError(f"a question is called as the table {named[0]}")
     if len({question.name for question in questions}) < len(questions):
         raise UsageError("two questions have one name")
-    if len(questions) > MOST_QUESTIONS:
-        raise UsageError(f"a session has up to {MOST_QUESTIONS} questions, not {len(questions)}")
-    partials = tuple(operator for each in questions for operator in _partials(each))
-    finals = tuple(_final(each) for each in questions)
-    stages = Stage("filters", partials, True), Stage(names.OWN, finals, False)
-    return Plan(name, stages, tables_of(questions))
+    for question in questions:
+        if streams.count(question.name) > 1:
+            raise UsageError(
+                f"a question cannot be called {question.name} beside the built-in ones: they have "
+                f"something of that name"
+            )
 
 
 def tables_of(questions: Sequence[Question]) -> tuple[Table, ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from coffeeshop.errors import UsageError
+from coffeeshop.names import FOUR
 from coffeeshop.report.run import MOST_ROWS, Run, run_of
 
 __all__ = ["Run", "check_place", "place_of", "run_of", "write_report"]
@@ -53,11 +54,11 @@ def write_report(
     the four.
     """
     check_place(path)
-    if "query1" not in tables:
+    if not set(tables) >= FOUR:
         raise UsageError("a report is about the four questions, and these are answers to others")
     from coffeeshop.report.page import page  # most who import this write none
 
-    body = page(tables, run, most)
+    body = page({name: tables[name] for name in tables if name in FOUR}, run, most)
     try:
         _replace(path, body)
     except OSError as error:

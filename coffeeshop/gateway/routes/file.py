@@ -61,7 +61,7 @@ class Folder(BaseModel):
     questions: list[NewQuestion] = Field(
         [],
         max_length=MOST_QUESTIONS,
-        description="Questions of one's own, whose tables are wanted; the four if left out.",
+        description="Those that are asked, whose tables are wanted; the four if left out.",
     )
     quality: bool = Field(False, description="The tables are wanted that checks of the data read.")
 

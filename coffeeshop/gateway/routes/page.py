@@ -28,8 +28,8 @@ from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import STAGES
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, Plan, plan_of
+from coffeeshop.questions.asking import own_in
 from coffeeshop.questions.columns import described
-from coffeeshop.questions.form import Question
 from coffeeshop.questions.gallery import ready
 from coffeeshop.schema import CATALOG
 from coffeeshop.sessions.lifecycle import Session
@@ -132,8 +132,7 @@ def _trouble(gateway: Gateway, is_open: list[Session]) -> str:
 async def one_session(gateway: GatewayDep, session: SessionId) -> dict[str, Any]:
     """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
     known = await session_of(gateway, session)
-    own = map(Question.from_json, known.spec.questions)
-    columns = {question.name: described(question) for question in own}
+    columns = {question.name: described(question) for question in own_in(known.spec.questions)}
     return {**_shown(gateway, known), **gateway.details(known), "columns": columns}
 
 

@@ -20,7 +20,12 @@ from coffeeshop.observability.logs import about
 from coffeeshop.parameters import MOST_USERS, Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, plan_of
-from coffeeshop.questions.asking import LONGEST_SQL, QUESTION_NAME, questions_of
+from coffeeshop.questions.asking import (
+    LONGEST_SQL,
+    QUESTION_NAME,
+    check_parameters,
+    questions_of,
+)
 from coffeeshop.sessions.lifecycle import Session
 
 HEARTBEATS = 4
@@ -36,7 +41,12 @@ class NewQuestion(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(pattern=QUESTION_NAME, description="The name of its result.")
-    sql: str = Field(max_length=LONGEST_SQL, description="One SELECT, as DuckDB writes it.")
+    sql: str = Field(
+        "",
+        max_length=LONGEST_SQL,
+        description="One SELECT, as DuckDB writes it; without it, `name` is that of a question of "
+        "the gallery, or `query1` to `query4`.",
+    )
 
 
 class NewParameters(BaseModel):
@@ -80,7 +90,8 @@ class NewSession(BaseModel):
     questions: list[NewQuestion] = Field(
         [],
         max_length=MOST_QUESTIONS,
-        description="Questions of the session's own, which are answered instead of the four.",
+        description="Questions that are answered instead of the four. Each has a `name` and its "
+        "`sql`; without `sql` it is the one of the gallery, or one of `query1` to `query4`.",
     )
     quality: bool = Field(
         False,
@@ -107,12 +118,11 @@ async def open_session(gateway: GatewayDep, new: NewSession, response: Response)
     gateway.check_broker()
     spec = SessionSpec(str(new.id or uuid.uuid4()), new.plan, new.producers, new.partitions)
     parameters = Parameters.of(**new.parameters.model_dump()).text()
-    if parameters and new.questions:
-        raise Problem(400, "parameters are of the four questions: write them into the SQL")
     spec = replace(spec, parameters=parameters, quality=new.quality)
     if new.questions:
         asked = [(each.name, each.sql) for each in new.questions]
         spec = replace(spec, questions=await run_in_threadpool(questions_of, asked))
+        check_parameters(spec.parameters, spec.questions)
         _check(spec)
     about(session=spec.id)
     response.headers["Location"] = f"/v1/sessions/{spec.id}"

@@ -312,6 +312,9 @@ export const es = {
   "Known customers and their sales per store": "Clientes conocidos y sus ventas por tienda",
   "Members against guests: sales, revenue, average ticket": "Socios frente a invitados: ventas, facturación, ticket promedio",
   "Sales and revenue per method of payment": "Ventas y facturación por medio de pago",
+  "Items sold and their revenue per month": "Productos vendidos y su facturación por mes",
+  "Sales and revenue per store, month, day of the week and hour":
+    "Ventas y facturación por tienda, mes, día de la semana y hora",
   "Sales and revenue per city": "Ventas y facturación por ciudad",
   "Sales and average ticket of members, per gender": "Ventas y ticket promedio de socios, por género",
   "Revenue, sales and average ticket per month": "Facturación, ventas y ticket promedio por mes",
