@@ -14,7 +14,7 @@ from coffeeshop.api.results import Results
 from coffeeshop.client.retry_budget import checked_seconds
 from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import Uploaded
-from coffeeshop.errors import Cancelled, SessionTimeout
+from coffeeshop.errors import Cancelled, SessionTimeout, UsageError
 from coffeeshop.formats import warnings_of
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
@@ -64,6 +64,12 @@ class Session(ABC):
     def cancel(self) -> None:
         """End it, unless it has ended."""
 
+    def share(self, days: float = 7.0) -> str:
+        """The address of a read-only link to its results, which whoever has it may open for so many
+        days, without a token. Raises `UsageError` where no gateway runs it.
+        """
+        raise UsageError("only a session of a gateway can be shared")
+
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.name!r}>"
 
@@ -108,6 +114,9 @@ class RemoteSession(Session):
 
     def cancel(self) -> None:
         self._client.cancel(self.id)
+
+    def share(self, days: float = 7.0) -> str:
+        return str(self._client.share(self.id, days * 86_400)["url"])
 
 
 Told = Callable[[str], None]

@@ -219,6 +219,15 @@ class GatewayClient:
         """Have its results kept for that long from now."""
         return self._json("POST", f"{_path(session)}/keep", json={"seconds": seconds})
 
+    def share(self, session: str, seconds: float) -> dict[str, Any]:
+        """Make a read-only link to it: its address (``url``), and ``until`` when it holds."""
+        made = self._json("POST", f"{_path(session)}/links", json={"seconds": seconds})
+        return {**made, "url": f"{self.url}{made['path']}"}
+
+    def unshare(self, session: str) -> None:
+        """End all links to it."""
+        self._request("DELETE", f"{_path(session)}/links")
+
     def delete(self, session: str) -> None:
         """Remove a session and its results."""
         self._request("DELETE", _path(session))

@@ -15,6 +15,7 @@ from coffeeshop.commands.help import Command, Example
 from coffeeshop.commands.types import (
     DEFAULT_GATEWAY,
     Choice,
+    Duration,
     Query,
     Seconds,
     SessionId,
@@ -218,6 +219,35 @@ def keep(client: GatewayClient, session: str, days: float, ids: bool, as_json: b
 
 
 @_command(
+    ("for a week", "coffeeshop share ID"),
+    ("for twelve hours", "coffeeshop share ID --for 12h"),
+    ("end all links to a session", "coffeeshop share ID --end"),
+    short="Make a read-only link to a session.",
+)
+@click.argument("session", type=SessionId("completed"))
+@click.option(
+    "--for", "seconds", type=Duration(), default="7d", show_default=True, help="7d, 12h or 30m."
+)
+@click.option("--end", is_flag=True, help="End all links to the session instead.")
+@_quiet_option
+@_json_option
+def share(
+    client: GatewayClient, session: str, seconds: float, end: bool, ids: bool, as_json: bool
+) -> None:
+    """Print a link that shows the results of a SESSION to whoever has it, without a token.
+
+    It shows them read-only, and holds until then, or until the results are deleted.
+    """
+    from coffeeshop.commands import remote
+
+    mode = _mode(as_json, ids)
+    if end:
+        remote.unshare(client, session, mode)
+    else:
+        remote.share(client, session, seconds, mode)
+
+
+@_command(
     ("all gateways and workers", "coffeeshop nodes"),
     ("as JSON", "coffeeshop nodes --json"),
 )
@@ -243,5 +273,5 @@ def doctor(client: GatewayClient, as_json: bool) -> None:
     run(client, as_json)
 
 
-OF_SESSIONS: tuple[click.Command, ...] = (watch, results, keep, cancel, sessions)
+OF_SESSIONS: tuple[click.Command, ...] = (watch, results, keep, share, cancel, sessions)
 OF_SYSTEM: tuple[click.Command, ...] = (status, nodes, doctor)

@@ -224,6 +224,24 @@ def keep(client: GatewayClient, session: str, days: float, mode: str) -> None:
         print(f"{session} is kept until {_moment(until)}")
 
 
+def share(client: GatewayClient, session: str, seconds: float, mode: str) -> None:
+    """Print a new read-only link. ``mode``: table, json or ids (which prints the address only)."""
+    made = client.share(session, seconds)
+    if mode == "json":
+        print(json.dumps({key: made[key] for key in ("session", "url", "until")}))
+        return
+    print(made["url"])
+    if mode == "table":
+        print(f"whoever has it sees the results until {_moment(made['until'])}", file=sys.stderr)
+
+
+def unshare(client: GatewayClient, session: str, mode: str) -> None:
+    """End all links to a session."""
+    client.unshare(session)
+    texts = {"json": json.dumps({"session": session, "links": 0}), "ids": session}
+    print(texts.get(mode, f"no link to {session} holds any more"))
+
+
 def print_bad_rows(known: dict[str, Any]) -> None:
     """On standard error: the rows for which a session was refused, if that is why it ended."""
     rows = known.get("bad_rows", ())

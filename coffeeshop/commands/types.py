@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 from click.shell_completion import CompletionItem
@@ -91,6 +92,22 @@ class Seconds(click.FloatRange):
         if seconds != seconds:
             self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return min(seconds, LONGEST)
+
+
+class Duration(click.ParamType[float]):
+    """A time as people write it: ``7d``, ``12h``, ``30m``; seconds."""
+
+    name = "duration"
+    UNITS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Refuses what has no unit."""
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", str(value).strip())
+        if found is None:
+            self.fail(f"{value!r} is no time, as 7d, 12h or 30m.", param, ctx)
+        return float(found[1]) * self.UNITS[found[2]]
 
 
 class DataFolder(click.ParamType[str]):

@@ -30,6 +30,7 @@ from coffeeshop.gateway.routes import operation as operation_routes
 from coffeeshop.gateway.routes import page as page_routes
 from coffeeshop.gateway.routes import result as result_routes
 from coffeeshop.gateway.routes import session as session_routes
+from coffeeshop.gateway.routes import share as share_routes
 from coffeeshop.gateway.routes import upload as upload_routes
 from coffeeshop.gateway.security.access import Access, AuthenticationMiddleware
 from coffeeshop.observability import tracing
@@ -42,6 +43,7 @@ ROUTES = (
     upload_routes,
     file_routes,
     result_routes,
+    share_routes,
     operation_routes,
     page_routes,
     login_routes,

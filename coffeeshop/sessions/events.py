@@ -23,6 +23,8 @@ EventKind = Literal[
     "bad_rows",
     "ended",
     "kept",
+    "shared",
+    "unshared",
     "released",
     "expired",
     "orphan_deleted",
@@ -35,7 +37,8 @@ send; ``assigned``: therefore its tasks wait for nodes. ``released`` and
 has. ``snapshot`` repeats what is known of a session, for who begins to read when older events are
 gone. ``client_gone``: its tasks were told that its clients left. ``bad_rows`` names the rows for
 which a client gives a session up; the end follows. ``kept`` is the moment before which nobody
-deletes the results.
+deletes the results. ``shared``: a link with a token of that hash shows the session until then;
+``unshared``: none of the links until now does.
 """
 State = Literal["open", "completed", "failed", "cancelled", "aborted"]
 RELEASE_0_2 = {"restated": "snapshot", "mended": "orphan_deleted"}
@@ -89,6 +92,9 @@ def _is_valid(event: SessionEvent) -> bool:
             return isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
         case "kept":
             return isinstance(event.fields.get("until"), int | float)
+        case "shared":
+            until = event.fields.get("until")
+            return isinstance(event.fields.get("link"), str) and isinstance(until, int | float)
         case "orphan_deleted":
             return isinstance(event.fields.get("journal"), str)
         case "snapshot":

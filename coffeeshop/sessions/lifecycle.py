@@ -28,6 +28,8 @@ LONGEST_OPENING = 600.0
 """Seconds after which no keeper is creating a session's journals any more."""
 ASKED_AGAIN = 30.0
 """Seconds until an end that did not come is asked for again."""
+MOST_LINKS = 100
+"""For one session, until they end by themselves."""
 SNAPSHOT_AFTER = 64 << 20
 """Bytes of the log since a session was last stated in full: the broker keeps four times as much."""
 Key = tuple[str, str]
@@ -103,6 +105,9 @@ class Session:
     """What the broker keeps of an ended session."""
     kept_until: float = 0.0
     """The results stay until then, because a client asked for that."""
+    links: Mapping[str, float] = field(default_factory=dict)
+    """Until when read-only links hold, by the hashes of their tokens; negative of those that were
+    ended."""
     bad_rows: tuple[Mapping[str, Any], ...] = ()
     """The first rows for which its client gave it up: file, line, column, value, reason."""
     refused: str = ""
@@ -121,6 +126,10 @@ class Session:
     def uploaded(self) -> bool:
         """Whether every producer ended every table."""
         return len(self.tables) == len(plan_of(self.spec).tables) * self.spec.producers
+
+    def live_links(self, wall: float) -> list[str]:
+        """The hashes of the links that hold at that moment, in seconds since 1970."""
+        return [link for link, until in self.links.items() if until > wall]
 
     @property
     def phase(self) -> Phase:
@@ -470,8 +479,8 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
             return replace(session, **known)
         case "bad_rows" if is_open and not session.bad_rows:
             return replace(session, bad_rows=tuple(told["rows"]))
-        case "kept":
-            return replace(session, kept_until=max(session.kept_until, told["until"]))
+        case "kept" | "shared" | "unshared":
+            return _as_asked(session, event)
         # An end does not count when who wrote it thought wrongly that no journal could tell of it.
         case "ended" if is_open and not (session.declared and told.get("undeclared")):
             return replace(
@@ -490,6 +499,26 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
         case "snapshot":
             return _merge_snapshot(session, told)
     return session
+
+
+def _as_asked(session: Session, event: SessionEvent) -> Session:
+    """What its clients ask of a session beyond its life."""
+    if event.kind == "kept":
+        return replace(session, kept_until=max(session.kept_until, event.fields["until"]))
+    return replace(session, links=_links_after(session.links, event))
+
+
+def _links_after(links: Mapping[str, float], event: SessionEvent) -> dict[str, float]:
+    if event.kind == "unshared":
+        return {link: -abs(end) for link, end in links.items()}
+    lasting = {link: end for link, end in links.items() if abs(end) > event.at}
+    return _merge_links(lasting, {event.fields["link"]: event.fields["until"]})
+
+
+def _merge_links(known: Mapping[str, float], told: Mapping[str, float]) -> dict[str, float]:
+    """A link that was ended stays so, whoever repeats that it was made."""
+    both = {link: min(until, known.get(link, until)) for link, until in told.items()}
+    return {**known, **both}
 
 
 def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
@@ -514,6 +543,7 @@ def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
         table_times={**times, **session.table_times},
         kept_until=max(session.kept_until, told.get("kept_until", 0.0)),
         bad_rows=session.bad_rows or tuple(told.get("bad_rows", ())),
+        links=_merge_links(session.links, told.get("links", {})),
     )
     if session.state != "open":
         return merged

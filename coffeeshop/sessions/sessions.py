@@ -190,6 +190,17 @@ class Sessions:
         until = self.wall() + min(seconds, self.timeouts.longest_keep)
         self.log.append_and_read_back("kept", session.spec.id, until=until)
 
+    def share(self, session: Session, link: str, seconds: float) -> float:
+        """Have a link show it for so many seconds from now; ``link`` is its token's hash. Gives the
+        end in seconds since 1970. Blocks."""
+        until = self.wall() + min(seconds, self.timeouts.longest_keep)
+        self.log.append_and_read_back("shared", session.spec.id, link=link, until=until)
+        return until
+
+    def unshare(self, session: Session) -> None:
+        """End the links to it that there are. Blocks."""
+        self.log.append_and_read_back("unshared", session.spec.id)
+
     def end(
         self,
         session: Session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -244,3 +245,20 @@ def test_a_broker_that_is_always_late_hides_no_silence(latency: float) -> None:
 def test_the_drawing_of_the_phases_is_that_of_the_table() -> None:
     page = Path(__file__).parents[2] / "docs" / "architecture.md"
     assert lifecycle_drawing.drawing() in page.read_text(), "run scripts/lifecycle_drawing.py"
+
+
+def test_a_link_holds_until_its_time_or_until_all_are_ended() -> None:
+    def after(session: Session, kind: Any, at: float, **fields: Any) -> Session:
+        return evolve(session, SessionEvent(kind, "s1", "g", at, fields), 0.0)
+
+    one = after(RELEASED, "shared", 10.0, link="a", until=100.0)
+    two = after(one, "shared", 20.0, link="b", until=50.0)
+    assert (two.live_links(49.0), two.live_links(50.0)) == (["a", "b"], ["a"])
+    ended = after(two, "unshared", 30.0)
+    assert ended.live_links(30.0) == []
+    # Neither a repeat nor an older snapshot brings them back.
+    assert after(ended, "shared", 31.0, link="a", until=100.0).live_links(31.0) == []
+    told = json.loads(json.dumps(two.to_snapshot()))
+    assert after(ended, "snapshot", 32.0, **told).live_links(32.0) == []
+    assert after(RELEASED, "snapshot", 32.0, **told).live_links(32.0) == ["a", "b"]
+    assert after(two, "shared", 60.0, link="c", until=70.0).links.keys() == {"a", "c"}

@@ -141,7 +141,11 @@ async def result(
     """CSV, JSON, Parquet, an Excel workbook or an Arrow stream, chosen by Accept. 409 before it is
     available; 406 for a workbook of more than 100,000 rows."""
     chosen = chosen_format(accept)
-    known = await session_of(gateway, session)
+    return await answer(gateway, await session_of(gateway, session), query, chosen)
+
+
+async def answer(gateway: Gateway, known: Session, query: str, chosen: str) -> Response:
+    """A result of a session that who asks may see, in that format; raises `Problem`."""
     if known.state not in ("open", "completed"):
         raise over(known)
     known_queries = plan_of(known.spec).results

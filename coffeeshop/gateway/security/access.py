@@ -26,6 +26,8 @@ NOBODY = Client("")
 EVERYBODY = Client("", admin=True)
 """The client of every request to a gateway without tokens."""
 OPEN = frozenset(("/healthz", "/readyz", "/login", "/logout"))
+SHARED = "/shared/"
+"""Where links lead that show a session to whoever has them."""
 HEALTH = frozenset(("/healthz", "/readyz"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 MISSING_TOKEN = "no token given"
@@ -125,6 +127,8 @@ class AuthenticationMiddleware:
             return problem(403, "a page of another site sent this request (Origin and Host differ)")
         if client is not None or path in OPEN or path.startswith("/static/"):
             return None
+        if path.startswith(SHARED) and request.method in SAFE:
+            return None  # the link itself is the token, which the route looks at
         if path == "/" and request.method in SAFE:
             return RedirectResponse("login", 303, {"Cache-Control": "no-store"})
         shown = shown_token(request) is not None

@@ -18,8 +18,17 @@ FILLED = {
     "query": "query1",
     "suffix": "csv",
     "path": "login.js",
+    "token": "x",
 }
-OPEN = {"/healthz", "/readyz", "/login", "/logout", "/static/{path:path}"}
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/login",
+    "/logout",
+    "/static/{path:path}",
+    "/shared/{session}/{token}",
+    "/shared/{session}/{token}/{query}.{suffix}",
+}
 FOR_ADMINS = {"/v1/nodes", "/v1/status", "/v1/leftovers", "/metrics"}
 API = sorted(
     (method, route.path)
