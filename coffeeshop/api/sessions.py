@@ -25,6 +25,8 @@ from coffeeshop.report.run import Run, run_of
 if TYPE_CHECKING:  # an analysis in this process needs no HTTP client
     from coffeeshop.client.gateway import GatewayClient
 
+NOT_SHARED = "only a session of a gateway can be shared"
+
 
 class Session(ABC):
     """One analysis, regardless of which client sends its data. Thread-safe. Made by a `Client`."""
@@ -68,7 +70,11 @@ class Session(ABC):
         """The address of a read-only link to its results, which whoever has it may open for so many
         days, without a token. Raises `UsageError` where no gateway runs it.
         """
-        raise UsageError("only a session of a gateway can be shared")
+        raise UsageError(NOT_SHARED)
+
+    def unshare(self) -> None:
+        """End all links to it. Raises `UsageError` where no gateway runs it."""
+        raise UsageError(NOT_SHARED)
 
     def __repr__(self) -> str:
         return f"<Session {self.id} {self.name!r}>"
@@ -117,6 +123,9 @@ class RemoteSession(Session):
 
     def share(self, days: float = 7.0) -> str:
         return str(self._client.share(self.id, days * 86_400)["url"])
+
+    def unshare(self) -> None:
+        self._client.unshare(self.id)
 
 
 Told = Callable[[str], None]

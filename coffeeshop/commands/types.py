@@ -98,6 +98,7 @@ class Duration(click.ParamType[float]):
     """A time as people write it: ``7d``, ``12h``, ``30m``; seconds."""
 
     name = "duration"
+    LONGEST: ClassVar[float] = 90 * 86_400
     UNITS: ClassVar[dict[str, int]] = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
     def convert(
@@ -107,7 +108,10 @@ class Duration(click.ParamType[float]):
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd])", str(value).strip())
         if found is None:
             self.fail(f"{value!r} is no time, as 7d, 12h or 30m.", param, ctx)
-        return float(found[1]) * self.UNITS[found[2]]
+        seconds = float(found[1]) * self.UNITS[found[2]]
+        if not 0 < seconds <= self.LONGEST:
+            self.fail(f"{value!r} is not above nothing and at most 90d.", param, ctx)
+        return seconds
 
 
 class DataFolder(click.ParamType[str]):

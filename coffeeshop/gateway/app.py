@@ -32,7 +32,7 @@ from coffeeshop.gateway.routes import result as result_routes
 from coffeeshop.gateway.routes import session as session_routes
 from coffeeshop.gateway.routes import share as share_routes
 from coffeeshop.gateway.routes import upload as upload_routes
-from coffeeshop.gateway.security.access import Access, AuthenticationMiddleware
+from coffeeshop.gateway.security.access import SHARED, Access, AuthenticationMiddleware
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 
@@ -113,11 +113,17 @@ async def _overload(request: Request, error: Exception) -> Response:
     """The system starts no more threads; any other `RuntimeError` is a bug."""
     if REFUSED_THREAD not in str(error):
         raise error
-    log.warning("gateway.thread_refused", method=request.method, path=request.url.path)
+    log.warning("gateway.thread_refused", method=request.method, path=_logged_path(request))
     detail = "this gateway gets no more threads (a limit of its container); try again later"
     return problem(503, detail, {"Retry-After": str(RETRY_SECONDS)})
 
 
 async def _bug(request: Request, error: Exception) -> Response:
-    log.error("gateway.bug", method=request.method, path=request.url.path, reason=repr(error))
+    log.error("gateway.bug", method=request.method, path=_logged_path(request), reason=repr(error))
     return problem(500, "the gateway failed at this request (a bug); see its log")
+
+
+def _logged_path(request: Request) -> str:
+    """The path without the token of a link, which would let whoever reads the log in."""
+    path = request.url.path
+    return SHARED if path.startswith(SHARED) else path

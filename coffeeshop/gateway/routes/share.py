@@ -90,7 +90,7 @@ async def share(
     seconds = (wanted or Share()).seconds
     longest = gateway.sessions.timeouts.longest_keep
     if seconds > longest:
-        raise Problem(422, f"a link holds for {longest:.0f} seconds at most")
+        raise Problem(422, f"a link holds for {longest / DAY:g} days at most")
     now = gateway.sessions.wall()
     if sum(abs(end) > now for end in known.links.values()) >= MOST_LINKS:
         raise Problem(409, f"{MOST_LINKS} links to the session were made; use one of them")
@@ -117,7 +117,7 @@ async def unshare(gateway: GatewayDep, session: SessionId) -> None:
     await run_in_threadpool(gateway.sessions.unshare, known)
 
 
-@router.get("/shared/{session}/{token}", include_in_schema=False)
+@router.api_route("/shared/{session}/{token}", methods=["GET", "HEAD"], include_in_schema=False)
 async def page(gateway: GatewayDep, session: SessionId, token: Token) -> Response:
     """The session's results as a page; `Problem` 404 for a link that does not hold."""
     known = await _shared(gateway, session, token)
@@ -196,8 +196,9 @@ def _section(query: str, token: str, table: pa.Table) -> str:
     )
     more = f"{min(SHOWN_ROWS, table.num_rows)} of {table.num_rows:,} rows; all of them as "
     files = ", ".join(f'<a href="{token}/{query}.{each}">{each}</a>' for each in FILES)
+    # Who has no mouse scrolls a wide table as well.
     return (
         f"<h2>{html.escape(query)}</h2><p>{more}{files}</p>"
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(query)}"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )

@@ -9,6 +9,7 @@ import pytest
 
 from coffeeshop.client.remote import analyse
 from coffeeshop.gateway import dependencies
+from coffeeshop.gateway.routes import share
 from coffeeshop.gateway.security.access import Access
 from coffeeshop.gateway.security.tokens import Tokens, line_of
 from coffeeshop.generate import generate
@@ -35,7 +36,8 @@ def system(tokens_file: Path) -> Iterator[Running]:
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for word of sessions that do not exist."""
-    monkeypatch.setattr(dependencies, "NEWS_TIMEOUT", 0.02)
+    for module in (dependencies, share):
+        monkeypatch.setattr(module, "NEWS_TIMEOUT", 0.02)
 
 
 @pytest.fixture(scope="package")

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import httpx2 as httpx
 import pytest
+from structlog.testing import capture_logs
 
+import coffeeshop
+from coffeeshop.client.remote import analyse
+from coffeeshop.errors import UsageError
+from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.reading.folder import open_folder
 from tests.acceptance.access.requests import ALICE, BOB, refused
-from tests.running import Running, http
+from tests.acceptance.command import found, ok, runner
+from tests.running import Running, eventually, http, new_id, running
 
 
 def link(system: Running, session: str, seconds: float = 3_600) -> str:
@@ -79,3 +88,84 @@ def test_a_link_for_no_time_or_for_ever_is_refused(
 ) -> None:
     with http(system, token=ALICE) as api:
         refused(api.post(f"/v1/sessions/{completed}/links", json={"seconds": seconds}), 422)
+
+
+def test_every_replica_honours_a_link_that_another_made_and_its_end(
+    system: Running, completed: str
+) -> None:
+    path = link(system, completed)
+    with http(system, 1) as other, http(system, 1, token=ALICE) as alice:
+        eventually(lambda: other.get(path).status_code == 200, "the link holds at both")
+        assert alice.delete(f"/v1/sessions/{completed}/links").status_code == 204
+    with http(system) as first:
+        eventually(lambda: first.get(path).status_code == 404, "the link holds at none")
+
+
+def test_a_link_ends_by_the_clock(
+    system: Running, completed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sessions = system.gateways[0].sessions
+    path = link(system, completed, 600)
+    now = sessions.wall()
+    with http(system) as anybody:
+        for later, status in ((0, 200), (590, 200), (610, 404)):
+            monkeypatch.setattr(sessions, "wall", lambda later=later: now + later)
+            assert anybody.get(path).status_code == status, later
+            assert anybody.head(path).status_code == status, later
+
+
+def test_the_log_of_the_gateway_has_no_link(
+    system: Running,
+    completed: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = link(system, completed)
+
+    def broken() -> float:
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(system.gateways[0].sessions, "wall", broken)
+    with capture_logs() as told, http(system) as anybody:
+        assert anybody.get(path).status_code == 500
+    assert [each["path"] for each in told if each["event"] == "gateway.bug"] == ["/shared/"]
+    assert path.rpartition("/")[2] not in str(told)
+
+
+def test_the_command_and_the_library_share_where_no_tokens_are(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/nonexistent")
+    with running() as free:
+        spec = SessionSpec(new_id())
+        client = free.client()
+        analyse(client, open_folder(data), spec)
+        eventually(lambda: client.session(spec.id)["state"] == "completed", "its end is known")
+        run = runner(tmp_path, COFFEESHOP_GATEWAY=free.url)
+        shared = run("share", spec.id, "--for", "12h")
+        url = ok(shared).strip()
+        assert "whoever has it sees the results until" in shared.stderr
+        assert httpx.get(url).status_code == 200
+        told = found(run("share", spec.id, "--for", "30m", "--json"))
+        assert told["session"] == spec.id
+        assert 0 < told["until"] - free.gateways[0].sessions.wall() <= 1_800
+        quiet = run("share", spec.id, "-q")
+        assert (ok(quiet).startswith(free.url), quiet.stderr) == (True, "")
+        with coffeeshop.Client(free.url) as library:
+            session = library.get(spec.id)
+            links = [url, told["url"], quiet.stdout.strip(), session.share(days=1)]
+            assert [httpx.get(each).status_code for each in links] == [200] * 4
+            assert "no link" in ok(run("share", spec.id, "--end"))
+            assert [httpx.get(each).status_code for each in links] == [404] * 4
+            later = session.share()
+            session.unshare()
+            assert httpx.get(later).status_code == 404
+
+
+def test_a_session_of_this_process_cannot_be_shared(data: Path) -> None:
+    with coffeeshop.Client("memory:") as here:
+        session = here.submit(data, wait=False)
+        session.result(timeout=60)
+        with pytest.raises(UsageError, match="only a session of a gateway"):
+            session.share()
+        with pytest.raises(UsageError, match="only a session of a gateway"):
+            session.unshare()

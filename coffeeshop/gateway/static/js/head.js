@@ -9,6 +9,7 @@ import { grid, gridRow } from "./grid.js";
 import { live } from "./live.js";
 import { STATES, titleOf } from "./names.js";
 import { facts, notice, statePill } from "./parts.js";
+import { share } from "./share.js";
 import { uploadOf } from "./upload/uploads.js";
 
 const NAMES = ["Started", "Took", "Stored, compacted", "Producers", "Plan", "Kept until"];
@@ -21,7 +22,7 @@ export function sessionHead(heading, session) {
   const reason = h("div", { class: "notice", hidden: true });
   const refused = badRows();
   const trouble = h("div", {});
-  const { cancel, keep, remove } = actions(session, trouble, (now) => update(now));
+  const { cancel, keep, link, remove } = actions(session, trouble, (now) => update(now));
   if (session.name) heading.setAttribute("translate", "no");
   setText(heading, titleOf(session));
   const node = h(
@@ -31,7 +32,7 @@ export function sessionHead(heading, session) {
       "div",
       { class: "row" },
       h("div", { class: "row" }, pill.node, h("code", { class: "breaking" }, session.id)),
-      h("div", { class: "actions" }, cancel, keep, remove),
+      h("div", { class: "actions" }, cancel, keep, link, remove),
     ),
     reason,
     refused.node,
@@ -42,6 +43,7 @@ export function sessionHead(heading, session) {
     pill.update(now.state);
     cancel.hidden = now.state !== "open";
     keep.hidden = now.state === "open";
+    link.hidden = now.state !== "completed";
     reason.hidden = now.reason === "";
     reason.className = `notice ${KINDS[now.state] ?? ""}`;
     setText(reason, sentence(now));
@@ -135,6 +137,12 @@ function actions(session, trouble, onAnswer) {
       announce(`Kept until ${moment(until)}.`);
     }),
   );
+  const link = h(
+    "button",
+    { class: "button", type: "button", title: "A read-only link that holds for a week" },
+    "Share",
+  );
+  link.addEventListener("click", () => attempt(link, () => share(session.id)));
   const remove = h("button", { class: "button", type: "button" }, "Delete");
   remove.addEventListener("click", async () => {
     const text = `“${name}” and its results are removed for everybody.`;
@@ -145,5 +153,5 @@ function actions(session, trouble, onAnswer) {
       location.hash = "#/";
     });
   });
-  return { cancel, keep, remove };
+  return { cancel, keep, link, remove };
 }
