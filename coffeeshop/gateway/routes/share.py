@@ -37,9 +37,10 @@ SHOWN_ROWS = 100
 FILES = ("csv", "xlsx", "parquet", "json")
 NO_LINK = "no such link, or it has expired"
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
+  overflow-wrap: anywhere }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-.wide { overflow-x: auto }
+.wide { overflow-x: auto; overflow-wrap: normal }
 th, td { border-bottom: 1px solid #8886; padding: .2rem .8rem; text-align: left }
 .number { text-align: right }
 :root { color-scheme: light dark }
@@ -199,6 +200,6 @@ def _section(query: str, token: str, table: pa.Table) -> str:
     # Who has no mouse scrolls a wide table as well.
     return (
         f"<h2>{html.escape(query)}</h2><p>{more}{files}</p>"
-        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(query)}"><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        f'<div class="wide" tabindex="0" role="region" aria-label="{html.escape(query)}">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
