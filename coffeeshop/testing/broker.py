@@ -153,6 +153,10 @@ class PrivateBroker:
         """Whether the node's process is there (frozen counts)."""
         return self._server is not None and self._server.process.poll() is None
 
+    def answers(self) -> bool:
+        """Whether it takes AMQP connections; waits two seconds for it at most."""
+        return _speaks_amqp(self.port)
+
     def start(self) -> None:
         """Start the node and wait until it answers. Harmless when it runs.
 
@@ -205,12 +209,15 @@ class PrivateBroker:
         self.stop()
         self.start()
 
-    def rabbitmqctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
+    def rabbitmqctl(
+        self, *args: str, tool: str = "rabbitmqctl", timeout: float | None = None
+    ) -> str:
         """Run ``rabbitmqctl`` against the node and return what it printed; takes a second or two.
 
-        ``tool``: another one of RabbitMQ's, such as ``rabbitmq-diagnostics``.
+        ``tool``: another one of RabbitMQ's, such as ``rabbitmq-diagnostics``. ``timeout``: seconds
+        it may take, the node's patience without it.
 
-        Raises `subprocess.CalledProcessError` when the command fails.
+        Raises `subprocess.CalledProcessError` when the command fails, `subprocess.TimeoutExpired`.
         """
         scripts = _scripts()
         assert scripts is not None
@@ -223,7 +230,7 @@ class PrivateBroker:
             capture_output=True,
             text=True,
             check=True,
-            timeout=self._patience,
+            timeout=self._patience if timeout is None else timeout,
         )
         return done.stdout
 

@@ -10,13 +10,14 @@ processes are real.
 from __future__ import annotations
 
 import random
+import subprocess
 import threading
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ from coffeeshop.testing.fault_injector import FaultInjector
 from coffeeshop.testing.footprint import figures, leak_tolerance
 from coffeeshop.testing.ledger import Balance, balance, read_ledgers
 from coffeeshop.testing.node_fault_injector import NodeFaultInjector
+from coffeeshop.testing.openings import Openings
 from coffeeshop.testing.processes import Cluster
 from coffeeshop.testing.recorder import Recorder
 from coffeeshop.testing.trace import refusals
@@ -103,7 +105,8 @@ class Report:
     remained: list[str] = field(default_factory=list)
     """What a broker's cluster did not mend by itself until its nodes were restarted."""
     given_up: str = ""
-    """Why the nodes of a broker were not broken any more: the cluster could not be made whole."""
+    """Why the campaign ended early, or nobody could see what it left: a cluster that could not be
+    made whole, or a broker that did not answer."""
     opened_anew: int = 0
     """Sessions that the broker, killed while it made their journals, could only have under another
     id; the client is told and takes one."""
@@ -156,7 +159,10 @@ Broker = PrivateBroker | PrivateCluster
 
 
 def left_on(broker: Broker) -> list[str]:
-    """The objects of sessions that the broker holds, and the assignments that wait."""
+    """The objects of sessions that the broker holds, and the assignments that wait.
+
+    Raises `subprocess.SubprocessError` while the broker does not tell.
+    """
     told = broker.rabbitmqctl("list_queues", "name", "type", "messages", "--no-table-headers")
     rows = [line.split("\t") for line in told.splitlines()]
     return sorted(
@@ -175,10 +181,13 @@ class Clients:
         urls: list[str],
         sets: list[DataSet],
         opened: Callable[[SessionSpec], None] = lambda spec: None,
+        openings: Openings | None = None,
     ) -> None:
-        """``opened`` is told of each session as soon as its journals exist."""
+        """``opened`` is told of each session as soon as its journals exist; ``openings`` may hold
+        sessions up."""
         self.stop = threading.Event()
         self._opened = opened
+        self._openings = openings or Openings()
         self._report = report
         self._urls = urls
         self._sets = sets
@@ -188,30 +197,36 @@ class Clients:
         """One client, until told to stop."""
         chance = random.Random(f"{self._report.campaign.seed}/client/{number}")
         patience = CLIENT_PATIENCE * self._report.campaign.patience
-        client = GatewayClient(self._urls[number % len(self._urls)], patience=patience)
-        while not self.stop.is_set():
-            data = chance.choices(self._sets, weights=(1, 4, 4, 2, 1))[0]
-            producers = chance.choice((1, 1, 2, 3))
-            plan = chance.choice(("fused", "staged"))
-            # Seeded as well: a replay shows the same ids in its logs.
-            name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
-            spec = SessionSpec(name, plan, producers, chance.randint(1, 3))
-            began = time.monotonic()
-            complaint = self._session(client, spec, data)
-            took = time.monotonic() - began
-            with self._lock:
-                self._report.sessions += 1
-                self._report.slowest = max(self._report.slowest, took)
-                self._report.rows += 3 * data.transactions
-                if complaint:
-                    self._report.wrong.append(f"{spec}: {complaint}")
-        client.close()
+        url = self._urls[number % len(self._urls)]
+        with closing(GatewayClient(url, patience=patience)) as client:
+            while not self.stop.is_set():
+                self._one(client, chance)
+
+    def _one(self, client: GatewayClient, chance: random.Random) -> None:
+        """One session."""
+        data = chance.choices(self._sets, weights=(1, 4, 4, 2, 1))[0]
+        producers = chance.choice((1, 1, 2, 3))
+        plan = chance.choice(("fused", "staged"))
+        # Seeded as well: a replay shows the same ids in its logs.
+        name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        spec = SessionSpec(name, plan, producers, chance.randint(1, 3))
+        began = time.monotonic()
+        complaint = self._session(client, spec, data)
+        took = time.monotonic() - began
+        with self._lock:
+            self._report.sessions += 1
+            self._report.slowest = max(self._report.slowest, took)
+            self._report.rows += 3 * data.transactions
+            if complaint:
+                self._report.wrong.append(f"{spec}: {complaint}")
 
     def _session(self, client: GatewayClient, spec: SessionSpec, data: DataSet) -> str:
         """What is wrong with it, if anything is. No failure is due: no session is at fault."""
         folder = open_folder(data.folder)
         try:
-            wanted, spec = spec, open_with_new_id(client, folder, spec)
+            wanted = spec
+            with self._openings.one():
+                spec = open_with_new_id(client, folder, spec)
             self._opened(spec)
             with self._lock:
                 self._report.opened_anew += spec != wanted
@@ -265,12 +280,13 @@ def run(
             each.wait_for("node.ready")
         urls = [f"http://127.0.0.1:{port}" for port in faults.ports]
         with recording(broker.url + HEARTBEAT, report, ledgers) as opened:
-            clients = Clients(report, urls, sets, opened)
+            openings = Openings()
+            clients = Clients(report, urls, sets, opened, openings)
             with ThreadPoolExecutor(campaign.clients + 1) as pool:
                 busy = [pool.submit(clients.run, number) for number in range(campaign.clients)]
                 try:
                     if isinstance(broker, PrivateCluster):
-                        breaking = pool.submit(_break_nodes, campaign, broker, report, say)
+                        breaking = pool.submit(_break_nodes, broker, report, say, openings)
                         _break_things(campaign, chance, faults, report, breaking.done)
                         breaking.result()
                     else:
@@ -279,12 +295,16 @@ def run(
                     clients.stop.set()
                 for client in busy:
                     client.result()
-        if campaign.growth:
-            _come_to_rest(broker, urls, report, say)
-            _watch_growth(broker, faults, urls, sets, report, say)
-        else:
-            _delete_all(urls[0])
-            _come_to_rest(broker, urls, report, say)
+        try:
+            if campaign.growth:
+                _come_to_rest(broker, urls, report, say)
+                _watch_growth(broker, faults, urls, sets, report, say)
+            else:
+                _delete_all(urls[0])
+                _come_to_rest(broker, urls, report, say)
+        except (CoffeeshopError, subprocess.SubprocessError) as error:
+            say(f"no rest: {error}")
+            report.given_up = report.given_up or str(error)
         if not report.kept:
             report.evidence = faults.heard(report.wrong + report.refused)
     return report
@@ -344,12 +364,13 @@ def _break_things(
 
 
 def _break_nodes(
-    campaign: Campaign, cluster: PrivateCluster, report: Report, say: Callable[[str], None]
+    cluster: PrivateCluster, report: Report, say: Callable[[str], None], openings: Openings
 ) -> None:
+    campaign = report.campaign
     deadline = time.monotonic() + campaign.seconds
     chance = random.Random(f"{campaign.seed}/nodes")
     patience = WHOLE_PATIENCE * campaign.patience
-    faults = NodeFaultInjector(chance, cluster, say, patience, campaign.outage)
+    faults = NodeFaultInjector(chance, cluster, say, patience, campaign.outage, openings)
     report.remained = faults.remained
     report.ghost_streams = faults.removed
     try:
@@ -398,30 +419,34 @@ def _watch_growth(
 
 
 def _delete_all(url: str) -> None:
-    client = GatewayClient(url, patience=REST)
-    for session in client.sessions(limit=100_000):
-        client.delete(session["id"])
-    client.close()
+    with closing(GatewayClient(url, patience=REST)) as client:
+        for session in client.sessions(limit=100_000):
+            client.delete(session["id"])
 
 
 def _come_to_rest(
     broker: Broker, urls: list[str], report: Report, say: Callable[[str], None]
 ) -> None:
+    """Wait until nothing is left. Raises `subprocess.SubprocessError` when nobody tells in time."""
     deadline = time.monotonic() + REST * report.campaign.patience
-    while (left := left_on(broker)) and time.monotonic() < deadline:
-        for name in sorted(set(left) & set(_known_as_broken(urls[0]))):
+    while True:
+        try:
+            report.left = left_on(broker)
+        except subprocess.SubprocessError:
+            if time.monotonic() > deadline:
+                raise
+            continue  # it is changing, or busy: a command of its own took a while to find that out
+        if not report.left or time.monotonic() > deadline:
+            break
+        for name in sorted(set(report.left) & set(_known_as_broken(urls[0]))):
             say(f"a name without a stream: {name}")
             ghost_streams.remove(broker, name)
             report.ghost_streams.append(name)
         time.sleep(2.0)
-    report.left = left
-    say(f"at rest, {len(left)} objects left")
+    say(f"at rest, {len(report.left)} objects left")
 
 
 def _known_as_broken(url: str) -> list[str]:
-    client = GatewayClient(url, patience=REST)
-    try:
+    with closing(GatewayClient(url, patience=REST)) as client:
         names: list[str] = client.leftovers()["broken"]
-    finally:
-        client.close()
     return names

@@ -6,15 +6,16 @@ import atexit
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 
 from coffeeshop.errors import Unreachable
 from coffeeshop.testing.broker import Domain, PrivateBroker, node_name
 from coffeeshop.testing.partition import Network
 
-START_ATTEMPTS = 5
+START_ATTEMPTS = 8
 DECLARING = 5.0
 """Seconds that declaring a stream may take."""
 REMOVE = (
@@ -28,12 +29,25 @@ _LEADERLESS = """
 _CONFIG = """
 cluster_partition_handling = pause_minority
 queue_leader_locator = balanced
-net_ticktime = 15
+net_ticktime = 10
 
 cluster_formation.peer_discovery_backend = classic_config
 cluster_formation.randomized_startup_delay_range.min = 0
 cluster_formation.randomized_startup_delay_range.max = 1
 """
+_STATE = """
+Columns = [name, type, leader, members, online],
+Plain = fun({name, {resource, _, queue, Name}}) -> {name, Name};
+           ({members, Nodes}) -> {members, [atom_to_binary(N) || N <- Nodes]};
+           ({online, Nodes}) -> {online, [atom_to_binary(N) || N <- Nodes]};
+           ({Key, Value}) -> {Key, Value} end,
+Queues = [[Plain(Item) || Item <- Queue]
+          || Queue <- rabbit_amqqueue:info_all(<<"/">>, Columns),
+             lists:member(proplists:get_value(type, Queue), [stream, quorum])],
+Running = [atom_to_binary(N) || N <- rabbit_nodes:all_running()],
+io:format("~s", [rabbit_json:encode(#{nodes => Running, queues => Queues})]).
+"""
+"""The nodes that run and what is replicated, in one call: each costs seconds of a busy machine."""
 _COORDINATED = "[atom_to_list(N) || {_, N} <- element(2, ra:members({C, node()}))]"
 _REPLICATE = """
 Ours = [{nodes}],
@@ -103,6 +117,28 @@ class PrivateCluster:
             list(starting.map(PrivateBroker.start, self.nodes))
         self._wait(lambda: self.members() == len(self.nodes), "the nodes did not find each other")
 
+    def mend(self, restarted: Collection[PrivateBroker] = (), grace: float = 30.0) -> list[str]:
+        """End what keeps nodes away, and start those that do not run: `start_node`, all at once,
+        since one may wait for another. Returns the names removed.
+
+        Nodes that take no connections for ``grace`` seconds are killed first: one that paused
+        itself and could not come back stays without RabbitMQ for good. So are ``restarted``,
+        though in good order.
+        """
+        for node in self.nodes:
+            self._network.heal(node.name)
+            if node.frozen:
+                node.thaw()
+        deadline = time.monotonic() + grace
+        for node in self.nodes:
+            while node.running and node not in restarted and not node.answers():
+                if time.monotonic() > deadline:
+                    node.kill()
+                time.sleep(0.5)
+        with ThreadPoolExecutor(len(self.nodes)) as each:
+            list(each.map(PrivateBroker.stop, restarted))
+            return [name for names in each.map(self.start_node, self.nodes) for name in names]
+
     def start_node(self, node: PrivateBroker) -> list[str]:
         """Start one node, as docs/operations.md says where it ends at once; the names removed.
 
@@ -117,7 +153,8 @@ class PrivateCluster:
             except Unreachable:
                 if attempt == START_ATTEMPTS or node.running:
                     raise
-                removed += self._remove_names_without_leader()
+                with suppress(subprocess.SubprocessError):  # all nodes are away: they start, too
+                    removed += self._remove_names_without_leader()
             else:
                 break
         return removed
@@ -132,11 +169,19 @@ class PrivateCluster:
         return lasting
 
     def rabbitmqctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
-        """Run a command of RabbitMQ's against the first node that runs."""
-        return self._running().rabbitmqctl(*args, tool=tool)
+        """Run a command of RabbitMQ's against a node that runs: the first that carries it out.
+
+        Raises `subprocess.CalledProcessError`, or `subprocess.TimeoutExpired`, as the last of them
+        does; `Unreachable` when none runs.
+        """
+        *others, last = self._awake()
+        for node in others:
+            with suppress(subprocess.SubprocessError):
+                return node.rabbitmqctl(*args, tool=tool, timeout=self._patience / len(self.nodes))
+        return last.rabbitmqctl(*args, tool=tool)
 
     def members(self) -> int:
-        """How many nodes run in the cluster, as the first running one sees it."""
+        """How many nodes run in the cluster, as one that runs sees it."""
         return int(self.rabbitmqctl("eval", "length(rabbit_nodes:all_running())."))
 
     def node_of(self, name: str) -> PrivateBroker:
@@ -150,14 +195,14 @@ class PrivateCluster:
         # Of a classic queue there is no leader but a process, whose name begins with its node's.
         return {name: self.node_of(leader or pid[1:].split(".")[0]) for name, leader, pid in rows}
 
-    def replicated(self) -> list[Replicated]:
-        """The streams and quorum queues; takes a second or two.
+    def state(self) -> tuple[set[str], list[Replicated]]:
+        """The nodes that run in the cluster, as one of them sees it, and the streams and quorum
+        queues; takes a second or two.
 
         Raises `subprocess.CalledProcessError` while the broker is changing what it is asked.
         """
-        columns = ("name", "type", "leader", "members", "online")
-        told = json.loads(self.rabbitmqctl("list_queues", "--formatter", "json", *columns))
-        return [
+        told, _ = json.JSONDecoder().raw_decode(self.rabbitmqctl("eval", _STATE))
+        return set(told["nodes"]), [
             Replicated(
                 row["name"],
                 row["type"],
@@ -165,21 +210,27 @@ class PrivateCluster:
                 frozenset(row["members"]),
                 frozenset(row["online"]),
             )
-            for row in told
-            if row["type"] in ("stream", "quorum")
+            for row in told["queues"]
         ]
 
     def wait_whole(self, timeout: float = 120.0) -> None:
         """Wait until all nodes run, and each copy on them is up: one more may be lost then.
 
-        Raises `Unreachable` with what is missing.
+        Raises `Unreachable` with what is missing, at once where a node has ended.
         """
         missing: list[str] = ["the nodes"]
 
         def whole() -> bool:
-            if not all(node.running for node in self.nodes) or self.members() < len(self.nodes):
-                return False
-            missing[:] = self._missing()
+            if ended := [node.name for node in self.nodes if not node.running]:
+                raise Unreachable(f"not running: {', '.join(ended)}")
+            ours = {node.name for node in self.nodes}
+            running, replicated = self.state()
+            # A name none of whose copies is up has no stream, or waits for most of its nodes.
+            missing[:] = sorted(ours - running) + [
+                each.name
+                for each in replicated
+                if each.online and not each.members & ours <= each.online
+            ]
             return not missing
 
         self._wait(whole, "the cluster is not whole", timeout, missing)
@@ -242,20 +293,12 @@ class PrivateCluster:
         config = _CONFIG + listed + self._config
         return PrivateBroker(config=config, patience=self._patience, domain=self._domain, name=name)
 
-    def _running(self) -> PrivateBroker:
-        return next(node for node in self.nodes if node.running and not node.frozen)
-
-    def _missing(self) -> list[str]:
-        """What has a copy on a node of ours that is not up, while others are.
-
-        A name none of whose copies is up has no stream, or waits for the majority of its nodes.
-        """
-        ours = {node.name for node in self.nodes}
-        return [
-            each.name
-            for each in self.replicated()
-            if each.online and not each.members & ours <= each.online
-        ]
+    def _awake(self) -> list[PrivateBroker]:
+        """The nodes that run, those first that take connections. Raises `Unreachable`: none."""
+        awake = [node for node in self.nodes if node.running and not node.frozen]
+        if not awake:
+            raise Unreachable("no node of the broker runs")
+        return sorted(awake, key=lambda node: not node.answers())
 
     def _coordinators(self) -> set[str]:
         told = self.rabbitmqctl("eval", f"C = rabbit_stream_coordinator, {_COORDINATED}.")
@@ -272,7 +315,7 @@ class PrivateCluster:
         self.rabbitmqctl("eval", _REPLICATE.format(nodes=nodes))
         return all(
             each.members == ours
-            for each in self.replicated()
+            for each in self.state()[1]
             if each.kind == "stream" and each.online
         )
 

@@ -53,8 +53,7 @@ def three(broker: PrivateBroker) -> Iterator[PrivateCluster]:
 @pytest.fixture
 def nodes(three: PrivateCluster) -> Iterator[PrivateCluster]:
     """All of them run, and have their copies."""
-    for node in three.nodes:
-        three.start_node(node)
+    three.mend()
     three.wait_whole()
     yield three
     for node in three.nodes:

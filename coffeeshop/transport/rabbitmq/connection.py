@@ -28,6 +28,7 @@ from pika.exceptions import (
     ProbableAccessDeniedError,
     ProbableAuthenticationError,
 )
+from pika.heartbeat import HeartbeatChecker
 
 from coffeeshop.transport.rabbitmq.url import Address
 
@@ -37,6 +38,7 @@ __all__ = [
     "ChannelClosedByBroker",
     "Connection",
     "IOLoop",
+    "ImpatientHeartbeat",
     "NoFreeChannels",
     "broker_version",
     "is_absent",
@@ -66,8 +68,33 @@ SILENT_HOST = 10.0
 """Seconds until a host that acknowledges no bytes any more is given up. There are some at least
 twice per heartbeat, so that with 20 s a host that is lost without a word is noticed within 20 s."""
 
+HANDSHAKE, CLUSTER_HANDSHAKE = 10, 5
+"""Seconds until a host that says nothing to a new connection is given up: on a cluster another may
+answer."""
+_LOOKS = 4
+"""How often within twice a heartbeat one looks whether anything was heard."""
+
 # The link reports every loss with fields; pika repeats it in prose with stack traces.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
+
+
+class ImpatientHeartbeat(HeartbeatChecker):  # type: ignore[misc]  # pika has no types
+    """Ends a connection after a silence of twice the heartbeat and at most half a one more.
+
+    pika looks each heartbeat and five seconds: from one to two of those may pass.
+    """
+
+    def __init__(self, connection: Connection, heartbeat: int) -> None:
+        super().__init__(connection, heartbeat)
+        self.stop()
+        self._check_interval = 2 * heartbeat / _LOOKS
+        self._start_send_timer()
+        self._start_check_timer()
+
+    @property
+    def connection_is_idle(self) -> bool:
+        """Whether nothing was heard for so long."""
+        return bool(self._idle_byte_intervals >= _LOOKS)
 
 
 class Connection(SelectConnection):  # type: ignore[misc]  # pika has no types
@@ -91,6 +118,7 @@ class Connection(SelectConnection):  # type: ignore[misc]  # pika has no types
         self._held = 0
         self._wanted = 0
         self._corked: list[bytes] | None = None
+        self._cluster = address.cluster
         super().__init__(
             _parameters(address, name, blocked_timeout),
             on_open_callback=on_open,
@@ -136,6 +164,11 @@ class Connection(SelectConnection):  # type: ignore[misc]  # pika has no types
         transport._MAX_CONSUME_BYTES = _CONSUME
         self._socket = transport._sock
         super()._proto_connection_made(transport)
+
+    def _create_heartbeat_checker(self) -> Any:
+        if not self._cluster or not self.params.heartbeat:
+            return super()._create_heartbeat_checker()
+        return ImpatientHeartbeat(self, self.params.heartbeat)
 
     def _give_up_silence(self, seconds: float) -> None:
         """A broker in an alarm reads nothing: the bytes it leaves in the socket are no bad sign."""
@@ -244,7 +277,7 @@ def _parameters(
         ssl_options=ssl_options,
         client_properties={"connection_name": name, "product": "coffeeshop"},
         socket_timeout=5,
-        stack_timeout=10,
+        stack_timeout=CLUSTER_HANDSHAKE if address.cluster else HANDSHAKE,
         tcp_options=_USER_TIMEOUT and {"TCP_USER_TIMEOUT": _milliseconds(SILENT_HOST)},
     )
 

@@ -13,7 +13,7 @@ from coffeeshop.errors import UsageError
 _PORTS = {"amqp": 5672, "amqps": 5671}
 HEARTBEAT = 20
 CLUSTER_HEARTBEAT = 5
-"""Where another node can take over, a silent one is left within twice these and five seconds."""
+"""Where another node can take over, a silent one is left within two and a half of these."""
 _FORM = re.compile(
     r"(?P<scheme>amqps?)://(?:(?P<user>[^/?#]*)@)?(?P<hosts>[^/?#@]+)"
     r"(?:/(?P<path>[^?#]*))?(?:\?(?P<query>[^#]*))?(?:#.*)?"
