@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx2 as httpx
 
 from coffeeshop.client.connection import connection
+from coffeeshop.client.left_out import LeftOut
 from coffeeshop.client.problems import RETRIED, by_proxy, error_of
 from coffeeshop.client.proxies import proxy_of
 from coffeeshop.client.retry_budget import SILENCE, RetryBudget
@@ -140,15 +141,20 @@ class GatewayClient:
         producer: str,
         batches: int,
         stop: threading.Event | None = None,
+        left_out: LeftOut | None = None,
     ) -> None:
-        """Say how many batches this producer sent of a table."""
-        self._request(
-            "PUT",
-            f"{_path(session)}/tables/{table}/eof",
-            stop=stop,
-            params={"producer": producer},
-            json={"batches": batches},
-        )
+        """Say how many batches this producer sent of a table, and what it left out."""
+        told: dict[str, Any] = {"batches": batches}
+        path, params = f"{_path(session)}/tables/{table}/eof", {"producer": producer}
+        if left_out is not None:
+            try:
+                more = {**told, "left_out": left_out.fields()}
+                self._request("PUT", path, stop=stop, params=params, json=more)
+            except UsageError:  # an older gateway does not know the word
+                pass
+            else:
+                return
+        self._request("PUT", path, stop=stop, params=params, json=told)
 
     def session(self, session: str) -> dict[str, Any]:
         """What the gateway tells of a session."""

@@ -10,12 +10,12 @@ from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from coffeeshop.client.gateway import GatewayClient
+from coffeeshop.client.left_out import LeftOut, bad_row, file_in
 from coffeeshop.client.resend import Resender
 from coffeeshop.client.sse import Event
 from coffeeshop.client.upload import OnProgress, Uploaded, upload
@@ -64,9 +64,11 @@ class HttpSink:
         """Send a batch; done when it is stored."""
         return self._submit(self._batch, table, producer, number, body)
 
-    def end(self, table: str, producer: str, count: int) -> Future[None]:
-        """Send the end of a table."""
-        return self._submit(self._end, table, producer, count)
+    def end(
+        self, table: str, producer: str, count: int, left_out: LeftOut | None = None
+    ) -> Future[None]:
+        """Send the end of a table, and what was left out of it."""
+        return self._submit(self._end, table, producer, count, left_out)
 
     def _submit(self, work: Callable[..., None], *args: Any) -> Future[None]:
         # With the caller's context: the trace that it works under.
@@ -77,9 +79,11 @@ class HttpSink:
             self._client.put_batch(self._session, table, producer, number, body, self._stop)
         crash_point("client.batch_answered")
 
-    def _end(self, table: str, producer: str, count: int) -> None:
+    def _end(self, table: str, producer: str, count: int, left_out: LeftOut | None) -> None:
         with self._unless_completed():
-            self._client.end_table(self._session, table, producer, count, self._stop)
+            self._client.end_table(
+                self._session, table, producer, count, self._stop, left_out=left_out
+            )
         crash_point("client.table_answered")
 
     @contextmanager
@@ -307,29 +311,12 @@ def why_given_up(error: BaseException, folder: DataFolder) -> dict[str, Any]:
         return {"kind": "cancelled", "reason": f"the client waits no longer: {error}"[:1000]}
     if not isinstance(error, BadData):
         return {"kind": "client_failed", "reason": f"the client failed: {error}"[:1000]}
-    where = _file_in(folder, error.file)
+    where = file_in(folder, error.file)
     short = BadData(
         error.reason, file=where, line=error.line, column=error.column, value=error.value
     )
-    rows = [_bad_row(row, folder) for row in error.rows or (error,)]
+    rows = [bad_row(row, folder) for row in error.rows or (error,)]
     return {"kind": "bad_data", "reason": str(short)[:1000], "bad_rows": rows}
-
-
-def _bad_row(error: BadData, folder: DataFolder) -> dict[str, Any]:
-    return {
-        "file": (_file_in(folder, error.file) or "")[:300],
-        "line": error.line,
-        "column": error.column and error.column[:100],
-        "value": error.value and error.value[:200],
-        "reason": error.reason[:500],
-    }
-
-
-def _file_in(folder: DataFolder, file: str | None) -> str | None:
-    """A file's path as it is within its folder: the place of the folder is of no use elsewhere."""
-    if file is None or not Path(file).is_relative_to(folder.path):
-        return file
-    return str(Path(file).relative_to(folder.path))
 
 
 def _cancel(

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from coffeeshop.client.left_out import LeftOut
 from coffeeshop.codec import encode, split
 from coffeeshop.errors import BadData
 from coffeeshop.observability import tracing
@@ -40,8 +41,10 @@ class Sink(Protocol):
         """Take a batch; done when it is confirmed."""
         ...
 
-    def end(self, table: str, producer: str, count: int) -> Future[None]:
-        """Take the end of a table."""
+    def end(
+        self, table: str, producer: str, count: int, left_out: LeftOut | None = None
+    ) -> Future[None]:
+        """Take the end of a table, and what was left out of it."""
         ...
 
 
@@ -89,7 +92,7 @@ def upload(
     with ThreadPoolExecutor(PARSERS, "parse") as pool:
         for name in sorted(plan.table_names, key=UPLOAD_ORDER.index):
             table = plan.table(name)
-            number = 0
+            number, before = 0, len(sent.rejected)
             cuts: list[int] = []
             with tracing.span("upload", {"table": name, "producer": producer}):
                 late = plan.late_columns(name)
@@ -108,7 +111,8 @@ def upload(
                         open_batches.popleft().result()
                 sent.batches[name] = number
                 on_table(name, cuts)
-                open_batches.append(sink.end(name, producer, number))
+                left_out = LeftOut.among(sent.rejected[before:], sent.rows[name], folder)
+                open_batches.append(sink.end(name, producer, number, left_out))
     for future in open_batches:
         future.result()
     return sent

@@ -88,6 +88,10 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
             for name, ended in value.items():
                 words = _of_table(ended, found["producers"])
                 table.add_row(_cell(name.replace("_", " ")), words)
+        elif key == "left_out":
+            for name, rows in value.items():
+                words = f"{rows['rows']:,} of {rows['of']:,} rows"
+                table.add_row(_cell(f"left out of {name.replace('_', ' ')}"), words)
         elif key == "parameters" and value:
             words = ", ".join(f"{_word(name)} {each}" for name, each in value.items())
             table.add_row(key, _cell(words))
@@ -95,7 +99,7 @@ def status(client: GatewayClient, session: str | None, as_json: bool) -> None:
             for question in value:
                 sql = " ".join(question["sql"].split())
                 table.add_row(_cell(question["name"]), _cell(sql or "built in"))
-        elif value in ("", []) or key == "bad_rows" or isinstance(value, dict):
+        elif value in ("", []) or key in ("bad_rows", "left_out_rows") or isinstance(value, dict):
             continue  # no name, no owner, no reason; what is shown elsewhere
         elif isinstance(value, list):
             table.add_row(_cell(key), _cell(", ".join(map(str, value)) or "none yet"))
@@ -243,8 +247,9 @@ def unshare(client: GatewayClient, session: str, mode: str) -> None:
 
 
 def print_bad_rows(known: dict[str, Any]) -> None:
-    """On standard error: the rows for which a session was refused, if that is why it ended."""
-    rows = known.get("bad_rows", ())
+    """On standard error: the rows for which a session was refused, if that is why it ended, or the
+    first that were left out."""
+    rows = known.get("bad_rows") or known.get("left_out_rows") or ()
     if not rows:
         return
     table = _table("file", "line", "column", "value", "what is wrong")

@@ -121,6 +121,17 @@ def document(status: int, detail: str, **more: Any) -> dict[str, Any]:
     }
 
 
+def shown_row(row: BadData) -> dict[str, Any]:
+    """A row that the schema refuses, within what clients are told; of a Parquet file its place
+    counts as its line."""
+    return {
+        "line": row.row if row.line is None else row.line,
+        "column": row.column,
+        "value": _short(row.value),
+        "reason": row.reason,
+    }
+
+
 def _short(value: str | None) -> str | None:
     return None if value is None else value[:LONGEST_VALUE]
 
@@ -130,15 +141,7 @@ def problem_of(error: CoffeeshopError) -> JSONResponse:
     status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
     headers = {"Retry-After": str(RETRY_SECONDS)} if status == 503 else {}
     if isinstance(error, BadData):
-        rows = [
-            {
-                "line": row.line,
-                "column": row.column,
-                "value": _short(row.value),
-                "reason": row.reason,
-            }
-            for row in error.rows[:MOST_BAD_ROWS]
-        ]
+        rows = [shown_row(row) for row in error.rows[:MOST_BAD_ROWS]]
         value = _short(error.value)
         where = {"line": error.line, "row": error.row, "column": error.column, "value": value}
         return problem(status, error.reason, headers, **where, bad_rows=rows or None)

@@ -50,6 +50,15 @@ class EndOfSession(BaseModel):
         return self.reason or "cancelled by the client"
 
 
+class LeftOutRows(BaseModel):
+    """What a client left out of a table."""
+
+    model_config = ConfigDict(extra="forbid")
+    rows: int = Field(ge=1, lt=1 << 40, description="How many rows.")
+    of: int = Field(ge=1, lt=1 << 40, description="Of so many: those, and the ones it sent.")
+    first: list[BadRow] = Field([], max_length=MOST_BAD_ROWS, description="The first of them.")
+
+
 class Keep(BaseModel):
     """For how long results are to be kept."""
 
@@ -93,7 +102,18 @@ def details(session: Session) -> dict[str, Any]:
     return {
         "tables_ended_at": _by_table(session, session.table_times),
         "bad_rows": list(session.bad_rows) if session.state == "failed" else [],
+        "left_out": left_out(session),
+        "left_out_rows": list(session.left_out_rows),
     }
+
+
+def left_out(session: Session) -> dict[str, dict[str, int]]:
+    """By table how many rows its clients left out, of how many; where they left out any."""
+    found: dict[str, dict[str, int]] = {}
+    for (table, _), (rows, of) in sorted(session.left_out.items()):
+        before = found.get(table, {"rows": 0, "of": 0})
+        found[table] = {"rows": before["rows"] + rows, "of": before["of"] + of}
+    return found
 
 
 def uploaded_at(session: Session) -> float | None:

@@ -125,9 +125,12 @@ class StepReader:
         step: Step,
         body: Body,
         late: Late = NOTHING_LATE,
+        *,
+        skip_bad_rows: bool = False,
     ) -> None:
-        """Texts that are ``late`` are left out."""
+        """Texts that are ``late`` are left out, and bad rows with ``skip_bad_rows``."""
         self._late = late
+        self._skip = skip_bad_rows
         self._table = table
         self._file = Path(path)
         self._size = size
@@ -167,7 +170,7 @@ class StepReader:
         header, _ = begin(self._table, self._file, source)
         line = 1 + source.at(0, header.end).count(b"\n")
         for block in cut(self._table, self._file, source, header, header.end, line=line):
-            yield read(block, self._late)
+            yield read(block, self._late, skip_bad_rows=self._skip)
 
     def _continuation(self) -> Iterator[Parsed]:
         (_, length), *_ = self._step.ranges
@@ -184,7 +187,7 @@ class StepReader:
         ends = offset + length == self._size
         begun = start
         for block in cut(self._table, self._file, source, header, start, ends=ends, line=line):
-            yield read(block, self._late)
+            yield read(block, self._late, skip_bad_rows=self._skip)
             start += len(block.body)
             line += bytes(block.body).count(b"\n")
         if not ends:
@@ -203,7 +206,7 @@ class StepReader:
             content = io.BufferedReader(_Sparse(self._size, parts), 1)
             sparse = content.raw
             for rows in parquet_rows(self._table, self._file, content, range(first, last)):
-                parsed = converted(rows)
+                parsed = converted(rows, skip_bad_rows=self._skip)
                 yield replace(parsed, batch=self._late.withheld(parsed.batch))
         except BadData:
             if (

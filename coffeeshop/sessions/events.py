@@ -82,8 +82,10 @@ def _is_valid(event: SessionEvent) -> bool:
         case "alive":
             return isinstance(event.fields.get("bytes"), int)
         case "table_ended":
-            return event.fields.get("table") in CATALOG and isinstance(
-                event.fields.get("batches"), int
+            return (
+                event.fields.get("table") in CATALOG
+                and isinstance(event.fields.get("batches"), int)
+                and _is_left_out(event.fields.get("left_out"))
             )
         case "ended":
             return event.fields.get("state") in _ENDS
@@ -100,6 +102,15 @@ def _is_valid(event: SessionEvent) -> bool:
         case "snapshot":
             return _is_snapshot(event.fields)
     return True
+
+
+def _is_left_out(told: object) -> bool:
+    match told:
+        case None:
+            return True
+        case {"rows": int(), "of": int(), "first": list(first)}:
+            return all(isinstance(row, dict) for row in first)
+    return False
 
 
 def _is_snapshot(fields: dict[str, Any]) -> bool:

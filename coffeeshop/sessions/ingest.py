@@ -58,8 +58,9 @@ class Ingest:
             future.add_done_callback(lambda done: stored.end(_name_of(done.exception())))
         return future
 
-    def end(self, table: str, producer: str, count: int) -> Future[None]:
-        """Append the end of a table: this producer sent ``count`` batches of it."""
+    def end(self, table: str, producer: str, count: int, left_out: object = None) -> Future[None]:
+        """Append the end of a table: this producer sent ``count`` batches of it. No task needs to
+        know what was ``left_out``."""
         log.info(
             "eof_protocol.table_ended",
             session=self._spec.id,

@@ -70,6 +70,10 @@ class Action(Enum):
     SNAPSHOT = "write a snapshot"
 
 
+MOST_LEFT_OUT_ROWS = 10
+"""Rows that a session names of those that its clients left out."""
+
+
 @dataclass(frozen=True)
 class Session:
     """What is known of one session: the fold of its events."""
@@ -110,6 +114,11 @@ class Session:
     ended."""
     bad_rows: tuple[Mapping[str, Any], ...] = ()
     """The first rows for which its client gave it up: file, line, column, value, reason."""
+    left_out: Mapping[Key, tuple[int, int]] = field(default_factory=dict)
+    """How many rows of a table a producer left out since they are bad, of how many; where it did.
+    """
+    left_out_rows: tuple[Mapping[str, Any], ...] = ()
+    """The first of them, as they were told."""
     refused: str = ""
     """The name of the error for which its journals could not be created."""
     last_seen: float = field(default=0.0, compare=False)
@@ -152,6 +161,7 @@ class Session:
             "spec": self.spec.fields(),
             "tables": [[*key, number] for key, number in self.tables.items()],
             "table_times": [[*key, at] for key, at in self.table_times.items()],
+            "left_out": [[*key, *rows] for key, rows in self.left_out.items()],
         }
 
 
@@ -473,7 +483,8 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
             key = told["table"], str(told.get("producer"))
             tables = {key: told["batches"], **session.tables}
             times = {key: event.at, **session.table_times}
-            return replace(session, last_seen=log_time, fed=True, tables=tables, table_times=times)
+            after = replace(session, last_seen=log_time, fed=True, tables=tables, table_times=times)
+            return after if key in session.tables else _left_out(after, key, told)
         case "fed" | "assigned" | "client_gone":
             known: dict[str, Any] = {event.kind: True}
             return replace(session, **known)
@@ -521,6 +532,15 @@ def _merge_links(known: Mapping[str, float], told: Mapping[str, float]) -> dict[
     return {**known, **both}
 
 
+def _left_out(session: Session, key: Key, told: Mapping[str, Any]) -> Session:
+    rows = told.get("left_out")
+    if rows is None:
+        return session
+    first = (*session.left_out_rows, *rows["first"])[:MOST_LEFT_OUT_ROWS]
+    known = {**session.left_out, key: (rows["rows"], rows["of"])}
+    return replace(session, left_out=known, left_out_rows=first)
+
+
 def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
     """What a snapshot knows beyond the session; releases before 0.3 wrote fewer fields."""
     tables = {(table, producer): batches for table, producer, batches in told["tables"]}
@@ -544,6 +564,11 @@ def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
         kept_until=max(session.kept_until, told.get("kept_until", 0.0)),
         bad_rows=session.bad_rows or tuple(told.get("bad_rows", ())),
         links=_merge_links(session.links, told.get("links", {})),
+        left_out={
+            **{(table, name): (rows, of) for table, name, rows, of in told.get("left_out", ())},
+            **session.left_out,
+        },
+        left_out_rows=session.left_out_rows or tuple(told.get("left_out_rows", ())),
     )
     if session.state != "open":
         return merged

@@ -157,10 +157,18 @@ class Sessions:
                 fed = self._fed[session] = self.log.append("fed", session)
             return fed
 
-    def table_ended(self, session: str, table: str, producer: str, batches: int) -> Future[None]:
-        """Every batch of a table was taken from a producer."""
+    def table_ended(
+        self,
+        session: str,
+        table: str,
+        producer: str,
+        batches: int,
+        left_out: Mapping[str, Any] | None = None,
+    ) -> Future[None]:
+        """Every batch of a table was taken from a producer, who left out some rows of it."""
+        told = {} if left_out is None else {"left_out": dict(left_out)}
         return self.log.append(
-            "table_ended", session, table=table, producer=producer, batches=batches
+            "table_ended", session, table=table, producer=producer, batches=batches, **told
         )
 
     def complete(self, session: Session) -> list[str]:

@@ -178,6 +178,8 @@ def test_a_bad_row_is_shown_with_its_file_its_line_in_the_file_and_its_value(
         f"bad/transactions.csv, line {line}, column final_amount: not an amount with up to "
         "3 decimals (found “<b>lots</b>”)"
     )
+    watched.expect_state("Open")
+    watched.page.get_by_role("button", name="Give up").click()
     watched.expect_state("Failed")
     where = f"bad/transactions.csv, line {line}, column final_amount, value “<b>lots</b>”"
     watched.page.reload()

@@ -16,7 +16,7 @@ class Kept:
     def batch(self, table: str, producer: str, number: int, body: bytes) -> Future[None]:
         return self._keep(Record("batch", table, producer, number, body))
 
-    def end(self, table: str, producer: str, count: int) -> Future[None]:
+    def end(self, table: str, producer: str, count: int, left_out: object = None) -> Future[None]:
         return self._keep(Record("eof", table, producer, count))
 
     def _keep(self, record: Record) -> Future[None]:

@@ -53,7 +53,7 @@ class Gateway:
         assert batch[-1].wait(PATIENCE)
         raise Unreachable("stopped")
 
-    def end_table(self, *end: Any) -> None:
+    def end_table(self, *end: Any, left_out: object) -> None:
         self.put_batch(*end)
 
     def cancel_soon(self, session: str, patience: float, why: dict[str, str]) -> None:

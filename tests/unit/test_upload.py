@@ -50,7 +50,7 @@ class Sink:
         self.batches.append((table, producer, number, body))
         return self._future()
 
-    def end(self, table: str, producer: str, count: int) -> Future[None]:
+    def end(self, table: str, producer: str, count: int, left_out: object = None) -> Future[None]:
         self.ends.append((table, producer, count))
         return self._future()
 

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from coffeeshop.codec import digest, encode, split
 from coffeeshop.crashpoints import crash_point
+from coffeeshop.errors import BadData
 from coffeeshop.gateway.bodies import Batch, PulledBody, announced_size
 from coffeeshop.gateway.dependencies import (
     GatewayDep,
@@ -26,7 +27,7 @@ from coffeeshop.gateway.dependencies import (
     open_session_of,
     table_of,
 )
-from coffeeshop.gateway.problems import Problem, problems
+from coffeeshop.gateway.problems import MOST_BAD_ROWS, Problem, problems, shown_row
 from coffeeshop.gateway.routes.session import NewQuestion
 from coffeeshop.gateway.routes.upload import check_count, stored
 from coffeeshop.pipeline.messages import SessionSpec
@@ -128,11 +129,15 @@ async def put_file(
     step: Annotated[str, Query(max_length=8192, description="`step.text` as it was answered.")],
     batch: Annotated[int, Query(ge=0, lt=1 << 40, description="Number of its first batch.")],
     producer: Producer = 0,
+    skip_bad_rows: Annotated[
+        bool, Query(description="Leave out rows that the schema refuses, instead of refusing all.")
+    ] = False,
 ) -> dict[str, Any]:
     """The body is the bytes of the step's ranges, one after the other.
 
     The answer's `batches` says how many were made of them: the next ones count from there. `step`
-    is what to send next of this file, null at its end. Sending the same part again is harmless.
+    is what to send next of this file, null at its end. `rows` were stored, `left_out` were not;
+    `bad_rows` are the first of these. Sending the same part again is harmless.
     """
     known = await open_session_of(gateway, session, producer)
     name = known.spec.id
@@ -144,8 +149,9 @@ async def put_file(
     with gateway.admission.body(name, held):
         body = PulledBody(request)
         wanted, late = table_of(known, table)
-        reader = StepReader(wanted, path, size, asked, body, late)
-        batches = _batches(reader)
+        reader = StepReader(wanted, path, size, asked, body, late, skip_bad_rows=skip_bad_rows)
+        refused: list[BadData] = []
+        batches = _batches(reader, refused)
         ingest = gateway.sessions.ingest(known.spec)
         waiting: deque[Future[None]] = deque()
         number, rows = batch, 0
@@ -169,7 +175,14 @@ async def put_file(
         crash_point("gateway.batch_confirmed")
         await body.drain()
     following = None if reader.next is None else _shown(reader.next)
-    return {"batches": number - batch, "rows": rows, "step": following, "warnings": warnings}
+    return {
+        "batches": number - batch,
+        "rows": rows,
+        "left_out": len(refused),
+        "bad_rows": [shown_row(each) for each in refused[:MOST_BAD_ROWS]],
+        "step": following,
+        "warnings": warnings,
+    }
 
 
 def _shown(step: Step) -> dict[str, Any]:
@@ -187,9 +200,10 @@ def _check_size(request: Request, step: Step) -> None:
 Made = tuple[Batch, tuple[str, ...]]
 
 
-def _batches(reader: StepReader) -> Iterator[Made]:
-    """The step's rows as they go on, each with what to warn of."""
+def _batches(reader: StepReader, refused: list[BadData]) -> Iterator[Made]:
+    """The step's rows as they go on, each with what to warn of; ``refused`` gets those left out."""
     for parsed in reader:
+        refused.extend(each.error for each in parsed.rejected)
         warnings = parsed.warnings
         for piece in split(parsed.batch):
             body = encode(piece)

@@ -27,6 +27,7 @@ from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import STAGES
 from coffeeshop.parameters import Parameters
+from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, Plan, plan_of
 from coffeeshop.questions.asking import own_in
 from coffeeshop.questions.columns import described
@@ -113,7 +114,7 @@ def _flowing(gateway: Gateway, session: Session) -> dict[str, Any]:
         "journal_bytes": session.journal_bytes,
         "results": gateway.complete(session),
         "stages": _partitions(session),
-        "topology": _topology(plan_of(session.spec)) if session.spec.questions else None,
+        "topology": _topology(plan_of(session.spec)) if _has_own_plan(session.spec) else None,
         "waits_for": gateway.waits_for(session),
     }
 
@@ -185,10 +186,15 @@ def _shown(gateway: Gateway, session: Session) -> dict[str, Any]:
         "results": gateway.complete(session),
         "flow": gateway.traffic.of(spec.id),
         "stages": _partitions(session),
-        "topology": _topology(plan_of(session.spec)) if session.spec.questions else None,
+        "topology": _topology(plan_of(session.spec)) if _has_own_plan(session.spec) else None,
         "tasks": gateway.nodes.tasks_of(spec.id) if is_open else {},
         "trouble": without_workers(gateway.waits_for(session)),
     }
+
+
+def _has_own_plan(spec: SessionSpec) -> bool:
+    """Whether it has other stages than the plan that it is named after."""
+    return bool(spec.questions or spec.quality)
 
 
 def _topology(plan: Plan) -> list[dict[str, Any]]:

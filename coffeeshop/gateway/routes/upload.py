@@ -32,6 +32,7 @@ from coffeeshop.gateway.dependencies import (
     table_of,
 )
 from coffeeshop.gateway.problems import Problem, problems
+from coffeeshop.gateway.session_bodies import LeftOutRows
 from coffeeshop.reading.bodies import csv_body, parquet_body
 from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.sessions import Sessions
@@ -49,6 +50,9 @@ class EndOfTable(BaseModel):
     model_config = ConfigDict(extra="forbid")
     batches: int = Field(
         ge=0, lt=1 << 40, description="How many batches of the table this client sent."
+    )
+    left_out: LeftOutRows | None = Field(
+        None, description="The rows that the client did not send, since the schema refuses them."
     )
 
 
@@ -130,7 +134,10 @@ async def end_table(
     crash_point("gateway.eof_appended")
     await stored(gateway.sessions, known, appended)
     crash_point("gateway.eof_confirmed")
-    await confirmed(gateway.sessions.table_ended(known.spec.id, table, str(producer), end.batches))
+    told = None if end.left_out is None else end.left_out.model_dump()
+    await confirmed(
+        gateway.sessions.table_ended(known.spec.id, table, str(producer), end.batches, told)
+    )
     crash_point("gateway.table_ended_written")
 
 

@@ -83,8 +83,8 @@ function boxOf({ title, detail, state }, { x, y, wide }) {
     "g",
     { class: `box ${state}`, transform: `translate(${x} ${y})` },
     s("rect", { width: wide, height: BOX.height, rx: 10 }),
-    s("text", { x: 12, y: 23, class: "title" }, fitted(translated(title), wide - 20, 7.2)),
-    s("text", { x: 12, y: 41, class: "detail" }, fitted(translated(detail), wide - 20, 6.2)),
+    s("text", { x: 12, y: 23, class: "title", translate: "no" }, fitted(translated(title), wide - 20, 7.2)),
+    s("text", { x: 12, y: 41, class: "detail", translate: "no" }, fitted(translated(detail), wide - 20, 6.2)),
     s("circle", { cx: wide - 12, cy: 14, r: 4 }),
   );
 }

@@ -31,6 +31,8 @@ export const whole = (value) => number({ maximumFractionDigits: 0 }, value);
 export const money = (value) => number(HUNDREDTHS, value);
 /** An exact amount as its text has it: two decimals, or the third where it is not zero. */
 export const amount = (text) => number({ ...HUNDREDTHS, maximumFractionDigits: 3 }, text);
+/** A part of a whole, with as many digits as say something. */
+export const share = (part) => number({ style: "percent", maximumSignificantDigits: 2 }, part);
 /** The n-th day of a week that begins with Monday, and the n-th month, by name. */
 export const weekday = (day) => named({ weekday: "long" }, new Date(Date.UTC(2024, 0, day)));
 export const monthName = (at) => named({ month: "long" }, new Date(Date.UTC(2024, at - 1, 1)));

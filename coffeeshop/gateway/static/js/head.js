@@ -5,10 +5,10 @@ import { json, send } from "./api.js";
 import { confirmed } from "./confirm.js";
 import { h, setText } from "./dom.js";
 import { bytes, counted, duration, moment } from "./format.js";
-import { grid, gridRow } from "./grid.js";
 import { live } from "./live.js";
 import { STATES, titleOf } from "./names.js";
 import { facts, notice, statePill } from "./parts.js";
+import { refusedRows } from "./quality/rows.js";
 import { share } from "./share.js";
 import { uploadOf } from "./upload/uploads.js";
 
@@ -66,25 +66,15 @@ function sentence({ state, reason }) {
 
 /** The rows for which a session was refused. */
 function badRows() {
-  const body = h("tbody");
-  const heads = ["File", "Line", "Column", "Value", "What is wrong"];
-  const shown = grid("The first rows that were refused", heads, body, {
-    numbers: heads.length,
-    kind: "wide",
-  });
+  const shown = refusedRows("The first rows that were refused");
   const node = h("div", { class: "stack", hidden: true });
   node.append(
     h("p", {}, "Nothing was analysed. Fix these rows and start again; the first ten at most:"),
-    shown,
+    shown.node,
   );
   const update = (rows) => {
     node.hidden = rows.length === 0;
-    if (body.children.length === rows.length) return;
-    body.replaceChildren(
-      ...rows.map(({ file, line, column, value, reason }) =>
-        gridRow([file, line ?? "", column ?? "", value ?? "", reason].map(String), heads.length),
-      ),
-    );
+    shown.update(rows);
   };
   return { node, update };
 }

@@ -9,6 +9,7 @@ import { STATES, titleOf } from "./names.js";
 import { translated } from "./language/language.js";
 import { loading, notice, section } from "./parts.js";
 import { poll } from "./poll.js";
+import { leftOutPanel } from "./quality/leftout.js";
 import { resultsPanel } from "./results/panel.js";
 import { sessionHead } from "./head.js";
 import { follow } from "./sse.js";
@@ -66,6 +67,7 @@ function built(node, session, signal) {
   const pipeline = sessionPipeline(signal);
   const tables = tablesPanel(session);
   const life = lifePanel();
+  const leftOut = leftOutPanel();
   const results = resultsPanel(session, signal);
   const answers = section("Results", { class: "panel" }, results.node);
   const flow = section("Pipeline", { class: "panel screen" }, pipeline.node);
@@ -74,6 +76,7 @@ function built(node, session, signal) {
     .replaceWith(
       head.node,
       upload.node,
+      leftOut.node,
       flow,
       h(
         "div",
@@ -86,7 +89,7 @@ function built(node, session, signal) {
   // What a session is opened for comes first as soon as it is there.
   const order = { update: ({ state }) => state === "completed" && raise(answers, flow) };
   upload.start(signal);
-  return [head, pipeline, tables, life, results, order];
+  return [head, leftOut, pipeline, tables, life, results, order];
 }
 
 function raise(node, above) {

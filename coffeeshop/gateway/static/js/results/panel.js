@@ -5,6 +5,7 @@ import { json } from "../api.js";
 import { loaded } from "./load.js";
 import { resultsAddress } from "../address.js";
 import { ownQuestion } from "../own/question.js";
+import { qualityPage } from "../quality/checks.js";
 import { QUESTIONS } from "./questions.js";
 import { tabs } from "./tabs.js";
 
@@ -17,7 +18,8 @@ export function resultsPanel(session, signal) {
     ? session.questions.map((each) =>
         ownQuestion(each, session.columns[each.name], address.look(each.name)),
       )
-    : QUESTIONS;
+    : [...QUESTIONS];
+  if (session.quality) questions.push(qualityPage);
   const warnings = h("div", { class: "notice warn", hidden: true });
   const pages = questions.map((question) => page(question, session, signal));
   const shown = tabs("Results by question", pages, (chosen) => chosen.look(), signal, {

@@ -4,6 +4,7 @@ import { Problem } from "../api.js";
 import { h, setText } from "../dom.js";
 import { notice } from "../parts.js";
 import { askPanel } from "./ask.js";
+import { carePanel } from "./care.js";
 import { chosenList } from "./chosen.js";
 import { droppedFiles, folderOf, pickedFiles } from "./folder.js";
 import { Upload } from "./upload.js";
@@ -15,7 +16,8 @@ const CONTROL = /[\u0000-\u001f\u007f/\\]/g;
 /** Open the dialog; `given` are files that were dropped elsewhere. */
 export function openUploadDialog(given = []) {
   const ask = askPanel(() => look());
-  const parts = built(ask);
+  const care = carePanel(() => look());
+  const parts = built(ask, care);
   const dialog = parts.dialog;
   let files = [];
   let folder = null;
@@ -36,7 +38,7 @@ export function openUploadDialog(given = []) {
     ask.refused(null);
     let found = null;
     try {
-      found = await folderOf(files, ask.asked().questions);
+      found = await folderOf(files, ask.asked().questions, care.wanted().quality);
     } catch (error) {
       if (now !== looks) return false;
       setText(parts.status, "");
@@ -61,7 +63,7 @@ export function openUploadDialog(given = []) {
       dialog.querySelector("[aria-invalid]")?.focus();
       return;
     }
-    const how = { name: parts.name.value, plan: parts.plan.value, ...ask.asked() };
+    const how = { name: parts.name.value, plan: parts.plan.value, ...ask.asked(), ...care.wanted() };
     const upload = new Upload(newId(), folder, how);
     parts.start.disabled = true;
     setText(parts.status, "Opening a session …");
@@ -111,7 +113,7 @@ function wireChoice({ dialog, drop, folder, files, trouble }, choose) {
   });
 }
 
-function built(ask) {
+function built(ask, care) {
   const folder = h("input", {
     type: "file",
     id: "pick-folder",
@@ -175,6 +177,7 @@ function built(ask) {
     drop,
     chosen.node,
     ask.node,
+    care.node,
     h(
       "div",
       { class: "row start" },

@@ -4,12 +4,12 @@ import { send } from "../api.js";
 
 /**
  * `files` are `{file, path}`. Gives what the gateway says of their names, `{name, tables, problems,
- * warnings}` for the questions, the four if there are none; each file of a table is `{file, path, size, step}`, where `step` says what to send
+ * warnings}` for the questions, the four if there are none, and for checks of the data; each file of a table is `{file, path, size, step}`, where `step` says what to send
  * first of it. Raises `Problem` or `NoAnswer`.
  */
-export async function folderOf(files, questions = []) {
+export async function folderOf(files, questions = [], quality = false) {
   const names = files.map(({ file, path }) => ({ path, size: file.size }));
-  const folder = await send("POST", "v1/folder", { files: names, ...asking(questions) });
+  const folder = await send("POST", "v1/folder", { files: names, ...asking(questions, quality) });
   const byPath = new Map(files.map(({ file, path }) => [path, file]));
   for (const found of Object.values(folder.tables)) {
     for (const each of found) each.file = byPath.get(each.path);
@@ -18,7 +18,10 @@ export async function folderOf(files, questions = []) {
 }
 
 /** An older gateway does not know the word. */
-const asking = (questions) => (questions.length > 0 ? { questions } : {});
+const asking = (questions, quality) => ({
+  ...(questions.length > 0 ? { questions } : {}),
+  ...(quality ? { quality } : {}),
+});
 
 /** The files of an `<input type=file>`. */
 export const pickedFiles = (list) =>

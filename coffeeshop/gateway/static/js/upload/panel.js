@@ -1,11 +1,12 @@
 /** The upload of a session, on its page, while this page is the one that sends it. */
 
 import { h, setText } from "../dom.js";
-import { bytes, duration } from "../format.js";
+import { bytes, counted, duration } from "../format.js";
 import { tableName } from "../names.js";
 import { notice } from "../parts.js";
+import { refusedRows } from "../quality/rows.js";
 import { warnings } from "./chosen.js";
-import { BadFile } from "./upload.js";
+import { BadFile } from "./badfile.js";
 import { uploadOf } from "./uploads.js";
 
 /** The panel; nothing when the session is fed by somebody else. */
@@ -16,6 +17,7 @@ export function uploadPanel(id) {
   const bars = Object.keys(upload.tables).map((table) => bar(upload, table));
   const title = h("h2", { id: "h-upload" });
   const waiting = h("p", { class: "notice warn", role: "status", hidden: true });
+  const skipped = h("p", { class: "hint", hidden: true });
   const list = h(
     "ul",
     { class: "bars" },
@@ -27,9 +29,13 @@ export function uploadPanel(id) {
     title,
     waiting,
     list,
+    skipped,
   );
+  const asking = question(upload);
+  node.append(asking.node);
   node.append(section);
   let shown = 0;
+  let complained = false;
   const update = () => {
     setText(title, titleOf(upload));
     waiting.hidden = upload.waiting === null || !upload.isUnderWay;
@@ -38,6 +44,10 @@ export function uploadPanel(id) {
       upload.waiting === null ? "" : `Waiting to send again: ${upload.waiting.message}.`,
     );
     list.hidden = upload.state === "sent";
+    asking.update();
+    const { leftOut } = upload;
+    skipped.hidden = leftOut === 0;
+    setText(skipped, leftOut === 0 ? "" : `${counted(leftOut, "bad row")} left out so far.`);
     for (const each of bars) each.update();
     const noticed = warnings(upload);
     if (noticed !== null && upload.warnings.length !== shown) {
@@ -45,8 +55,10 @@ export function uploadPanel(id) {
       node.append(noticed);
       shown = upload.warnings.length;
     }
-    if (upload.error !== null && node.querySelector("[role=alert]") === null)
+    if (upload.error !== null && !complained) {
+      complained = true;
       node.prepend(complaint(upload.error));
+    }
   };
   const start = (signal) => {
     update();
@@ -55,9 +67,36 @@ export function uploadPanel(id) {
   return { node, start };
 }
 
+/** A row that is refused: whether such rows are left out, or the session is given up. */
+function question(upload) {
+  const text = h("p", {});
+  const rows = refusedRows("The first rows that are refused");
+  const goOn = h("button", { class: "button strong", type: "button" }, "Skip bad rows and go on");
+  const giveUp = h("button", { class: "button", type: "button" }, "Give up");
+  goOn.addEventListener("click", () => upload.decide(true));
+  giveUp.addEventListener("click", () => upload.decide(false));
+  const node = h(
+    "div",
+    { class: "notice bad", role: "alert", hidden: true },
+    text,
+    rows.node,
+    h("p", {}, "The upload waits. Rows that are skipped count in no answer; the page says how many they were."),
+    h("div", { class: "actions" }, goOn, giveUp),
+  );
+  const update = () => {
+    const isAsked = upload.state === "asking";
+    if (node.hidden === !isAsked) return;
+    node.hidden = !isAsked;
+    if (!isAsked) return;
+    setText(text, sentenceOf(upload.refusal));
+    rows.update(upload.refusal.firstRows);
+  };
+  return { node, update };
+}
+
 function titleOf(upload) {
   const { state, sent, total } = upload;
-  const words = { new: "Upload begins", failed: "Upload failed", stopped: "Upload stopped" };
+  const words = { new: "Upload begins", asking: "Upload waits for you", failed: "Upload failed", stopped: "Upload stopped" };
   if (state === "sent") return `Uploaded: ${bytes(total)} of files from this page`;
   return words[state] ?? `Uploading: ${bytes(sent)} of ${bytes(total)}${timeLeft(upload)}`;
 }
@@ -90,15 +129,18 @@ function bar(upload, table) {
 
 function complaint(error) {
   if (!(error instanceof BadFile)) return notice(`The upload failed: ${error.message}.`);
-  const { path, line, row, column, value, message } = error;
+  return notice(
+    sentenceOf(error),
+    h("p", {}, "The session has failed. Fix the file and start again."),
+  );
+}
+
+function sentenceOf({ path, line, row, column, value, message }) {
   const where = [
     path,
     line === null ? "" : `line ${line}`,
     row === null ? "" : `row ${row}`,
     column === null ? "" : `column ${column}`,
   ];
-  return notice(
-    `${where.filter(Boolean).join(", ")}: ${message}${value === null ? "" : ` (found “${value}”)`}.`,
-    h("p", {}, "The session has failed. Fix the file and start again."),
-  );
+  return `${where.filter(Boolean).join(", ")}: ${message}${value === null ? "" : ` (found “${value}”)`}.`;
 }

@@ -1,7 +1,8 @@
 /** One data folder on its way to the gateway. */
 
-import { NoAnswer, Problem, send } from "../api.js";
+import { NoAnswer, Problem, request, send } from "../api.js";
 import { pause } from "../patience.js";
+import { add, BadFile, nothing } from "./badfile.js";
 import { stay } from "./resend.js";
 import { insist, Window } from "./send.js";
 
@@ -9,44 +10,23 @@ const TABLES_AT_ONCE = 2;
 const JSON_TYPE = { "Content-Type": "application/json" };
 const FILE_TYPE = { "Content-Type": "application/octet-stream" };
 
-/** What is wrong with a file, and where; what is not known is null. */
-export class BadFile extends Error {
-  constructor(
-    reason,
-    { path, line = null, row = null, column = null, value = null, bad_rows: found = [] },
-  ) {
-    super(reason);
-    const rows = found.map((each) => ({ ...each, file: path }));
-    Object.assign(this, { path, line, row, column, value, rows });
-  }
-
-  /** What a gateway is told: why its session cannot go on, with the first bad rows. */
-  get why() {
-    const { path: file, line, row, column, value, message: reason } = this;
-    const places = [line && `line ${line}`, row && `row ${row}`, column && `column ${column}`];
-    const where = [file, ...places].filter(Boolean).join(", ");
-    const found = value === null ? "" : `, value “${value}”`;
-    const own = { file, line, column, value, reason };
-    const rows = this.rows.length > 0 ? this.rows : line === null ? [] : [own];
-    return {
-      kind: "bad_data",
-      reason: `${where}${found}: ${reason}`.slice(0, 1000),
-      bad_rows: rows.slice(0, 10).map(bounded),
-    };
-  }
-}
-
 /**
- * The upload of a folder as `folderOf` gives it. `state` is new, sending, sent, failed or stopped;
- * listeners of `change` hear of every step. The folder's smaller tables go first.
+ * The upload of a folder as `folderOf` gives it. `state` is new, sending, asking, sent, failed or
+ * stopped; listeners of `change` hear of every step. While it is asking, `refusal` is a row that the
+ * gateway refuses, and `decide(whether to leave such rows out)` goes on. The folder's smaller tables
+ * go first.
  */
 export class Upload extends EventTarget {
-  constructor(id, folder, { name, plan, questions = [], parameters = {} }) {
+  constructor(id, folder, { name, plan, questions = [], parameters = {}, quality = false, skipBadRows = false }) {
     super();
     this.id = id;
     this.name = name;
     this.plan = plan;
-    this.asked = { questions, parameters };
+    this.asked = { questions, parameters, quality };
+    this.skipBadRows = skipBadRows;
+    this.refusal = null;
+    this.decision = null;
+    this.decide = () => {};
     this.folder = folder;
     this.state = "new";
     this.error = null;
@@ -56,7 +36,7 @@ export class Upload extends EventTarget {
     this.tables = Object.fromEntries(
       Object.keys(folder.tables).map((table) => {
         const total = folder.tables[table].reduce((all, { size }) => all + size, 0);
-        return [table, { total, done: 0, underWay: 0, batches: 0, ended: false }];
+        return [table, { total, done: 0, underWay: 0, batches: 0, ended: false, leftOut: nothing() }];
       }),
     );
     this.parts = Object.fromEntries(Object.keys(folder.tables).map((table) => [table, []]));
@@ -64,12 +44,17 @@ export class Upload extends EventTarget {
   }
 
   get isUnderWay() {
-    return this.state === "new" || this.state === "sending";
+    return this.state === "new" || this.state === "sending" || this.state === "asking";
   }
 
   /** Bytes of the files that went out. */
   get sent() {
     return Object.keys(this.tables).reduce((all, table) => all + this.sentOf(table), 0);
+  }
+
+  /** Rows that were left out. */
+  get leftOut() {
+    return Object.values(this.tables).reduce((all, { leftOut }) => all + leftOut.rows, 0);
   }
 
   sentOf(table) {
@@ -83,8 +68,8 @@ export class Upload extends EventTarget {
 
   /** Open the session; raises what the gateway says to that. */
   async open() {
-    const { questions, parameters } = this.asked;
-    const asked = questions.length > 0 ? { questions } : { parameters };
+    const { questions, parameters, quality } = this.asked;
+    const asked = { ...(questions.length > 0 ? { questions } : { parameters }), ...(quality ? { quality } : {}) };
     const body = JSON.stringify({ id: this.id, name: this.name, plan: this.plan, ...asked });
     const response = await this.insist("v1/sessions", { method: "POST", headers: JSON_TYPE, body });
     this.heartbeat = (await response.json()).heartbeat_seconds;
@@ -126,8 +111,10 @@ export class Upload extends EventTarget {
       const before = progress.done;
       await readable(each);
       for (let { step } = each; step !== null; ) {
-        const answer = await this.sendPart(table, each, step, progress.batches);
+        const answer = await this.sendOrAsk(table, each, step, progress.batches);
+        if (answer === null) continue; // once more, without the bad rows
         const { batches: batch } = progress;
+        add(progress.leftOut, answer, each.path);
         this.parts[table].push({ file: each, step, batch, batches: answer.batches });
         progress.batches += answer.batches;
         this.warnings.push(...answer.warnings);
@@ -138,16 +125,47 @@ export class Upload extends EventTarget {
         this.change();
       }
     }
-    const body = JSON.stringify({ batches: progress.batches });
+    const told = progress.leftOut.rows > 0 ? { left_out: progress.leftOut } : {};
+    const body = JSON.stringify({ batches: progress.batches, ...told });
     await this.insist(this.path(`${table}/eof`), { method: "PUT", headers: JSON_TYPE, body });
     progress.ended = true;
     progress.done = progress.total;
     this.change();
   }
 
+  /** The same; null when a row is refused, and from now on such rows are left out. */
+  async sendOrAsk(table, file, step, batch) {
+    const skipped = this.skipBadRows;
+    try {
+      return await this.sendPart(table, file, step, batch);
+    } catch (error) {
+      const isRow = error instanceof BadFile && error.isRow;
+      if (!isRow || skipped || !(this.skipBadRows || (await this.mayLeaveOut(error)))) throw error;
+      return null;
+    }
+  }
+
+  /** Ask whether rows like this one may be left out. The session stays open meanwhile. */
+  async mayLeaveOut(refusal) {
+    this.refusal ??= refusal;
+    this.decision ??= new Promise((resolve) => {
+      this.decide = resolve;
+      this.aborter.signal.addEventListener("abort", () => resolve(false));
+    });
+    // Who leaves the page decides as well: others are to know why the session ended.
+    const leave = () => void this.giveUp(refusal);
+    addEventListener("pagehide", leave);
+    this.change("asking");
+    this.skipBadRows = await this.decision;
+    removeEventListener("pagehide", leave);
+    if (this.state === "asking") this.change("sending");
+    return this.skipBadRows;
+  }
+
   /** Send the bytes that a step asks for, and give what the gateway answers. */
   async sendPart(table, { file, path, size }, step, batch) {
-    const query = new URLSearchParams({ path, size, step: step.text, batch });
+    const skip = this.skipBadRows ? { skip_bad_rows: true } : {};
+    const query = new URLSearchParams({ path, size, step: step.text, batch, ...skip });
     const body = new Blob(step.ranges.map(([start, length]) => file.slice(start, start + length)));
     const onProgress = (share) => {
       if (this.tables[table].ended) return; // sent again
@@ -192,7 +210,9 @@ export class Upload extends EventTarget {
       error instanceof BadFile
         ? error.why
         : { kind: "client_failed", reason: `the upload failed: ${error.message}`.slice(0, 1000) };
-    await send("POST", `v1/sessions/${this.id}/cancel`, why).catch((failure) => {
+    const body = JSON.stringify(why);
+    const how = { method: "POST", headers: JSON_TYPE, body, keepalive: true };
+    await request(`v1/sessions/${this.id}/cancel`, how).catch((failure) => {
       console.warn("the session could not be cancelled:", failure.message);
     });
   }
@@ -217,12 +237,3 @@ function refused(error, path) {
   if (!(error instanceof Problem) || error.status !== 422) return error;
   return new BadFile(error.message, { path, ...error.body });
 }
-
-/** A row within what a gateway takes. */
-const bounded = ({ file, line, column, value, reason }) => ({
-  file: file.slice(-300),
-  line,
-  column: column?.slice(0, 100) ?? null,
-  value: value?.slice(0, 200) ?? null,
-  reason: reason.slice(0, 500),
-});
