@@ -13,7 +13,7 @@ setup: ## make .venv with the project and its tools
 test: ## what CI runs: the checks, then the tests with coverage
 	@sh scripts/test.sh
 
-test-portable: setup ## the whole suite with the native scanner switched off
+test-portable: setup ## the whole suite with the native scanner and kernels switched off
 	@sh scripts/programs.sh
 	@sh scripts/portable.sh
 
@@ -47,7 +47,7 @@ simulate: setup ## 100,000 simulated sessions; SEEDS
 chaos: ## 30 minutes of random faults under load; CHAOS_SECONDS, CHAOS_SEED, CHAOS_BROKERS=3
 	@sh scripts/chaos.sh "$${CHAOS_SECONDS:-1800}" "$${CHAOS_SEED:-1}" --brokers "$${CHAOS_BROKERS:-1}" --patience "$${CHAOS_PATIENCE:-1}" --growth "$${CHAOS_GROWTH:-yes}"
 
-fuzz: setup ## two minutes of fuzzing of the native scanner; FUZZ_SECONDS
+fuzz: setup ## two minutes of fuzzing of the native scanner and kernels; FUZZ_SECONDS
 	@sh scripts/programs.sh
 	@.venv/bin/python -m tests.fuzz.run --seconds "$${FUZZ_SECONDS:-120}"
 

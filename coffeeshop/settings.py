@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from coffeeshop import logins
+from coffeeshop import kernels, logins
 from coffeeshop.crashpoints import VARIABLE, arm
 from coffeeshop.errors import UsageError
 from coffeeshop.reading import native
@@ -133,10 +133,11 @@ SCANNER = "COFFEESHOP_NATIVE_SCANNER"
 
 
 def choose_scanner(environment: Mapping[str, str] = os.environ) -> None:
-    """Read CSV without the native scanner when COFFEESHOP_NATIVE_SCANNER is ``off``."""
+    """Do without the native scanner and kernels when COFFEESHOP_NATIVE_SCANNER is ``off``."""
     wanted = environment.get(SCANNER)
     if wanted == "off":
         native.switch_off()
+        kernels.switch_off()
     elif wanted not in (None, "", "on"):
         raise UsageError(f"{SCANNER} must be on or off, not {wanted!r}")
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole suite without the native scanner. Arguments go to pytest.
+# The whole suite without the native scanner and kernels. Arguments go to pytest.
 set -eu
 cd "$(dirname "$0")/.."
 unset PYTHONDONTWRITEBYTECODE

@@ -5,7 +5,7 @@ one and, at the end of its input, gives its result, which does not depend on the
 batches.
 """
 
-from coffeeshop.operators.base import Fold, Map
+from coffeeshop.operators.base import Fold, Map, RowsFold
 from coffeeshop.operators.calendar import Years
 from coffeeshop.operators.filters import (
     Filter,
@@ -44,6 +44,7 @@ __all__ = [
     "Map",
     "Range",
     "Rows",
+    "RowsFold",
     "Years",
     "filter_amount",
     "filter_hour",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -22,4 +22,13 @@ class Fold(Protocol):
 
     def on_end(self) -> pa.RecordBatch:
         """The result, after the last batch of every input. Called once."""
+        ...
+
+
+@runtime_checkable
+class RowsFold(Fold, Protocol):
+    """A fold that reads rows where they are, in whatever width they travel."""
+
+    def on_rows(self, stream: str, rows: Rows) -> None:
+        """The same as `on_batch` with the batch of the rows."""
         ...

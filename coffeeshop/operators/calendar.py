@@ -34,7 +34,7 @@ class Years:
     @property
     def first_second(self) -> int:
         """The first second that counts, since 1970."""
-        return self._first_day * SECONDS_PER_DAY
+        return self.first_day * SECONDS_PER_DAY
 
     @property
     def last_second(self) -> int:
@@ -53,14 +53,15 @@ class Years:
 
     def months_of(self, instants: pa.Array) -> Ints:
         """The month, as in ``months``, of instants within the years that count."""
-        return self._months[self._days(instants)]
+        return self.month_of_day[self._days(instants)]
 
     def halves_of(self, instants: pa.Array) -> Ints:
         """The half-year, as in ``halves``, of instants within the years that count."""
-        return self._halves[self._days(instants)]
+        return self.half_of_day[self._days(instants)]
 
     @cached_property
-    def _first_day(self) -> int:
+    def first_day(self) -> int:
+        """The first day that counts, since 1970."""
         return (dt.date(self.first, 1, 1) - _EPOCH).days
 
     @cached_property
@@ -71,20 +72,22 @@ class Years:
         """Whole days since the first that counts."""
         seconds = instants.view(pa.int64()).to_numpy()
         days: Ints = seconds // SECONDS_PER_DAY
-        days -= self._first_day
+        days -= self.first_day
         return days
 
     @cached_property
     def _dates(self) -> tuple[dt.date, ...]:
-        days = range(self._first_day, self._last_day + 1)
+        days = range(self.first_day, self._last_day + 1)
         return tuple(_EPOCH + dt.timedelta(days=day) for day in days)
 
     @cached_property
-    def _months(self) -> Ints:
+    def month_of_day(self) -> Ints:
+        """The month of each day that counts."""
         return np.array([d.year * 12 + d.month - 1 for d in self._dates])
 
     @cached_property
-    def _halves(self) -> Ints:
+    def half_of_day(self) -> Ints:
+        """The half-year of each day that counts."""
         return np.array([d.year * 2 + (d.month > 6) for d in self._dates])
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from coffeeshop.operators.grouping import GroupedSums, Ints, int64_array
+from coffeeshop.operators.grouping import GroupedSums, Ints
+from coffeeshop.operators.loops import add_up
+from coffeeshop.operators.rows import Rows, int64_array
 
 PLACES = 4096
 """Ids from 0 to below this have a place of their own in each period."""
@@ -41,6 +43,33 @@ class DenseSums:
             arrays = [int64_array(column).cast(kind) for column, kind in columns]
             self._others.add(pa.table(arrays, schema=self._schema))
             self._any_others = True
+
+    def add_rows(
+        self,
+        rows: Rows,
+        names: tuple[str, str],
+        sums: tuple[str, ...],
+        first_day: int,
+        periods: Ints,
+    ) -> bool:
+        """Add rows by the native kernels; false, and nothing is added, where they cannot.
+
+        ``names``: the columns of instants and ids. ``periods`` of the days from ``first_day``.
+        """
+        for _ in range(2):
+            ids_end = add_up(
+                rows.source,
+                rows.kept,
+                names=names,
+                sums=sums,
+                first_day=first_day,
+                periods=periods - self._periods.start,
+                arrays=self._arrays,
+            )
+            if not 0 < ids_end <= PLACES:
+                break
+            self._widen(ids_end)
+        return ids_end == 0
 
     def sorted(self) -> pa.RecordBatch:
         """One row a pair, sorted by period and id, whatever the order in which rows came."""

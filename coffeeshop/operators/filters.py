@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from coffeeshop.operators.calendar import CLOSING, OPENING, SECONDS_PER_DAY, YEARS, Years
+from coffeeshop.operators.loops import mask_of
 from coffeeshop.operators.rows import Mask, Rows
 
 LEAST_AMOUNT = 75_000
@@ -73,6 +74,9 @@ class Filter:
 
 def meets(batch: pa.RecordBatch, ranges: tuple[Range, ...]) -> Mask:
     """Which rows are in all of the ranges."""
+    mask = mask_of(batch, [(r.column, r.modulus, r.least, r.largest) for r in ranges])
+    if mask is not None:
+        return mask
     return reduce(np.logical_and, [each.mask(batch) for each in ranges])
 
 

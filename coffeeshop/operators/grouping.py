@@ -10,6 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coffeeshop.operators.loops import pairs_of
+from coffeeshop.operators.rows import Rows, int64_array
+
 _SLACK = 1 << 20
 
 
@@ -98,8 +101,20 @@ class PairCounts:
             ones = pa.repeat(pa.scalar(1, pa.int64()), rest.num_rows)
             self._others.add(pa.table([*rest.columns, ones], schema=self._schema))
             pairs = pairs.filter(fits)
-        self._fresh.append(_keys(pairs))
-        self._fresh_rows += pairs.num_rows
+        self._count_keys(_keys(pairs))
+
+    def count_rows(self, rows: Rows, names: tuple[str, str]) -> bool:
+        """Count each row of two columns once, unless its second id is a null, by the native
+        kernels; false, and nothing is counted, where they cannot."""
+        keys = pairs_of(rows.source, rows.kept, names, _FIRST_END, _SECOND_BITS)
+        if keys is None:
+            return False
+        self._count_keys(keys)
+        return True
+
+    def _count_keys(self, keys: Ints) -> None:
+        self._fresh.append(keys)
+        self._fresh_rows += len(keys)
         if self._fresh_rows > self._fresh_limit:
             self._look_at_fresh()
 
@@ -198,15 +213,6 @@ class PairCounts:
     def _count_fresh(self, fresh: Ints, starts: Ints) -> None:
         self._keys.append(fresh[starts])
         self._numbers.append(_narrow(np.diff(starts, append=len(fresh))))
-
-
-def int64_array(numbers: Ints) -> pa.Array:
-    """The numbers as a column, sharing their memory.
-
-    `pa.array` would look for masked arrays, and import all that numpy knows of them to do so.
-    """
-    whole = np.ascontiguousarray(numbers, np.int64)
-    return pa.Array.from_buffers(pa.int64(), len(whole), [None, pa.py_buffer(whole)])
 
 
 def _places(keys: Ints, first: int) -> slice:

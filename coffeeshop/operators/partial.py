@@ -14,6 +14,7 @@ from coffeeshop.operators.base import Fold
 from coffeeshop.operators.calendar import YEARS, Years
 from coffeeshop.operators.dense import DenseSums
 from coffeeshop.operators.grouping import PairCounts, one_batch
+from coffeeshop.operators.rows import Rows
 
 PARTIAL: dict[str, pa.Schema] = {
     "query1": pa.schema(
@@ -75,6 +76,12 @@ class _Items:
         self._years = years
         self._sums = DenseSums(PARTIAL["query2"], years.months)
 
+    def on_rows(self, stream: str, rows: Rows) -> None:
+        names, sums = ("created_at", "item_id"), ("quantity", "subtotal")
+        years = self._years
+        if not self._sums.add_rows(rows, names, sums, years.first_day, years.month_of_day):
+            self.on_batch(stream, rows.batch((*names, *sums)))
+
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         numbers = [batch[name].to_numpy() for name in ("item_id", "quantity", "subtotal")]
         self._sums.add(self._years.months_of(batch["created_at"]), *numbers)
@@ -95,6 +102,12 @@ class _Payments:
         self._years = years
         self._sums = DenseSums(PARTIAL["query3"], years.halves)
 
+    def on_rows(self, stream: str, rows: Rows) -> None:
+        names, sums = ("created_at", "store_id"), ("final_amount",)
+        years = self._years
+        if not self._sums.add_rows(rows, names, sums, years.first_day, years.half_of_day):
+            self.on_batch(stream, rows.batch((*names, *sums)))
+
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         numbers = [batch[name].to_numpy() for name in ("store_id", "final_amount")]
         self._sums.add(self._years.halves_of(batch["created_at"]), *numbers)
@@ -113,6 +126,11 @@ class _Purchases:
 
     def __init__(self) -> None:
         self._pairs = PairCounts(PARTIAL["query4"])
+
+    def on_rows(self, stream: str, rows: Rows) -> None:
+        names = "store_id", "user_id"
+        if not self._pairs.count_rows(rows, names):
+            self.on_batch(stream, rows.batch(names))
 
     def on_batch(self, stream: str, batch: pa.RecordBatch) -> None:
         pairs = batch.select(["store_id", "user_id"])

@@ -125,6 +125,13 @@ class Stage:
         read = dict.fromkeys(s for operator in self.operators for s in operator.sources)
         return tuple(stream for stream in read if stream not in made)
 
+    def inputs_of(self, stream: str) -> frozenset[str]:
+        """The inputs that a stream is made of in the stage: itself if it comes from outside."""
+        for operator in self.operators:
+            if operator.emits == stream:
+                return frozenset().union(*map(self.inputs_of, operator.sources))
+        return frozenset((stream,))
+
     def partitions(self, spec: SessionSpec) -> int:
         """How many tasks the stage has in a session."""
         return spec.partitions if self.parallel else 1

@@ -145,6 +145,12 @@ class Ledger:
         """Every announced producer ended and every batch of this partition was seen."""
         return self._open == 0
 
+    def has_all(self, stream: str) -> bool:
+        """The same of one stream."""
+        return all(
+            self._done(entry) for (name, _), entry in self._producers.items() if name == stream
+        )
+
     def waiting(self) -> list[Waiting]:
         """For whom and for how many batches the task still waits."""
         return [

@@ -7,14 +7,14 @@ any repeats, two attempts say the same records under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from coffeeshop.codec import encode, opened, split
 from coffeeshop.errors import ProtocolError
-from coffeeshop.operators import Fold, Rows
+from coffeeshop.operators import Fold, Rows, RowsFold
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
-from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, destinations, plan_of
+from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, Stage, destinations, plan_of
 from coffeeshop.pipeline.progress import Gap, Ledger, Waiting
 from coffeeshop.pipeline.repair import MOST_NAMED, in_words, named
 from coffeeshop.schema import CATALOG
@@ -26,6 +26,30 @@ class Output:
 
     journal: str
     record: Record
+
+
+@dataclass(frozen=True, eq=False)
+class _Folding:
+    """A fold at work, and the task's inputs that its streams are made of."""
+
+    operator: FoldOperator
+    fold: Fold
+    inputs: frozenset[str]
+    by_rows: Callable[[str, Rows], None] | None
+    """Takes rows where they are, if the fold can."""
+
+    @classmethod
+    def of(cls, stage: Stage, operator: FoldOperator) -> _Folding:
+        fold = operator.make()
+        inputs = frozenset[str]().union(*map(stage.inputs_of, operator.sources))
+        return cls(operator, fold, inputs, fold.on_rows if isinstance(fold, RowsFold) else None)
+
+    def take(self, stream: str, rows: Rows) -> None:
+        """Give it rows of one of its streams."""
+        if self.by_rows is not None:
+            self.by_rows(stream, rows)
+        else:
+            self.fold.on_batch(stream, rows.batch(self.operator.reads))
 
 
 class TaskCore:
@@ -41,8 +65,8 @@ class TaskCore:
             partition=task.partition,
             partitions=self._stage.partitions(spec),
         )
-        self._folds: list[tuple[FoldOperator, Fold]] = [
-            (operator, operator.make())
+        self._folds = [
+            _Folding.of(self._stage, operator)
             for operator in self._stage.operators
             if isinstance(operator, FoldOperator)
         ]
@@ -55,8 +79,9 @@ class TaskCore:
     def feed(self, record: Record) -> list[Output]:
         """Take one record of the task's journal and say what follows from it.
 
-        After the record that completes the input the results follow and ``finished`` is true;
-        anything fed later is a repeat and says nothing. Raises `ProtocolError` or `CodecError` for
+        The result of a fold follows the record that completes its streams. After the record that
+        completes the last of them ``finished`` is true; anything fed later is a repeat and says
+        nothing. Raises `ProtocolError` or `CodecError` for
         a record that no correct producer sends.
         """
         if record.kind == "batch":
@@ -77,9 +102,8 @@ class TaskCore:
             return []
         else:
             raise ProtocolError(f"a task cannot process a record of kind {record.kind!r}")
-        if self._ledger.complete and not self.finished:
-            self.finished = True
-            outputs.extend(self._results())
+        outputs.extend(self._results())
+        self.finished = self._ledger.complete
         return outputs
 
     def _check_digest(self, record: Record) -> None:
@@ -121,9 +145,9 @@ class TaskCore:
         return [Output(out_journal(self._spec.id), record)]
 
     def _run(self, record: Record, stream: str, rows: Rows) -> Iterator[Output]:
-        for operator, fold in self._folds:
-            if stream in operator.sources:
-                fold.on_batch(stream, rows.batch(operator.reads))
+        for each in self._folds:
+            if stream in each.operator.sources:
+                each.take(stream, rows)
         for mapped in self._maps(stream):
             result = mapped.function(rows)
             journals = self._destinations(mapped.emits, record.number)
@@ -142,8 +166,11 @@ class TaskCore:
             yield from self._forward_end(record, mapped.emits)
 
     def _results(self) -> Iterator[Output]:
-        for operator, fold in self._folds:
-            pieces = split(fold.on_end())
+        """What the folds give whose streams are complete; they are not needed any more then."""
+        for each in [each for each in self._folds if all(map(self._ledger.has_all, each.inputs))]:
+            self._folds.remove(each)
+            operator = each.operator
+            pieces = split(each.fold.on_end())
             for number, piece in enumerate(pieces):
                 body = encode(piece)
                 for journal in self._destinations(operator.emits, number):

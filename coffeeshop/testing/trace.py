@@ -64,11 +64,15 @@ def refusals(trace: Trace) -> list[str]:
 
 def whole(trace: Trace, task: TaskId) -> bool:
     """Whether a task's journal has every end of stream and every batch below each of them."""
+    return _has_streams(trace, task, trace.plan.stage(task.stage).inputs)
+
+
+def _has_streams(trace: Trace, task: TaskId, streams: Iterable[str]) -> bool:
     records = trace.journals.get(task.journal, ())
-    stage = trace.plan.stage(task.stage)
+    partitions = trace.plan.stage(task.stage).partitions(trace.spec)
     return all(
-        _has_all(records, stream, producer, task.partition, stage.partitions(trace.spec))
-        for stream in stage.inputs
+        _has_all(records, stream, producer, task.partition, partitions)
+        for stream in streams
         for producer in trace.plan.producers(stream, trace.spec)
     )
 
@@ -150,7 +154,7 @@ def _repeated_alike(trace: Trace) -> Iterator[str]:
             yield f"{len(digests)} contents of batch {stream}/{producer}/{number}"
 
 
-# Tell: a task forwards what it was given, and answers when it has everything.
+# Tell: a task forwards what it was given, and a fold answers when it has all of its streams.
 
 
 def _origin(plan: Plan, stream: str) -> tuple[Stage, str | None]:
@@ -170,7 +174,7 @@ def _origin(plan: Plan, stream: str) -> tuple[Stage, str | None]:
 
 
 def _enabled(trace: Trace) -> Iterator[str]:
-    complete = {task.producer: whole(trace, task) for task, _ in trace.tasks()}
+    complete: dict[tuple[str, str], bool] = {}
     given = {
         task.journal: {(r.kind, r.stream, r.producer, r.number) for r in records}
         for task, records in trace.tasks()
@@ -182,8 +186,13 @@ def _enabled(trace: Trace) -> Iterator[str]:
         count = stage.partitions(trace.spec)
         if source is None:
             name, _, partition = record.producer.rpartition(".")
-            journal = TaskId(trace.spec.id, name, int(partition)).journal
-            if not complete[record.producer] and journal not in trace.cut:
+            task, key = (
+                TaskId(trace.spec.id, name, int(partition)),
+                (record.producer, record.stream),
+            )
+            if key not in complete:
+                complete[key] = _has_streams(trace, task, stage.inputs_of(record.stream))
+            if not complete[key] and task.journal not in trace.cut:
                 yield f"{record.producer} told {record.id} without all of its input"
             continue
         partitions = range(count) if record.kind == "eof" else (record.number % count,)

@@ -1,19 +1,21 @@
-"""Fuzzes the native scanner: ``python -m tests.fuzz.run --seconds 120``.
+"""Fuzzes the native scanner and kernels: ``python -m tests.fuzz.run --seconds 120``.
 
 clang's libFuzzer looks for inputs that reach new code, under the address and undefined-behaviour
 sanitizers. What it keeps is then read by the scanner and by the columnar parser, which have to
-agree.
+agree. Of a kernel the fuzzer's program knows the answer itself.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from coffeeshop import kernels
 from coffeeshop.operators import NOTHING_LATE, Late
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.reading import native, scanner
@@ -56,13 +58,37 @@ def _c(number: int) -> str:
 
 
 def build(work: Path) -> Path:
-    """The fuzzer's program."""
+    """The scanner's fuzzer."""
     (work / "tasks.h").write_text(tasks())
-    program = work / "scan_fuzzer"
-    sources = [str(HERE / "scan_fuzzer.c"), str(SOURCES / "scan.c")]
-    command = [COMPILER, *FLAGS, f"-I{SOURCES}", f"-I{work}", *sources, "-o", str(program)]
+    return _built(work, "scan_fuzzer", SOURCES / "scan.c")
+
+
+def _built(work: Path, name: str, source: Path) -> Path:
+    program = work / name
+    sources = [str(HERE / f"{name}.c"), str(source)]
+    command = [COMPILER, *FLAGS, f"-I{source.parent}", f"-I{work}", *sources, "-o", str(program)]
     subprocess.run(command, check=True)
     return program
+
+
+def fuzz_kernels(seconds: int, seed: int) -> int:
+    """Run the fuzzer of the kernels for that long; how many inputs it kept.
+
+    Raises `subprocess.CalledProcessError` for what the sanitizers found, or a wrong answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="coffeeshop-fuzz-") as directory:
+        work = Path(directory)
+        corpus = work / "corpus"
+        corpus.mkdir()
+        for kind in range(9):
+            (corpus / str(kind)).write_bytes(bytes([kind, 5]) + random.Random(kind).randbytes(400))
+        options = [f"-max_total_time={seconds}", f"-seed={seed}", "-max_len=20000", "-verbosity=0"]
+        program = _built(work, "fold_fuzzer", Path(kernels.__file__).parent / "fold.c")
+        options += ["-print_final_stats=1", "-artifact_prefix=./"]
+        subprocess.run([str(program), *options, str(corpus)], check=True, cwd=work)
+        found = len(list(corpus.iterdir()))
+        print(f"{found} inputs of the kernels kept: their answers are right")
+        return found
 
 
 def fuzz(seconds: int, seed: int) -> int:
@@ -108,6 +134,7 @@ def main() -> int:
     if native.in_use() is None:
         sys.exit("the native scanner was not built, or is switched off")
     fuzz(chosen.seconds, chosen.seed)
+    fuzz_kernels(max(1, chosen.seconds // 4), chosen.seed)
     return 0
 
 
