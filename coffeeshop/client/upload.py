@@ -89,6 +89,7 @@ def upload(
         warnings=list(folder.warnings),
     )
     open_batches: deque[Future[None]] = deque()
+    buffers = Buffers()
     with ThreadPoolExecutor(PARSERS, "parse") as pool:
         for name in sorted(plan.table_names, key=UPLOAD_ORDER.index):
             table = plan.table(name)
@@ -96,7 +97,8 @@ def upload(
             cuts: list[int] = []
             with tracing.span("upload", {"table": name, "producer": producer}):
                 late = plan.late_columns(name)
-                for block in _ahead(pool, _parse_jobs(table, folder, late, skip_bad_rows, share)):
+                jobs = _parse_jobs(table, folder, late, skip_bad_rows, share, buffers)
+                for block in _ahead(pool, jobs):
                     if stop():
                         return sent
                     for body in block.bodies:
@@ -132,7 +134,8 @@ def cut_again(
 
     ``cuts`` as `upload` gave them to ``on_table``; only blocks with ``wanted`` numbers are parsed.
     """
-    jobs = _parse_jobs(plan.table(table), folder, plan.late_columns(table), skip_bad_rows, share)
+    late = plan.late_columns(table)
+    jobs = _parse_jobs(plan.table(table), folder, late, skip_bad_rows, share, Buffers())
     number = 0
     for batches, job in zip(cuts, jobs, strict=False):
         numbers = range(number, number + batches)
@@ -153,10 +156,14 @@ ParseJob = Callable[[], EncodedBlock]
 
 
 def _parse_jobs(
-    table: Table, folder: DataFolder, late: Late, skip_bad_rows: bool, share: tuple[int, int]
+    table: Table,
+    folder: DataFolder,
+    late: Late,
+    skip_bad_rows: bool,
+    share: tuple[int, int],
+    buffers: Buffers,
 ) -> Iterator[ParseJob]:
     mine, producers = share
-    buffers = Buffers()
     number = 0
     for file in folder.files[table.name]:
         for job in _parse_jobs_of(table, file, buffers, late, skip_bad_rows):

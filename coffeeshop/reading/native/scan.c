@@ -29,7 +29,7 @@
 #define VECTOR 64u       /* bytes that are compared at a time */
 
 struct found {
-    size_t separators;
+    size_t separators, newlines; /* the newlines are separators, too */
     int special;  /* a quote or a carriage return is there */
     int odd;      /* a byte that is not ASCII, or a backslash */
 };
@@ -39,11 +39,12 @@ struct found {
 static int is_separator(uint8_t c) { return c == ',' || c == '\n'; }
 
 static struct found places_portable(const uint8_t *data, size_t size, uint32_t *places) {
-    struct found found = {0, 0, 0};
+    struct found found = {0, 0, 0, 0};
     for (size_t i = 0; i < size; i++) {
         uint8_t c = data[i];
         places[found.separators] = (uint32_t)i;
         found.separators += (size_t)is_separator(c);
+        found.newlines += c == '\n';
         found.special |= c == '"' || c == '\r';
         found.odd |= c >= 0x80 || c == '\\';
     }
@@ -70,21 +71,22 @@ static inline size_t write_places(uint64_t bits, uint32_t base, uint32_t *places
 static inline struct found places_sse2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
     const __m128i comma = _mm_set1_epi8(','), newline = _mm_set1_epi8('\n');
     const __m128i quote = _mm_set1_epi8('"'), carriage = _mm_set1_epi8('\r');
-    uint64_t bits = 0;
+    uint64_t bits = 0, ends = 0;
     const __m128i backslash = _mm_set1_epi8('\\');
     int special = 0, odd = 0;
     for (unsigned i = 0; i < 4; i++) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(at + 16 * i));
-        __m128i separators =
-            _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), _mm_cmpeq_epi8(bytes, newline));
+        __m128i newlines = _mm_cmpeq_epi8(bytes, newline);
+        __m128i separators = _mm_or_si128(_mm_cmpeq_epi8(bytes, comma), newlines);
         __m128i specials =
             _mm_or_si128(_mm_cmpeq_epi8(bytes, quote), _mm_cmpeq_epi8(bytes, carriage));
         bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(separators) << (16 * i);
+        ends |= (uint64_t)(uint32_t)_mm_movemask_epi8(newlines) << (16 * i);
         special |= _mm_movemask_epi8(specials);
         odd |= _mm_movemask_epi8(_mm_or_si128(bytes, _mm_cmpeq_epi8(bytes, backslash)));
     }
-    struct found found = {
-        write_places(bits, base, places, (size_t)__builtin_popcountll(bits)), special, odd};
+    struct found found = {write_places(bits, base, places, (size_t)__builtin_popcountll(bits)),
+                          (size_t)__builtin_popcountll(ends), special, odd};
     return found;
 }
 
@@ -94,11 +96,13 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
     const __m256i quote = _mm256_set1_epi8('"'), carriage = _mm256_set1_epi8('\r');
     __m256i low = _mm256_loadu_si256((const __m256i *)at);
     __m256i high = _mm256_loadu_si256((const __m256i *)(at + 32));
+    __m256i low_ends = _mm256_cmpeq_epi8(low, newline), high_ends = _mm256_cmpeq_epi8(high, newline);
+    uint64_t ends = (uint32_t)_mm256_movemask_epi8(low_ends) |
+                    (uint64_t)(uint32_t)_mm256_movemask_epi8(high_ends) << 32;
     uint64_t bits =
-        (uint32_t)_mm256_movemask_epi8(
-            _mm256_or_si256(_mm256_cmpeq_epi8(low, comma), _mm256_cmpeq_epi8(low, newline))) |
+        (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(_mm256_cmpeq_epi8(low, comma), low_ends)) |
         (uint64_t)(uint32_t)_mm256_movemask_epi8(
-            _mm256_or_si256(_mm256_cmpeq_epi8(high, comma), _mm256_cmpeq_epi8(high, newline)))
+            _mm256_or_si256(_mm256_cmpeq_epi8(high, comma), high_ends))
             << 32;
     __m256i specials = _mm256_or_si256(
         _mm256_or_si256(_mm256_cmpeq_epi8(low, quote), _mm256_cmpeq_epi8(low, carriage)),
@@ -108,7 +112,7 @@ places_avx2_of(const uint8_t *at, uint32_t base, uint32_t *places) {
         _mm256_or_si256(low, high),
         _mm256_or_si256(_mm256_cmpeq_epi8(low, backslash), _mm256_cmpeq_epi8(high, backslash)));
     size_t count = write_places(bits, base, places, (size_t)__builtin_popcountll(bits));
-    struct found found = {count, _mm256_movemask_epi8(specials), _mm256_movemask_epi8(odd)};
+    struct found found = {count, (size_t)__builtin_popcountll(ends), _mm256_movemask_epi8(specials), _mm256_movemask_epi8(odd)};
     return found;
 }
 
@@ -126,20 +130,21 @@ static inline uint64_t bits_of(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8x1
 }
 
 static inline struct found places_neon_of(const uint8_t *at, uint32_t base, uint32_t *places) {
-    uint8x16_t separators[4], special = vdupq_n_u8(0), odd = vdupq_n_u8(0);
+    uint8x16_t separators[4], ends[4], special = vdupq_n_u8(0), odd = vdupq_n_u8(0);
     for (unsigned i = 0; i < 4; i++) {
         uint8x16_t bytes = vld1q_u8(at + 16 * i);
-        separators[i] =
-            vorrq_u8(vceqq_u8(bytes, vdupq_n_u8(',')), vceqq_u8(bytes, vdupq_n_u8('\n')));
+        ends[i] = vceqq_u8(bytes, vdupq_n_u8('\n'));
+        separators[i] = vorrq_u8(vceqq_u8(bytes, vdupq_n_u8(',')), ends[i]);
         special = vorrq_u8(special, vceqq_u8(bytes, vdupq_n_u8('"')));
         special = vorrq_u8(special, vceqq_u8(bytes, vdupq_n_u8('\r')));
         odd = vorrq_u8(odd, vcgeq_u8(bytes, vdupq_n_u8(0x80)));
         odd = vorrq_u8(odd, vceqq_u8(bytes, vdupq_n_u8('\\')));
     }
     uint64_t bits = bits_of(separators[0], separators[1], separators[2], separators[3]);
+    uint64_t newlines = bits_of(ends[0], ends[1], ends[2], ends[3]);
     struct found found = {
         write_places(bits, base, places, (size_t)__builtin_popcountll(bits)),
-        vmaxvq_u8(special) != 0, vmaxvq_u8(odd) != 0};
+        (size_t)__builtin_popcountll(newlines), vmaxvq_u8(special) != 0, vmaxvq_u8(odd) != 0};
     return found;
 }
 
@@ -150,11 +155,12 @@ static inline struct found places_neon_of(const uint8_t *at, uint32_t base, uint
 /* The whole vectors by `step`, the rest from a copy: nothing beyond the data is read. */
 #define PLACES_BY(name, step, attribute)                                                           \
     attribute static struct found name(const uint8_t *data, size_t size, uint32_t *places) {       \
-        struct found all = {0, 0, 0};                                                              \
+        struct found all = {0, 0, 0, 0};                                                            \
         size_t at = 0;                                                                             \
         for (; at + VECTOR <= size; at += VECTOR) {                                                \
             struct found found = step(data + at, (uint32_t)at, places + all.separators);           \
             all.separators += found.separators;                                                    \
+            all.newlines += found.newlines;                                                        \
             all.special |= found.special;                                                          \
             all.odd |= found.odd;                                                                  \
         }                                                                                          \
@@ -163,6 +169,7 @@ static inline struct found places_neon_of(const uint8_t *at, uint32_t base, uint
             memcpy(rest, data + at, size - at);                                                    \
             struct found found = step(rest, (uint32_t)at, places + all.separators);                \
             all.separators += found.separators;                                                    \
+            all.newlines += found.newlines;                                                        \
             all.special |= found.special;                                                          \
             all.odd |= found.odd;                                                                  \
         }                                                                                          \
@@ -401,6 +408,47 @@ static inline int parse_date(struct field field, int64_t *days) {
     return field.size == 10 && parse_date_at(field.at, days);
 }
 
+#if WORDS
+
+/* The values of the digits in eight bytes, where `pattern` has "0" and `digits` 0x0F for each, and 0
+ * for the others, that are as in the pattern. Whether they are like that. */
+static inline int like(const uint8_t *at, uint64_t pattern, uint64_t digits, uint64_t *values) {
+    uint64_t word;
+    memcpy(&word, at, 8);
+    word ^= pattern;
+    *values = word;
+    return !((word & ~digits) | ((word + 0x0606060606060606ull) & 0xF0F0F0F0F0F0F0F0ull));
+}
+
+static inline int64_t byte_of(uint64_t word, unsigned place) {
+    return (int64_t)(word >> 8 * place & 0xFF);
+}
+
+static inline int parse_instant(struct field field, int64_t *value) {
+    const uint64_t from_space_to_t = (uint64_t)(' ' ^ 'T') << 16;
+    uint64_t date, clock = 0x30303A3030203030ull; /* "0000-00-" and "00 00:00", backwards */
+    int64_t days, seconds;
+    if (field.size != 19)
+        return 0;
+    clock ^= field.at[10] == 'T' ? from_space_to_t : 0;
+    if (!(like(field.at, 0x2D30302D30303030ull, 0x000F0F000F0F0F0Full, &date) &
+          like(field.at + 8, clock, 0x0F0F000F0F000F0Full, &clock) &
+          two(field.at + 17, &seconds)) ||
+        field.at[16] != ':')
+        return 0;
+    date = date * 10 + (date >> 8); /* in each byte what its digit and the next one make */
+    clock = clock * 10 + (clock >> 8);
+    int64_t hours = byte_of(clock, 3), minutes = byte_of(clock, 6);
+    if (!days_by_table(byte_of(date, 0) * 100 + byte_of(date, 2), byte_of(date, 5),
+                       byte_of(clock, 0), &days) ||
+        hours > 23 || minutes > 59 || seconds > 59)
+        return 0;
+    *value = days * 86400 + hours * 3600 + minutes * 60 + seconds;
+    return 1;
+}
+
+#else
+
 static inline int parse_instant(struct field field, int64_t *value) {
     int64_t days, hours, minutes, seconds;
     if (field.size != 19 || (field.at[10] != ' ' && field.at[10] != 'T'))
@@ -413,6 +461,8 @@ static inline int parse_instant(struct field field, int64_t *value) {
     *value = days * 86400 + hours * 3600 + minutes * 60 + seconds;
     return 1;
 }
+
+#endif
 
 static inline int is_null(struct field field) {
     return field.size == 0 || (field.size == 4 && memcmp(field.at, "NULL", 4) == 0) ||
@@ -443,15 +493,17 @@ static inline struct field field_of(const struct part *part, size_t row, uint32_
     return field;
 }
 
-static int check_rows(const struct part *part) {
-    const uint32_t *place = part->places;
+/* Whether each row has its number of fields: the last place of each is a newline, and there are no
+ * other newlines among the places, of which some are behind the last row. */
+static int check_rows(const struct part *part, struct found found) {
+    const uint32_t *place = part->places + part->fields - 1;
     unsigned wrong = 0;
-    for (size_t row = 0; row < part->rows; row++) {
-        for (uint32_t i = 1; i < part->fields; i++)
-            wrong |= (unsigned)part->data[*place++] ^ ',';
-        wrong |= (unsigned)part->data[*place++] ^ '\n';
-    }
-    return wrong == 0;
+    for (size_t row = 0; row < part->rows; row++, place += part->fields)
+        wrong |= (unsigned)part->data[*place] ^ '\n';
+    size_t behind = 0;
+    for (size_t i = part->rows * part->fields; i < found.separators; i++)
+        behind += part->data[part->places[i]] == '\n';
+    return wrong == 0 && found.newlines - behind == part->rows;
 }
 
 /* Whether every quote is the first or last of a field that has both and no other. */
@@ -711,7 +763,7 @@ enum scan_outcome scan(const struct scan_task *task, struct scan_scratch *scratc
         if (part.rows == 0)
             return SCAN_NOT_MINE; /* a row that is longer than a part, or cut off */
         size = (size_t)places[part.rows * task->fields - 1] + 1;
-        if (!check_rows(&part) || (found.special && !check_special(&part, size)))
+        if (!check_rows(&part, found) || (found.special && !check_special(&part, size)))
             return SCAN_NOT_MINE;
         if (carriage >= 0 && part.carriage != carriage)
             return SCAN_NOT_MINE;
