@@ -25,6 +25,7 @@ from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.questions.asking import check_parameters, named, questions_of
+from coffeeshop.reading.file import is_address, place_at
 from coffeeshop.reading.folder import DataFolder, open_folder
 from coffeeshop.settings import Settings
 
@@ -166,6 +167,8 @@ class Client:
     ) -> Results | Session:
         """Analyse a data ``folder``, or ``tables``, and give the results.
 
+        ``folder``: a path, or an address: ``"s3://bucket/prefix"``, ``gs://``, ``abfs://``, or the
+        ``https://`` address of a listing of files.
         ``tables``: the five tables by name, each an Arrow table, a DataFrame of pandas or polars,
         or a list of dicts, with the columns that the CSV files have. ``name`` is what people see in
         lists; None: the folder's. ``timeout`` bounds all of it, in seconds. ``on_progress`` is
@@ -185,7 +188,7 @@ class Client:
         `SessionFailed`, `Cancelled`, `SessionTimeout`, `Unreachable`, `Forbidden`.
         """
         self._check_open()
-        called = name or ("tables" if folder is None else Path(folder).resolve().name)
+        called = name or _name_of(folder)
         timeout = checked_seconds(timeout, "timeout")
         asked = Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top)
         how = _How(
@@ -371,6 +374,13 @@ def _spec(plan: str, partitions: int, asked: Parameters, questions: Questions) -
     return SessionSpec(str(uuid.uuid4()), plan, 1, partitions, asked.text(), texts)
 
 
+def _name_of(folder: Folder | None) -> str:
+    if folder is None:
+        return "tables"
+    text = os.fspath(folder)
+    return place_at(text).name if is_address(text) else Path(folder).resolve().name
+
+
 def _source(
     folder: Folder | None, tables: Mapping[str, Any] | None, wanted: Sequence[str]
 ) -> AbstractContextManager[DataFolder]:
@@ -379,6 +389,10 @@ def _source(
     if tables is not None:
         return folder_of(tables, wanted)
     assert folder is not None
+    if is_address(os.fspath(folder)):
+        from coffeeshop.reading.stores import open_address
+
+        return nullcontext(open_address(os.fspath(folder), wanted))
     path = Path(folder)
     if not path.is_dir():
         raise UsageError(f"there is no folder {path}")

@@ -38,6 +38,7 @@ class ExampleData:
             file.relative_to(folder).as_posix(): file
             for files in found.files.values()
             for file in files
+            if isinstance(file, Path)
         }
 
     def close(self) -> None:

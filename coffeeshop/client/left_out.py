@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from coffeeshop.errors import BadData
@@ -49,6 +48,4 @@ def bad_row(error: BadData, folder: DataFolder) -> dict[str, Any]:
 
 def file_in(folder: DataFolder, file: str | None) -> str | None:
     """A file's path as it is within its folder: the place of the folder is of no use elsewhere."""
-    if file is None or not Path(file).is_relative_to(folder.path):
-        return file
-    return str(Path(file).relative_to(folder.path))
+    return None if file is None else folder.inside(file)

@@ -216,7 +216,7 @@ def open_with_new_id(client: GatewayClient, folder: DataFolder, spec: SessionSpe
 
 def name_of(folder: DataFolder) -> str:
     """What a session of that folder is called in lists."""
-    return printable(folder.path.resolve().name)
+    return printable(folder.name)
 
 
 def analyse(  # noqa: PLR0913 - the options of a run, all by name

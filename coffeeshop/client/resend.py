@@ -14,7 +14,9 @@ from coffeeshop.errors import BadData, CoffeeshopError
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.plan import Plan
 from coffeeshop.pipeline.repair import numbers_of
+from coffeeshop.reading.file import File
 from coffeeshop.reading.folder import DataFolder
+from coffeeshop.reading.stores.base import StoredFile
 
 log = get_logger()
 _Signature = tuple[int, int]
@@ -123,7 +125,9 @@ class Resender:
     def _check_unchanged(self, table: str) -> None:
         """Other bytes under a known number would be refused, or be taken for what was sent."""
         for file in self._folder.files[table]:
-            if _signature(file) != self._files[file]:
+            if isinstance(file, StoredFile):
+                file.verify()
+            elif _signature(file) != self._files[file]:
                 raise BadData("changed after it was sent, and is asked for again", file=str(file))
 
 
@@ -132,8 +136,10 @@ def _settle(under_way: deque[Future[None]], most: int) -> None:
         under_way.popleft().result()
 
 
-def _signature(file: Path) -> _Signature:
-    """Size, and when it was changed; of a file that is gone nothing."""
+def _signature(file: File) -> _Signature:
+    """Size, and when it was changed; nothing of a file that is gone or is elsewhere."""
+    if not isinstance(file, Path):
+        return 0, 0
     try:
         found = file.stat()
     except OSError:

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -18,10 +17,12 @@ from coffeeshop.observability import tracing
 from coffeeshop.operators import Late
 from coffeeshop.pipeline.plan import PLANS, Plan
 from coffeeshop.reading.blocks import Block, Buffers, blocks_of
+from coffeeshop.reading.file import File
 from coffeeshop.reading.folder import DataFolder
 from coffeeshop.reading.parquet import Rows, converted, parquet_rows
 from coffeeshop.reading.parse import Parsed, Rejected, read
 from coffeeshop.reading.sources import is_parquet
+from coffeeshop.reading.stores.base import StoredFile
 from coffeeshop.schema import TABLES, UPLOAD_ORDER, Table
 
 PARSERS = 2
@@ -173,7 +174,7 @@ def _parse_jobs(
 
 
 def _parse_jobs_of(
-    table: Table, file: Path, buffers: Buffers, late: Late, skip_bad_rows: bool
+    table: Table, file: File, buffers: Buffers, late: Late, skip_bad_rows: bool
 ) -> Iterator[ParseJob]:
     if is_parquet(file):
         for rows in parquet_rows(table, file):
@@ -181,6 +182,8 @@ def _parse_jobs_of(
     else:
         for block in blocks_of(table, file, buffers=buffers):
             yield lambda block=block: _from_block(block, late, skip_bad_rows)  # type: ignore[misc]
+    if isinstance(file, StoredFile):
+        file.verify()  # what is elsewhere may have been replaced between two reads of it
 
 
 def _from_rows(rows: Rows, late: Late, skip_bad_rows: bool) -> EncodedBlock:

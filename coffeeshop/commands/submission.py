@@ -9,7 +9,7 @@ import re
 import sys
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from coffeeshop.names import FOUR, QUALITY
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.reading.file import is_address
 from coffeeshop.reading.folder import DataFolder, find_folder, open_folder
 from coffeeshop.sessions.results import Completed
 from coffeeshop.settings import Credentials
@@ -77,9 +78,8 @@ def submit(options: Submission) -> None:
     began = time.perf_counter()
     tune_malloc()
     session, producer = session_of(options)
-    path = _folder(options)
-    folder = open_folder(path, plan_of(session).table_names)
-    output = options.output or Path("results") / path.resolve().name
+    folder = _folder(options, plan_of(session).table_names)
+    output = options.output or Path("results") / folder.name
     options = _placed(options, output)
     _check_places(options, session, output, folder)
     completed: Completed | None
@@ -134,9 +134,13 @@ def session_of(options: Submission) -> tuple[SessionSpec, int]:
     return spec, int(found[1])
 
 
-def _folder(options: Submission) -> Path:
+def _folder(options: Submission, tables: Collection[str]) -> DataFolder:
+    if options.folder is not None and is_address(options.folder):
+        from coffeeshop.reading.stores import open_address
+
+        return open_address(options.folder, tables)
     try:
-        return find_folder(options.folder, options.data_root)
+        return open_folder(find_folder(options.folder, options.data_root), tables)
     except UsageError as error:
         if options.folder is None:
             error.hint = "name one: coffeeshop submit FOLDER (a path, or one of these names)"
@@ -164,7 +168,7 @@ def _check_places(
     if options.report is not None:
         from coffeeshop.report import check_place
 
-        inputs = [file for files in folder.files.values() for file in files]
+        inputs = [f for files in folder.files.values() for f in files if isinstance(f, Path)]
         made = files_of(output, queries, options.file_format)
         check_place(options.report, output, [*made, *inputs])
 
@@ -198,7 +202,7 @@ def _write_report(
     from coffeeshop.report import Run, write_report
 
     run = Run(
-        folder.path.resolve().name,
+        folder.name,
         session.id,
         session.plan,
         session.partitions,

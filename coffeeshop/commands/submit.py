@@ -130,7 +130,8 @@ def submit(  # noqa: PLR0913 - one for each option
 ) -> None:
     """Analyse a data FOLDER (a path, or a name under the data root); write five result files.
 
-    Without a FOLDER it is the data root itself.
+    Without a FOLDER it is the data root itself. An address is read as well: s3://bucket/prefix,
+    gs://, abfs://, or the https:// address of a page or a text that lists files.
     """
     if None not in (place, folder) and place != folder:
         raise UsageError(f"two data folders: {place} and --data-folder {folder}")

@@ -10,6 +10,7 @@ from typing import IO, cast
 
 from coffeeshop.errors import BadData
 from coffeeshop.reading.dialect import BOM, PLAIN, Dialect, Header, header_of
+from coffeeshop.reading.file import File
 from coffeeshop.reading.quoting import closed, rows_end
 from coffeeshop.reading.sources import broken_as_bad_data, open_text, text_of
 from coffeeshop.schema import Table
@@ -51,7 +52,7 @@ class Block:
     """Whole rows of one file, without the header."""
 
     table: Table
-    file: Path
+    file: File
     columns: tuple[str, ...]
     start: int
     """Offset in the (decompressed) file of the first byte."""
@@ -97,7 +98,7 @@ def block_of_text(table: Table, name: str, text: bytes) -> Block:
 
 
 def blocks_of(
-    table: Table, file: Path, size: int = BLOCK, buffers: Buffers | None = None
+    table: Table, file: File, size: int = BLOCK, buffers: Buffers | None = None
 ) -> Iterator[Block]:
     """The rows of a CSV file in blocks of about ``size`` bytes, cut between rows.
 
@@ -149,7 +150,7 @@ class Forward:
 
 def cut(
     table: Table,
-    file: Path,
+    file: File,
     source: Plain | Forward,
     header: Header,
     start: int,
@@ -201,7 +202,7 @@ def cut(
             raise BadData(reason, file=str(file), line=found)
 
 
-def begin(table: Table, file: Path, source: Plain | Forward) -> tuple[Header, int]:
+def begin(table: Table, file: File, source: Plain | Forward) -> tuple[Header, int]:
     """The header, and how many bytes were looked at: `header_of` them says the same again."""
     head, asked = bytes(source.at(0, HEAD)), HEAD
     if head.count(b"\n") < _HEADER_LINES:
@@ -214,7 +215,7 @@ def begin(table: Table, file: Path, source: Plain | Forward) -> tuple[Header, in
     return header_of(table, file, head, whole=len(head) < asked), asked
 
 
-def line_at(file: Path, offset: int) -> int:
+def line_at(file: File, offset: int) -> int:
     """The line number (from 1) of a byte offset, found by reading the file up to there."""
     lines = 1
     with open_text(file) as stream:
@@ -227,5 +228,5 @@ def line_at(file: Path, offset: int) -> int:
     return lines
 
 
-def _last_line(file: Path) -> int:
+def _last_line(file: File) -> int:
     return line_at(file, 1 << 62)

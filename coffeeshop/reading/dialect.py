@@ -12,9 +12,9 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from coffeeshop.errors import BadData
+from coffeeshop.reading.file import File
 from coffeeshop.reading.names import partition_of
 from coffeeshop.reading.quoting import closed
 from coffeeshop.reading.sources import other_content
@@ -71,7 +71,7 @@ class Header:
     """Bytes before the first row."""
 
 
-def header_of(table: Table, file: Path, head: bytes, *, whole: bool) -> Header:
+def header_of(table: Table, file: File, head: bytes, *, whole: bool) -> Header:
     """Read the header in ``head``, the beginning of a text or the ``whole`` of it.
 
     Raises `BadData` for a missing or repeated column, and for a text of another kind.
@@ -105,7 +105,7 @@ def header_of(table: Table, file: Path, head: bytes, *, whole: bool) -> Header:
     return Header(columns, Dialect(separator, decimal), end)
 
 
-def _decoded(line: bytes, file: Path, number: int) -> str:
+def _decoded(line: bytes, file: File, number: int) -> str:
     if b"\0" in line:
         reason = "not text: UTF-16 without a byte-order mark, or another format; save it as UTF-8"
         raise BadData(reason, file=str(file), line=number)
@@ -121,7 +121,7 @@ def _decoded(line: bytes, file: Path, number: int) -> str:
     return text
 
 
-def _columns(table: Table, line: str, separator: str, file: Path, number: int) -> tuple[str, ...]:
+def _columns(table: Table, line: str, separator: str, file: File, number: int) -> tuple[str, ...]:
     try:
         names = next(csv.reader([line], delimiter=separator), [])
     except csv.Error as error:
@@ -137,7 +137,7 @@ def _score(table: Table, columns: tuple[str, ...]) -> tuple[int, int]:
     return sum(column.name in columns for column in table.columns), len(columns)
 
 
-def _check(table: Table, columns: tuple[str, ...], line: str, file: Path, number: int) -> None:
+def _check(table: Table, columns: tuple[str, ...], line: str, file: File, number: int) -> None:
     for column in table.columns:
         if columns.count(column.name) == 1:
             continue
@@ -161,7 +161,7 @@ _PERHAPS = {mark: re.compile(rf"[-+]?\d{{1,3}}(?:\{mark}\d{{3}})+") for mark in 
 
 
 def _decimal(
-    table: Table, columns: tuple[str, ...], separator: str, body: bytes, file: Path
+    table: Table, columns: tuple[str, ...], separator: str, body: bytes, file: File
 ) -> str:
     """The decimal mark of a file that is not separated by commas, by its first rows.
 

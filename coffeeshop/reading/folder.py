@@ -1,17 +1,18 @@
-"""A data folder on disk: where it is, and the files of each table."""
+"""A data folder: where it is, and the files of each table; of those on disk, what is in them."""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from coffeeshop.errors import BadData, UsageError
-from coffeeshop.reading.layout import Entry, layout_of
+from coffeeshop.reading.file import File, Place
+from coffeeshop.reading.layout import Entry, Layout, layout_of
 from coffeeshop.reading.names import folder_stem, is_no_data, log_of, table_of
 from coffeeshop.schema import TABLES
 from coffeeshop.suggestions import did_you_mean
@@ -25,14 +26,27 @@ STRANGERS = 1000
 class DataFolder:
     """The files of each table, sorted by name; every table has at least one."""
 
-    path: Path
-    files: dict[str, tuple[Path, ...]]
+    path: Path | Place
+    """The folder, or the address of one that is elsewhere."""
+    files: dict[str, tuple[File, ...]]
     warnings: tuple[str, ...] = ()
     """What is in the folder and not read."""
 
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of each table's files."""
+
     def size(self, table: str) -> int:
-        """Bytes on disk of a table's files."""
-        return sum(file.stat().st_size for file in self.files[table])
+        """Bytes of a table's files, as far as they are known."""
+        return self.sizes.get(table, 0)
+
+    @property
+    def name(self) -> str:
+        """What people call it: the last part of its path."""
+        return self.path.resolve().name if isinstance(self.path, Path) else self.path.name
+
+    def inside(self, file: str) -> str:
+        """A file's path as it is within the folder: the place of that is of no use elsewhere."""
+        return file.removeprefix(f"{self.path}/")
 
 
 def find_folder(name: str | None, data_root: Path) -> Path:
@@ -83,15 +97,24 @@ def open_folder(path: Path, wanted: Collection[str] = tuple(TABLES)) -> DataFold
         layout = layout_of(_entries(path), wanted)
     except OSError as error:
         raise BadData(f"cannot be read: {error.strerror}", file=str(path)) from error
+    return sorted_out(path, layout, lambda at: path / at)
+
+
+def sorted_out(place: Path | Place, layout: Layout, file_at: Callable[[str], File]) -> DataFolder:
+    """The files of a layout, each as ``file_at`` its path; raises `BadData` for its troubles."""
     if layout.troubles:
         first, *more = layout.troubles
         others = f"; {len(more)} more cannot be read" if more else ""
-        raise BadData(f"{first.reason}{others}", file=str(path / first.path))
+        where = f"{place}/{first.path}" if first.path else str(place)
+        raise BadData(f"{first.reason}{others}", file=where)
     files = {
-        table: tuple(path / entry.path for entry in entries)
+        table: tuple(file_at(entry.path) for entry in entries)
         for table, entries in layout.tables.items()
     }
-    return DataFolder(path, files, layout.warnings)
+    sizes = {
+        table: sum(entry.size for entry in entries) for table, entries in layout.tables.items()
+    }
+    return DataFolder(place, files, layout.warnings, sizes)
 
 
 def _entries(path: Path) -> list[Entry]:

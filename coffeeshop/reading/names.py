@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import PurePath
 
+from coffeeshop.reading.file import File
 from coffeeshop.schema import CATALOG
 
 
@@ -199,7 +199,7 @@ def copied_from(stem: str) -> str:
     return "" if found is None else (found["a"] or found["b"])
 
 
-def partition_of(file: PurePath, column: str) -> str:
+def partition_of(file: File, column: str) -> str:
     """What to say of a column that is missing in a file and is in the name of a folder above it."""
     for part in file.parts[:-1]:
         name, is_partition, _ = part.partition("=")

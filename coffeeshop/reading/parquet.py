@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,8 +14,10 @@ import pyarrow as pa
 
 from coffeeshop.errors import BadData
 from coffeeshop.reading.columns import Convert, converter, reason_of
+from coffeeshop.reading.file import File
 from coffeeshop.reading.names import partition_of
 from coffeeshop.reading.parse import Parsed, Rejected
+from coffeeshop.reading.sources import sought
 from coffeeshop.reading.values import Refused, spelled_out
 from coffeeshop.schema import Table
 
@@ -27,7 +29,7 @@ class Rows:
     """Some rows of a file as the file has them, and how each of the table's columns is read."""
 
     table: Table
-    file: Path
+    file: File
     first: int
     """The number of the first row, from 1."""
     columns: pa.RecordBatch
@@ -42,7 +44,7 @@ class Rows:
 
 
 def parquet_rows(
-    table: Table, file: Path, content: IO[bytes] | None = None, groups: range | None = None
+    table: Table, file: File, content: IO[bytes] | None = None, groups: range | None = None
 ) -> Iterator[Rows]:
     """The rows of a file, or of its ``content`` when that is elsewhere; of all groups, or of some.
 
@@ -64,7 +66,7 @@ def parquet_rows(
             first, warnings = first + batch.num_rows, ()
 
 
-def row_groups(table: Table, file: Path, content: IO[bytes]) -> list[list[tuple[int, int]]]:
+def row_groups(table: Table, file: File, content: IO[bytes]) -> list[list[tuple[int, int]]]:
     """Of each group of rows where its needed columns are in the file, as offsets and lengths.
 
     Raises `BadData` as `parquet_rows` does.
@@ -93,25 +95,30 @@ def _span(chunk: Any) -> tuple[int, int]:
 
 
 @contextmanager
-def _opened(file: Path, content: IO[bytes] | None) -> Iterator[Any]:
+def _opened(file: File, content: IO[bytes] | None) -> Iterator[Any]:
     import pyarrow.parquet as pq  # slow to import, and seldom needed
 
     try:
         # Of the old instants of 96 bits; in nanoseconds, as they are read unless told so, distant
         # years become others.
-        source = file if content is None else content
+        how: Any = {"coerce_int96_timestamp_unit": "us"}
         # Buffered ahead, all groups would be in memory, with columns between those that are needed.
-        with pq.ParquetFile(source, coerce_int96_timestamp_unit="us", pre_buffer=False) as parquet:
+        how["pre_buffer"] = False
+        if content is None and isinstance(file, Path):
+            source: Any = nullcontext(file)
+        else:
+            source = sought(file.open("rb")) if content is None else nullcontext(content)
+        with source as readable, pq.ParquetFile(readable, **how) as parquet:
             yield parquet
     except (pa.ArrowException, OSError) as error:
         raise BadData(f"not a readable Parquet file: {error}", file=str(file)) from error
 
 
-def _places(table: Table, file: Path, parquet: Any) -> list[int]:
+def _places(table: Table, file: File, parquet: Any) -> list[int]:
     return [_place(table, file, parquet.schema_arrow.names, c.name) for c in table.columns]
 
 
-def _place(table: Table, file: Path, names: list[str], wanted: str) -> int:
+def _place(table: Table, file: File, names: list[str], wanted: str) -> int:
     places = [place for place, name in enumerate(names) if name.strip().lower() == wanted]
     if len(places) == 1:
         return places[0]
@@ -129,7 +136,7 @@ def _leaf(parquet: Any, place: int) -> Any:
     return next((leaf for leaf in leaves if leaf.path == name), None)
 
 
-def _converts(table: Table, file: Path, parquet: Any, places: list[int]) -> Iterator[Convert]:
+def _converts(table: Table, file: File, parquet: Any, places: list[int]) -> Iterator[Convert]:
     for column, place in zip(table.columns, places, strict=True):
         leaf = _leaf(parquet, place)
         is_uuid = leaf is not None and leaf.logical_type.type == "UUID"
@@ -139,7 +146,7 @@ def _converts(table: Table, file: Path, parquet: Any, places: list[int]) -> Iter
             raise BadData(str(error), file=str(file), column=column.name) from error
 
 
-def _warnings(table: Table, file: Path, parquet: Any, places: list[int]) -> Iterator[str]:
+def _warnings(table: Table, file: File, parquet: Any, places: list[int]) -> Iterator[str]:
     for column, place in zip(table.columns, places, strict=True):
         leaf = _leaf(parquet, place)
         if leaf is not None and leaf.physical_type == "INT96":

@@ -7,6 +7,8 @@ import codecs
 import gzip
 import io
 import lzma
+import shutil
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +18,11 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from coffeeshop.errors import BadData
+from coffeeshop.reading.file import File
 from coffeeshop.reading.names import Form, Packing, file_name
 
 _READ = 1 << 16
+_COPIED = 1 << 20
 _UTF_16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _UTF_32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _BROKEN = (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
@@ -63,7 +67,7 @@ class Unseekable(io.RawIOBase):
         super().close()
 
 
-def open_text(file: Path) -> IO[bytes]:
+def open_text(file: File) -> IO[bytes]:
     """The file's text in UTF-8. It can be sought when the file has it as it is.
 
     Raises `BadData` when it cannot be opened.
@@ -112,7 +116,18 @@ def unpacked(raw: IO[bytes], packing: Packing) -> IO[bytes]:
     return _buffered(Unseekable(inner.read, lambda: (inner.close(), raw.close())))
 
 
-def is_parquet(file: Path) -> bool:
+def sought(stream: IO[bytes]) -> IO[bytes]:
+    """The same bytes to be read in any order: a copy on disk of what is only read forward."""
+    if stream.seekable():
+        return stream
+    copy = tempfile.TemporaryFile(prefix="coffeeshop-")  # noqa: SIM115 - closed by who reads it
+    with stream:
+        shutil.copyfileobj(stream, copy, _COPIED)
+    copy.seek(0)
+    return copy
+
+
+def is_parquet(file: File) -> bool:
     """Whether it is a Parquet file: by its name, or by its first bytes where the name says nothing.
 
     Raises `BadData` when it cannot be opened.

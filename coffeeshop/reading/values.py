@@ -6,11 +6,11 @@ One meaning for CSV and for texts in Parquet. Everything here takes and returns 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from coffeeshop.reading.file import File
 from coffeeshop.schema import Kind, Table
 
 SECONDS = 19
@@ -107,7 +107,7 @@ def checked_text(texts: pa.Array) -> pa.Array:
     return texts
 
 
-def spelled_out(table: Table, batch: pa.RecordBatch, file: Path) -> tuple[str, ...]:
+def spelled_out(table: Table, batch: pa.RecordBatch, file: File) -> tuple[str, ...]:
     """Warn of names that programs write where there is none: they are taken as they stand."""
     found = []
     for column in table.columns:

@@ -21,6 +21,7 @@ SLOW = (
     "pika",
     "prometheus_client",
     "pyarrow.dataset",
+    "pyarrow.fs",
     "pyarrow.parquet",
     "pydantic",
     "rich",

@@ -35,7 +35,8 @@ def folder(tmp_path: Path) -> DataFolder:
     files = {table: tmp_path / f"{table}.csv" for table in TABLES}
     for table, file in files.items():
         file.write_bytes(b"" if table == "users" else b"x" * 100)
-    return DataFolder(tmp_path, {table: (file,) for table, file in files.items()})
+    sizes = {table: file.stat().st_size for table, file in files.items()}
+    return DataFolder(tmp_path, {table: (file,) for table, file in files.items()}, sizes=sizes)
 
 
 def test_a_terminal_shows_a_full_bar_a_table_at_the_end(folder: DataFolder) -> None:
