@@ -129,10 +129,10 @@ def to_parquet(table: pa.Table) -> bytes:
     return body
 
 
-def to_xlsx(table: pa.Table, name: str = "result") -> bytes:
+def to_xlsx(table: pa.Table, name: str = "result", currency: str = "") -> bytes:
     """A result as an Excel workbook with one sheet; see `coffeeshop.workbook`, also for what it
     raises."""
-    return to_workbook({name: table})
+    return to_workbook({name: table}, currency)
 
 
 def to_arrow(table: pa.Table) -> bytes:
@@ -180,6 +180,7 @@ MEDIA_TYPES = {
 }
 
 
-def body_of(name: str, table: pa.Table, file_format: str) -> bytes:
-    """One result in a format of `WRITERS`. Raises `UsageError` where the format cannot hold it."""
-    return to_xlsx(table, name) if file_format == "xlsx" else WRITERS[file_format](table)
+def body_of(name: str, table: pa.Table, file_format: str, currency: str = "") -> bytes:
+    """One result in a format of `WRITERS`; of them a workbook shows amounts in a ``currency``.
+    Raises `UsageError` where the format cannot hold it."""
+    return to_xlsx(table, name, currency) if file_format == "xlsx" else WRITERS[file_format](table)

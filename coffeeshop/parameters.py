@@ -92,6 +92,14 @@ class Parameters:
         return Parameters(first, last, opening, closing, least, number)
 
 
+def currency_of(text: str) -> str:
+    """The ISO code of a currency, as ``EUR``; empty for none. Raises `UsageError`."""
+    code = text.strip().upper()
+    if code and not re.fullmatch(r"[A-Z]{3}", code):
+        raise UsageError(f"a currency is a code of three letters, as EUR, not {text!r}")
+    return code
+
+
 def _clock(seconds: int) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 

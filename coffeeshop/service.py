@@ -72,6 +72,8 @@ class NodeOptions:
     """Who may use the gateway; None: everybody on this machine."""
     example: Callable[[], Mapping[str, Path]] | None = None
     """Files of an example data set that the page offers."""
+    currency: str = ""
+    """The ISO code of the currency that the gateway shows amounts in."""
 
 
 def stages_of(types: Sequence[str]) -> tuple[str, ...]:
@@ -229,6 +231,7 @@ class Service:
             access=self._options.access,
             process_metrics=metrics,
             example=self._options.example,
+            currency=self._options.currency,
             on_failure=self._root_failed,
         )
         stack.callback(server.close)

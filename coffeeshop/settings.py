@@ -10,6 +10,7 @@ from pathlib import Path
 from coffeeshop import kernels, logins
 from coffeeshop.crashpoints import VARIABLE, arm
 from coffeeshop.errors import UsageError
+from coffeeshop.parameters import currency_of
 from coffeeshop.reading import native
 
 COLLECTORS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -36,6 +37,8 @@ class Settings:
     gateway: str | None = None
     """COFFEESHOP_GATEWAY, else the one of `coffeeshop login`: the URL of a gateway; without one,
     everything runs in this process. An empty variable is none."""
+    currency: str = ""
+    """COFFEESHOP_CURRENCY: the ISO code of the currency that amounts are shown in."""
     gateway_patience: float | None = None
     """COFFEESHOP_GATEWAY_PATIENCE: seconds in which an unanswered request is repeated."""
     broker: str = field(default="amqp://guest:guest@127.0.0.1:5672/", repr=False)
@@ -60,6 +63,7 @@ class Settings:
         return cls(
             data_root=Path(environment.get("COFFEESHOP_DATA_ROOT") or cls.data_root),
             gateway=environment.get("COFFEESHOP_GATEWAY", kept) or None,
+            currency=_currency(environment, "COFFEESHOP_CURRENCY"),
             gateway_patience=_seconds(environment, "COFFEESHOP_GATEWAY_PATIENCE"),
             broker=_secret(environment, "COFFEESHOP_BROKER_URL") or cls.broker,
             credentials=Credentials(
@@ -81,6 +85,13 @@ class Settings:
         return replace(
             known, token=known.token or login.token, ca_file=known.ca_file or login.ca_file
         )
+
+
+def _currency(environment: Mapping[str, str], name: str) -> str:
+    try:
+        return currency_of(environment.get(name, ""))
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
 
 
 def _seconds(environment: Mapping[str, str], name: str) -> float | None:

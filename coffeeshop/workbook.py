@@ -39,8 +39,8 @@ _WRITTEN = dt.datetime(2000, 1, 1)
 _Cell = Callable[[int, int, Any], Any]
 
 
-def to_workbook(tables: Mapping[str, pa.Table]) -> bytes:
-    """The tables as the bytes of an ``.xlsx`` file, one sheet each.
+def to_workbook(tables: Mapping[str, pa.Table], currency: str = "") -> bytes:
+    """The tables as the bytes of an ``.xlsx`` file, one sheet each; amounts in a ``currency``.
 
     Dates and instants are Excel's, amounts are numbers with their decimals, and what Excel cannot
     hold exactly is text: numbers of more than fifteen digits, dates before 1900, NaN. Raises
@@ -65,7 +65,7 @@ def to_workbook(tables: Mapping[str, pa.Table]) -> bytes:
     taken: set[str] = set()
     for name, table in tables.items():
         sheet = workbook.add_worksheet(_sheet_name(name, taken))
-        _write(workbook, sheet, table)
+        _write(workbook, sheet, table, currency)
     workbook.close()
     return body.getvalue()
 
@@ -109,10 +109,10 @@ def _sheet_name(name: str, taken: set[str]) -> str:
     return found
 
 
-def _write(workbook: Workbook, sheet: Worksheet, table: pa.Table) -> None:
+def _write(workbook: Workbook, sheet: Worksheet, table: pa.Table, currency: str) -> None:
     head = workbook.add_format({"bold": True, "bottom": 1})
     plain = workbook.add_format()
-    columns = [_column(workbook, sheet, plain, field.type) for field in table.schema]
+    columns = [_column(workbook, sheet, plain, field.type, currency) for field in table.schema]
     for number, (name, values) in enumerate(zip(table.column_names, table.columns, strict=True)):
         sheet.set_column(number, number, _width(name, values))
     sheet.freeze_panes(1, 0)
@@ -135,13 +135,22 @@ def _width(name: str, values: pa.ChunkedArray) -> int:
     return min(max(len(name) + 3, longest + 1), _WIDEST)  # the header has the filter's button
 
 
-def _column(workbook: Workbook, sheet: Worksheet, plain: Format, kind: pa.DataType) -> _Cell:
+def is_amount(kind: pa.DataType) -> bool:
+    """Whether a column of results has amounts: exact, with two or three decimals."""
+    return bool(pa.types.is_decimal(kind) and kind.scale in (2, 3))
+
+
+def _column(
+    workbook: Workbook, sheet: Worksheet, plain: Format, kind: pa.DataType, currency: str
+) -> _Cell:
     """What writes a value of that type into a cell."""
     text = _text(sheet, plain)
     if pa.types.is_boolean(kind):
         return _boolean(sheet)
     if pa.types.is_decimal(kind):
         pattern = f"#,##0.{'0' * kind.scale}".rstrip(".")
+        if currency and is_amount(kind):
+            pattern += f" [${currency}]"
         return _number(sheet, text, workbook.add_format({"num_format": pattern}))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _number(sheet, text, None)

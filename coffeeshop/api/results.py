@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from coffeeshop.client.results import write_results
 from coffeeshop.client.upload import Uploaded
 from coffeeshop.formats import as_text
 from coffeeshop.headlines import headlines
+from coffeeshop.parameters import currency_of
 from coffeeshop.report.run import Run
 
 if TYPE_CHECKING:  # neither is needed to run coffeeshop
@@ -83,7 +85,7 @@ class Results(Mapping[str, pa.Table]):
 
     def sentences(self) -> list[str]:
         """The answers in four sentences, one a question, as `coffeeshop submit` prints them."""
-        return headlines(self._tables, self._run.parameters)
+        return headlines(self._tables, self._run.parameters, self._run.currency)
 
     def to_pandas(self, *, floats: bool = False) -> dict[str, pandas.DataFrame]:
         """The five answers as pandas DataFrames, by name.
@@ -110,24 +112,32 @@ class Results(Mapping[str, pa.Table]):
             found[name] = frame
         return found
 
-    def write(self, directory: str | os.PathLike[str], file_format: str = "csv") -> list[Path]:
+    def write(
+        self, directory: str | os.PathLike[str], file_format: str = "csv", currency: str = ""
+    ) -> list[Path]:
         """Write the files that ``coffeeshop submit`` writes, all of them or none; their paths.
 
         ``file_format`` is csv, json, parquet, xlsx (one workbook with a sheet a question),
-        sheet.csv or es.csv (CSV for spreadsheets, and for those that are set to Spanish). Raises
+        sheet.csv or es.csv (CSV for spreadsheets, and for those that are set to Spanish). A
+        workbook shows amounts in a ``currency`` (``"EUR"``). Raises
         `UsageError` when they cannot be written.
         """
-        return write_results(self._tables, Path(directory), file_format, self.rejected)
+        return write_results(
+            self._tables, Path(directory), file_format, self.rejected, currency_of(currency)
+        )
 
-    def report(self, path: str | os.PathLike[str]) -> Path:
-        """Write one HTML file with the figures, tables and charts, as ``--report`` does.
+    def report(self, path: str | os.PathLike[str], currency: str = "") -> Path:
+        """Write one HTML file with the figures, tables and charts, as ``--report`` does; amounts
+        are in a ``currency`` (``"EUR"``).
 
         Of a result with more than 20,000 rows it has a part. A file that is there is replaced;
         raises `UsageError` when it cannot be written.
         """
         from coffeeshop.report import write_report
 
-        return write_report(self._tables, self._run, Path(path))
+        return write_report(
+            self._tables, replace(self._run, currency=currency_of(currency)), Path(path)
+        )
 
     @staticmethod
     def _shown(table: pa.Table, floats: bool) -> pa.Table:

@@ -55,9 +55,10 @@ def write_results(
     directory: Path,
     file_format: str,
     rejected: Sequence[Rejected] = (),
+    currency: str = "",
 ) -> list[Path]:
     """Write one file a query (and rejected.csv if there are any); returns their paths. As
-    ``xlsx`` it is one file, ``results.xlsx``, with a sheet a query.
+    ``xlsx`` it is one file, ``results.xlsx``, with a sheet a query, and amounts in a ``currency``.
 
     All files are written beside their places first and moved there last, so a failure leaves the
     directory as it was. Of two runs that write to one directory at once the files of the later one
@@ -73,7 +74,7 @@ def write_results(
         names = []
         if file_format == "xlsx":
             names.append(_workbook_name(list(tables)))
-            (work / names[-1]).write_bytes(to_workbook(tables))
+            (work / names[-1]).write_bytes(to_workbook(tables, currency))
         else:
             for name, table in tables.items():
                 names.append(f"{name}.{file_format}")

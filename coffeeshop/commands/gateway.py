@@ -19,6 +19,7 @@ from coffeeshop.commands.types import (
     Query,
     Seconds,
     SessionId,
+    currency_option,
     report_option,
 )
 from coffeeshop.names import FORMATS, STATES
@@ -166,6 +167,7 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
     help="xlsx: one workbook. es.csv: CSV for Spanish Excel. table: print the first rows.",
 )
 @report_option
+@currency_option
 @click.option("--quiet", "-q", is_flag=True, help="Print nothing, except the result with -o -.")
 @click.option("--json", "as_json", is_flag=True, help="Print the file names as JSON.")
 def results(
@@ -176,13 +178,17 @@ def results(
     output: Path | None,
     file_format: str,
     report: Path | None,
+    currency: str | None,
     quiet: bool,
     as_json: bool,
 ) -> None:
     """Fetch the results of a completed SESSION."""
     from coffeeshop.commands import remote
 
-    request = remote.ResultsRequest(query, output, file_format, _mode(as_json, quiet), report)
+    named = Settings.read().currency if currency is None else currency
+    request = remote.ResultsRequest(
+        query, output, file_format, _mode(as_json, quiet), report, named
+    )
     remote.results(client, session, request)
 
 

@@ -7,7 +7,7 @@ import click
 from coffeeshop.commands.access import access, access_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
-from coffeeshop.commands.types import Choice, Seconds
+from coffeeshop.commands.types import Choice, Currency, Seconds
 from coffeeshop.errors import Unreachable
 from coffeeshop.names import NODE_TYPES
 from coffeeshop.settings import Settings, set_up_logging
@@ -148,6 +148,12 @@ from coffeeshop.settings import Settings, set_up_logging
     show_default=True,
     help="File descriptors that the broker may have; a session takes about 22.",
 )
+@click.option(
+    "--currency",
+    type=Currency(),
+    metavar="CODE",
+    help="Show amounts in it, as EUR, on the page and in workbooks.  [COFFEESHOP_CURRENCY]",
+)
 @tracing_option
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Log errors only.")
@@ -173,6 +179,7 @@ def run_node(  # noqa: PLR0913 - one for each option
     max_results: int,
     max_result_mib: int,
     broker_files: int,
+    currency: str | None,
     tracing: bool,
     verbosity: str | None,
 ) -> None:
@@ -212,6 +219,7 @@ def run_node(  # noqa: PLR0913 - one for each option
             ),
             timeouts=Timeouts(client_timeout, result_ttl, session_ttl),
             access=allowed,
+            currency=settings.currency if currency is None else currency,
         )
     )
     tune_malloc()

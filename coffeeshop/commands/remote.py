@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class ResultsRequest:
     file_format: str
     mode: str
     report: Path | None = None
+    currency: str = ""
+    """The ISO code of the currency that people are shown amounts in."""
 
 
 def sessions(
@@ -144,16 +146,18 @@ def results(client: GatewayClient, session: str, request: ResultsRequest) -> Non
         _print_tables(client, known, wanted, request)
         return
     if str(request.output) == "-":
-        sys.stdout.buffer.write(_body(client, session, wanted[0], request.file_format))
+        sys.stdout.buffer.write(_body(client, session, wanted[0], request))
         return
     # The name is what some client said: it must not lead out of here.
     directory = request.output or Path("results") / _directory_name(known["name"], session)
     if request.report is not None:
         check_place(request.report, directory, files_of(directory, wanted, request.file_format))
     tables = {name: from_arrow(client.result(session, name, "arrow")) for name in wanted}
-    files = [str(file) for file in write_results(tables, directory, request.file_format)]
+    written = write_results(tables, directory, request.file_format, currency=request.currency)
+    files = [str(file) for file in written]
     if request.report is not None:
         run = run_of(known, warnings_of(tables), dict(zip(tables, files, strict=True)))
+        run = replace(run, currency=request.currency)
         files.append(str(write_report(tables, run, request.report)))
     if request.mode == "json":
         print(json.dumps({"session": session, "files": files}, indent=1))
@@ -162,10 +166,12 @@ def results(client: GatewayClient, session: str, request: ResultsRequest) -> Non
         print("".join(f"{file}\n" for file in names), end="")
 
 
-def _body(client: GatewayClient, session: str, query: str, file_format: str) -> bytes:
+def _body(client: GatewayClient, session: str, query: str, request: ResultsRequest) -> bytes:
+    file_format = request.file_format
     if file_format in ("csv", "json", "parquet"):
         return client.result(session, query, file_format)
-    return body_of(query, from_arrow(client.result(session, query, "arrow")), file_format)
+    table = from_arrow(client.result(session, query, "arrow"))
+    return body_of(query, table, file_format, request.currency)
 
 
 def _directory_name(name: str, session: str) -> str:
@@ -197,7 +203,7 @@ def _print_tables(
         raise UsageError("--format table prints: leave out --output-dir, --report and --json")
     tables = {name: from_arrow(client.result(known["id"], name, "arrow")) for name in wanted}
     if request.mode == "table":
-        show_results(console(), tables, run_of(known, (), {}).parameters)
+        show_results(console(), tables, run_of(known, (), {}).parameters, request.currency)
 
 
 def cancel(client: GatewayClient, session: str, mode: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from coffeeshop.commands.help import Command
+from coffeeshop.commands.types import Currency
 from coffeeshop.errors import Unreachable
 from coffeeshop.settings import Settings, set_up_logging
 
@@ -46,9 +47,17 @@ Everything is in this process's memory, and gone when it ends."""
     type=click.Path(path_type=Path),
     help="Where the example data is kept, as `example`.  [COFFEESHOP_DATA_ROOT, .data]",
 )
+@click.option(
+    "--currency",
+    type=Currency(),
+    metavar="CODE",
+    help="Show amounts in it, as EUR.  [COFFEESHOP_CURRENCY]",
+)
 @click.option("--verbose", "verbosity", flag_value="verbose", help="Log every step.")
 @click.option("--quiet", "-q", "verbosity", flag_value="quiet", help="Print errors only.")
-def serve(opens: bool, port: int, data_root: Path | None, verbosity: str | None) -> None:
+def serve(
+    opens: bool, port: int, data_root: Path | None, currency: str | None, verbosity: str | None
+) -> None:
     """Run the whole system in this process: gateway, web page and workers, no broker needed.
 
     For this machine and one user. For others, and to survive a restart: `run-node` over RabbitMQ.
@@ -63,7 +72,13 @@ def serve(opens: bool, port: int, data_root: Path | None, verbosity: str | None)
     example = ExampleData(data_root or settings.data_root)
     service = Service(
         NodeOptions(
-            ("all",), "memory:", host=HOST, port=port, access=Access(), example=example.files
+            ("all",),
+            "memory:",
+            host=HOST,
+            port=port,
+            access=Access(),
+            example=example.files,
+            currency=settings.currency if currency is None else currency,
         )
     )
     tune_malloc()

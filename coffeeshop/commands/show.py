@@ -14,6 +14,7 @@ from coffeeshop.names import QUALITY
 from coffeeshop.parameters import Parameters
 from coffeeshop.questions.quality import SAID
 from coffeeshop.terminal import shown
+from coffeeshop.workbook import is_amount
 
 SHOWN_ROWS = 10
 TITLES = {
@@ -26,9 +27,12 @@ TITLES = {
 
 
 def show_results(
-    console: Console, tables: Mapping[str, pa.Table], parameters: Parameters | None = None
+    console: Console,
+    tables: Mapping[str, pa.Table],
+    parameters: Parameters | None = None,
+    currency: str = "",
 ) -> None:
-    """Print each result's first rows."""
+    """Print each result's first rows; columns of amounts name their ``currency``."""
     told = (parameters or Parameters()).shown()
     told["hours"] = str(told["hours"]).replace(":00-", "-").removesuffix(":00")
     for name, result in tables.items():
@@ -40,7 +44,8 @@ def show_results(
         )
         for column, kind in zip(result.column_names, result.schema.types, strict=True):
             number = pa.types.is_decimal(kind) or pa.types.is_integer(kind)
-            table.add_column(column, justify="right" if number else "left")
+            named = f"{column} ({currency})" if currency and is_amount(kind) else column
+            table.add_column(named, justify="right" if number else "left")
         columns = [as_text(column).to_pylist() for column in result.slice(0, SHOWN_ROWS).columns]
         for row in zip(*columns, strict=True):
             # As text, since a name may look like markup.

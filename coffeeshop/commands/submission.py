@@ -70,6 +70,8 @@ class Submission:
     """Of the four questions."""
     quality: bool = False
     """Check the data as well."""
+    currency: str = ""
+    """The ISO code of the currency that people are shown amounts in."""
 
 
 def submit(options: Submission) -> None:
@@ -181,7 +183,9 @@ def _written(
     output: Path,
 ) -> list[Path]:
     try:
-        return write_results(completed.tables, output, options.file_format, uploaded.rejected)
+        return write_results(
+            completed.tables, output, options.file_format, uploaded.rejected, options.currency
+        )
     except UsageError as error:
         if options.gateway is not None:
             error.hint = f"the gateway keeps them: coffeeshop results {session.id} -o ELSEWHERE"
@@ -213,6 +217,7 @@ def _write_report(
         warnings=completed.warnings,
         rejected=uploaded.rejected,
         parameters=options.parameters,
+        currency=options.currency,
         files={file.name.partition(".")[0]: str(file) for file in files},
     )
     write_report(completed.tables, run, options.report)
@@ -318,8 +323,9 @@ def _show(
     if options.show or options.asked:
         from coffeeshop.commands.show import show_results
 
-        show_results(console(), completed.tables, options.parameters)
-    for number, sentence in enumerate(headlines(completed.tables, options.parameters), start=1):
+        show_results(console(), completed.tables, options.parameters, options.currency)
+    told = headlines(completed.tables, options.parameters, options.currency)
+    for number, sentence in enumerate(told, start=1):
         print(f"{number}  {sentence}")
     for sentence in _quality(completed.tables):
         print(f"data  {shown(sentence)}")

@@ -11,7 +11,14 @@ from coffeeshop.commands.asked import asked, own_question_options
 from coffeeshop.commands.help import Command
 from coffeeshop.commands.surroundings import check_address_space
 from coffeeshop.commands.tracing import set_up_tracing, tracing_option
-from coffeeshop.commands.types import Choice, DataFolder, Seconds, SessionId, report_option
+from coffeeshop.commands.types import (
+    Choice,
+    DataFolder,
+    Seconds,
+    SessionId,
+    currency_option,
+    report_option,
+)
 from coffeeshop.errors import UsageError
 from coffeeshop.names import FORMATS, PLANS
 from coffeeshop.parameters import Parameters
@@ -53,6 +60,7 @@ from coffeeshop.settings import Settings, set_up_logging
     help="xlsx: one workbook. es.csv: CSV for Spanish Excel.",
 )
 @report_option
+@currency_option
 @click.option("--years", help="Years that count: 2024, or 2023-2025.  [2024-2025]")
 @click.option("--hours", help="Hours that count, both included: 07:00-22:00.  [06:00-23:00]")
 @click.option("--min-amount", help="Least final amount in query 1.  [75]")
@@ -105,6 +113,7 @@ def submit(  # noqa: PLR0913 - one for each option
     output_dir: Path | None,
     file_format: str,
     report: Path | None,
+    currency: str | None,
     years: str | None,
     hours: str | None,
     min_amount: str | None,
@@ -167,5 +176,6 @@ def submit(  # noqa: PLR0913 - one for each option
             asked=asked(queries, texts, ready, builtin=builtin),
             parameters=Parameters.of(years=years, hours=hours, min_amount=min_amount, top=top),
             quality=quality,
+            currency=settings.currency if currency is None else currency,
         )
     )

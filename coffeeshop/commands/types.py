@@ -11,8 +11,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from coffeeshop.commands.access import credentials
-from coffeeshop.errors import CoffeeshopError
+from coffeeshop.errors import CoffeeshopError, UsageError
 from coffeeshop.names import EXTRA, QUERIES, RESULTS
+from coffeeshop.parameters import currency_of
 from coffeeshop.settings import Settings
 from coffeeshop.suggestions import did_you_mean
 
@@ -22,6 +23,27 @@ report_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
     help="Also write a report: one HTML file with tables, charts and downloads.",
+)
+
+
+class Currency(click.types.StringParamType):
+    """The ISO code of a currency."""
+
+    name = "code"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code in capitals."""
+        try:
+            return currency_of(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+currency_option = click.option(
+    "--currency",
+    type=Currency(),
+    metavar="CODE",
+    help="Show amounts in it, as EUR; CSV, JSON and Parquet stay.  [COFFEESHOP_CURRENCY]",
 )
 
 

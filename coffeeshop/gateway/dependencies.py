@@ -63,6 +63,8 @@ class Gateway:
     """Metrics of the process that this is a part of. May block."""
     example: Callable[[], Mapping[str, FilePath]] | None = None
     """Files of an example data set by their paths in it, for the page to offer. May block."""
+    currency: str = ""
+    """The ISO code of the currency that amounts are shown in; empty: as mere numbers."""
 
     def __post_init__(self) -> None:
         self.admission = Admission(self.limits)

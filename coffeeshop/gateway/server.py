@@ -34,7 +34,7 @@ REQUESTS_END = 5
 class GatewayServer:
     """Bound when constructed, so that a taken port is an error at once; serves from `start`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of, all by name
         self,
         transport: Transport,
         host: str,
@@ -46,11 +46,13 @@ class GatewayServer:
         access: Access | None = None,
         process_metrics: Callable[[], Metrics] = dict,
         example: Callable[[], Mapping[str, Path]] | None = None,
+        currency: str = "",
         on_failure: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """``port`` 0 picks a free one; ``connected``: whether the broker answers;
         ``process_metrics``: figures of the rest of the process;
         ``example``: the files of a data set that the page offers to who has none;
+        ``currency``: the ISO code that amounts are shown with;
         ``on_failure`` is called when the keepers' root fails: the process is to be replaced.
 
         Raises OSError when the address is not to be had, and `UsageError` for one that is open
@@ -75,6 +77,7 @@ class GatewayServer:
             connected=connected,
             process_metrics=process_metrics,
             example=example,
+            currency=currency,
         )
         self.gateway.token_version = access.version
         self._server = uvicorn.Server(

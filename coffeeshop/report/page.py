@@ -89,6 +89,7 @@ def _json(tables: Mapping[str, pa.Table], run: Run, most: int) -> str:
         },
         "sizes": sizes(tables["query1"]["final_amount"], run.parameters.least_amount),
         "parameters": run.parameters.shown(),
+        "currency": run.currency,
         "files": dict(run.files),
     }
     # Without this sign nothing in it can end the element or begin a comment.

@@ -2,12 +2,13 @@
 
 import { rowsOf } from "../gateway/static/js/csv.js";
 import { h } from "../gateway/static/js/dom.js";
-import { whole } from "../gateway/static/js/format.js";
+import { useCurrency, whole } from "../gateway/static/js/format.js";
 import { QUERIES } from "../gateway/static/js/names.js";
 import { section } from "../gateway/static/js/parts.js";
 import { QUESTIONS } from "../gateway/static/js/results/questions.js";
 
-const { results, sizes, files, parameters } = JSON.parse(document.getElementById("data").textContent);
+const { results, sizes, files, parameters, currency } = JSON.parse(document.getElementById("data").textContent);
+useCurrency(currency);
 const main = document.getElementById("results");
 const always = new AbortController().signal;
 

@@ -35,6 +35,8 @@ class Run:
     rejected: Sequence[Rejected] = ()
     parameters: Parameters = field(default_factory=Parameters)
     """Of the four questions."""
+    currency: str = ""
+    """The ISO code of the currency that amounts are shown in; empty: as mere numbers."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Where each result was written in full, by query."""
 

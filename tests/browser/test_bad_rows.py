@@ -30,6 +30,7 @@ def test_bad_rows_are_shown_and_left_out_when_one_says_so_and_the_data_is_checke
     shutil.copytree(dirs, folder)
     spoil(next((folder / "transactions").iterdir()), 7, 2000)
     spoil(next((folder / "transaction_items").iterdir()), 5)
+    system.gateways[0].gateway.currency = "ARS"
     watched = open_page(system.url, locale="es-AR", viewport=NARROW)
     watched.forgive("Failed to load resource: the server responded with a status of 422")
     page = watched.page
@@ -51,6 +52,9 @@ def test_bad_rows_are_shown_and_left_out_when_one_says_so_and_the_data_is_checke
     expect(found).to_contain_text("4")  # of the two sales that were left out
     expect(page.get_by_text("No cambia ninguna respuesta")).to_be_visible()
     assert violations(page) == []
+    page.get_by_role("tab", name="Facturación").click()
+    expect(page.get_by_role("cell", name="$").first).to_be_visible()
+    page.get_by_role("tab", name="Calidad de los datos").click()
     assert untranslated(page) == []
     page.reload()
     expect(page.get_by_role("row", name="a lot")).to_have_count(3)

@@ -101,6 +101,7 @@ async def overview(
         "plans": {name: _topology(plan) for name, plan in PLANS.items()},
         "nodes": gateway.visible_nodes(),
         "example": gateway.example is not None,
+        "currency": gateway.currency,
     }
 
 
@@ -134,7 +135,12 @@ async def one_session(gateway: GatewayDep, session: SessionId) -> dict[str, Any]
     """One session as the overview shows it; `Problem` 404 or 410 when there is none."""
     known = await session_of(gateway, session)
     columns = {question.name: described(question) for question in own_in(known.spec.questions)}
-    return {**_shown(gateway, known), **gateway.details(known), "columns": columns}
+    return {
+        **_shown(gateway, known),
+        **gateway.details(known),
+        "columns": columns,
+        "currency": gateway.currency,
+    }
 
 
 @router.get("/v1/overview/questions")

@@ -159,7 +159,7 @@ async def answer(gateway: Gateway, known: Session, query: str, chosen: str) -> R
             table: pa.Table = await run_in_threadpool(
                 gateway.outcome_of(known).table, query, RESULT_TIMEOUT
             )
-            body = await run_in_threadpool(_body, query, table, chosen)
+            body = await run_in_threadpool(_body, query, table, chosen, gateway.currency)
             hold(len(body))
         crash_point("gateway.result_read")
         gateway.traffic.count_sent(query if query in QUERIES else OWN, len(body))
@@ -174,7 +174,7 @@ async def answer(gateway: Gateway, known: Session, query: str, chosen: str) -> R
         )
 
 
-def _body(query: str, table: pa.Table, chosen: str) -> bytes:
+def _body(query: str, table: pa.Table, chosen: str, currency: str) -> bytes:
     if chosen == "xlsx" and table.num_rows > MOST_XLSX_ROWS:
         raise Problem(
             406,
@@ -182,7 +182,7 @@ def _body(query: str, table: pa.Table, chosen: str) -> bytes:
             "coffeeshop results ID --format xlsx, or another format",
         )
     try:
-        return body_of(query, table, chosen)
+        return body_of(query, table, chosen, currency)
     except UsageError as error:
         raise Problem(406, str(error)) from None
 

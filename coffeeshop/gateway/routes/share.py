@@ -128,7 +128,7 @@ async def page(gateway: GatewayDep, session: SessionId, token: Token) -> Respons
             tables[query] = await run_in_threadpool(
                 gateway.outcome_of(known).table, query, RESULT_TIMEOUT
             )
-    body = await run_in_threadpool(_page, known, token, tables)
+    body = await run_in_threadpool(_page, known, token, tables, gateway.currency)
     return Response(body, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
 
 
@@ -159,11 +159,11 @@ async def _shared(gateway: Gateway, session: uuid.UUID, token: str) -> Session:
     return known
 
 
-def _page(known: Session, token: str, tables: Mapping[str, pa.Table]) -> str:
+def _page(known: Session, token: str, tables: Mapping[str, pa.Table], currency: str) -> str:
     name = html.escape(known.name or known.spec.id)
     asked = Parameters.of_text(known.spec.parameters)
     said = [*warnings_of(tables)] + ([] if known.state == "completed" else [_state(known)])
-    told = headlines(tables, asked) if known.state == "completed" else []
+    told = headlines(tables, asked, currency) if known.state == "completed" else []
     parts = [f"<p><strong>{html.escape(sentence)}</strong></p>" for sentence in said]
     parts += [f"<p>{html.escape(sentence)}</p>" for sentence in told]
     parts += [_section(query, token, table) for query, table in tables.items()]

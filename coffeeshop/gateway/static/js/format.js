@@ -4,6 +4,15 @@ import { language, perhapsTranslated } from "./language/language.js";
 
 const HUNDREDTHS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
 const made = new Map();
+let currency = "";
+
+/** Show amounts in a currency, by its ISO code, from now on; without one as mere numbers. */
+export function useCurrency(code) {
+  currency = code ?? "";
+}
+
+const inCurrency = (options) =>
+  currency === "" ? options : { ...options, style: "currency", currency };
 
 /** The formats of the page's language: a browser's own country decides how its language writes. */
 function locale(ofDates) {
@@ -28,9 +37,11 @@ const past = (value, unit) =>
 const UNITS = ["B", "kB", "MB", "GB", "TB"];
 
 export const whole = (value) => number({ maximumFractionDigits: 0 }, value);
-export const money = (value) => number(HUNDREDTHS, value);
+export const money = (value) => number(inCurrency(HUNDREDTHS), value);
 /** An exact amount as its text has it: two decimals, or the third where it is not zero. */
-export const amount = (text) => number({ ...HUNDREDTHS, maximumFractionDigits: 3 }, text);
+export const amount = (text) => number(inCurrency({ ...HUNDREDTHS, maximumFractionDigits: 3 }), text);
+/** An average, which may be of numbers that are no amounts. */
+export const average = (text) => number({ ...HUNDREDTHS, maximumFractionDigits: 3 }, text);
 /** A part of a whole, with as many digits as say something. */
 export const share = (part) => number({ style: "percent", maximumSignificantDigits: 2 }, part);
 /** The n-th day of a week that begins with Monday, and the n-th month, by name. */

@@ -4,6 +4,7 @@ import { sessionIn } from "./address.js";
 import { NoAnswer, request } from "./api.js";
 import { onConnection, wayIn } from "./connection.js";
 import { h, setAttribute, setText } from "./dom.js";
+import { useCurrency } from "./format.js";
 import { wireLanguage } from "./language/choice.js";
 import { translated } from "./language/language.js";
 import { live } from "./live.js";
@@ -127,6 +128,7 @@ addEventListener("beforeunload", (event) => {
   if (anyUnderWay()) event.preventDefault();
 });
 show();
+live.listen(({ latest }) => useCurrency(latest?.currency), new AbortController().signal);
 live.listen(showAbout, new AbortController().signal);
 live.listen(showTrouble, new AbortController().signal);
 live.start();

@@ -3,6 +3,7 @@
 import { Problem } from "./api.js";
 import { announce } from "./announce.js";
 import { h } from "./dom.js";
+import { useCurrency } from "./format.js";
 import { sessionPipeline } from "./flow.js";
 import { lifePanel } from "./life.js";
 import { STATES, titleOf } from "./names.js";
@@ -37,6 +38,7 @@ function begin(id, node, signal) {
   let state = null;
   const again = { now: () => {} };
   const onAnswer = (session) => {
+    useCurrency(session.currency);
     parts ??= built(node, session, signal);
     for (const part of parts) part.update(session);
     if (state !== null && state !== session.state)

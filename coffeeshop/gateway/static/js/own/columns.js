@@ -1,7 +1,7 @@
 /** The columns of an answer to a question of one's own: how their values are read and ordered. */
 
 import { perhapsTranslated } from "../language/language.js";
-import { amount, month, monthName, weekday, whole } from "../format.js";
+import { amount, average, month, monthName, weekday, whole } from "../format.js";
 
 const TIME = /^\d{4}(-(\d{2}(-\d{2}([ T]\d{2}:\d{2}:\d{2})?)?|[HQW]\d{1,2}))?$/;
 const MONTH = /^\d{4}-\d{2}$/;
@@ -47,7 +47,7 @@ const titled = (name) => {
 function shown({ kind, part, isPart, isNumber }) {
   if (isPart) return (value) => (value === "" ? "–" : NAMED[part](Number(value)));
   if (isNumber && kind === "int") return (value) => (value === "" ? "–" : whole(BigInt(value)));
-  if (isNumber) return (value) => (value === "" ? "–" : amount(value));
+  if (isNumber) return (value) => (value === "" ? "–" : kind === "amount" ? amount(value) : average(value));
   return (value) => {
     if (value === "") return "–";
     if (part === "month_start") return month(value.slice(0, 7));
