@@ -57,6 +57,11 @@ WHOLE_PATIENCE = 150.0
 """Seconds until a cluster must be whole again."""
 NODE_PAUSE = 4.0
 """Seconds between a cluster that is whole and the next fault of one of its nodes, on average."""
+_LEFT = """
+[io:format("~s\t~s\t~p~n", [Name, Type, Messages])
+ || [{name, {resource, _, queue, Name}}, {type, Type}, {messages, Messages}]
+    <- rabbit_amqqueue:info_all(<<"/">>, [name, type, messages])]
+"""
 Oracle = Callable[[Path], dict[str, str]]
 
 
@@ -163,12 +168,11 @@ def left_on(broker: Broker) -> list[str]:
 
     Raises `subprocess.SubprocessError` while the broker does not tell.
     """
-    told = broker.rabbitmqctl("list_queues", "name", "type", "messages", "--no-table-headers")
-    rows = [line.split("\t") for line in told.splitlines()]
+    rows = [line.split("\t") for line in broker.evaluate(_LEFT).splitlines()]
     return sorted(
         name
         for name, kind, messages in rows
-        if not name.startswith("ctl.") or (kind == "quorum" and int(messages))
+        if not name.startswith("ctl.") or (kind == "quorum" and messages != "0")
     )
 
 

@@ -18,13 +18,11 @@ from coffeeshop.testing.partition import Network
 START_ATTEMPTS = 8
 DECLARING = 5.0
 """Seconds that declaring a stream may take."""
-REMOVE = (
-    'rabbit_amqqueue:internal_delete(rabbit_misc:r(<<"/">>, queue, <<"{name}">>), <<"admin">>).'
-)
+REMOVE = 'rabbit_amqqueue:internal_delete(rabbit_misc:r(<<"/">>, queue, <<"{name}">>), <<"admin">>)'
 """What an operator evaluates to remove a name without a stream."""
 _LEADERLESS = """
 [io:format("~s~n", [element(4, amqqueue:get_name(Q))])
- || Q <- rabbit_amqqueue:list(), amqqueue:get_pid(Q) =:= none], ok.
+ || Q <- rabbit_amqqueue:list(), amqqueue:get_pid(Q) =:= none]
 """
 _CONFIG = """
 cluster_partition_handling = pause_minority
@@ -45,10 +43,13 @@ Queues = [[Plain(Item) || Item <- Queue]
           || Queue <- rabbit_amqqueue:info_all(<<"/">>, Columns),
              lists:member(proplists:get_value(type, Queue), [stream, quorum])],
 Running = [atom_to_binary(N) || N <- rabbit_nodes:all_running()],
-io:format("~s", [rabbit_json:encode(#{nodes => Running, queues => Queues})]).
+io:format("~s", [rabbit_json:encode(#{nodes => Running, queues => Queues})])
 """
-"""The nodes that run and what is replicated, in one call: each costs seconds of a busy machine."""
-_COORDINATED = "[atom_to_list(N) || {_, N} <- element(2, ra:members({C, node()}))]"
+"""The nodes that run, and what is replicated, as one of them has it at the moment."""
+_COORDINATED = """
+{ok, Members, _} = ra:members({rabbit_stream_coordinator, node()}),
+[io:format("~s~n", [N]) || {_, N} <- Members]
+"""
 _REPLICATE = """
 Ours = [{nodes}],
 Streams = [{{element(4, amqqueue:get_name(Q)), amqqueue:get_type_state(Q)}}
@@ -56,12 +57,13 @@ Streams = [{{element(4, amqqueue:get_name(Q)), amqqueue:get_type_state(Q)}}
 [rabbit_stream_coordinator:delete_replica(Stream, Node)
  || {{_, #{{name := Stream, nodes := Nodes}}}} <- Streams, Node <- Nodes -- Ours],
 [rabbit_stream_queue:add_replica(<<"/">>, Name, Node)
- || {{Name, #{{nodes := Nodes}}}} <- Streams, Node <- Ours -- Nodes].
+ || {{Name, #{{nodes := Nodes}}}} <- Streams, Node <- Ours -- Nodes],
+[rabbit_quorum_queue:grow(Node, <<"/">>, <<".*">>, all) || Node <- Ours]
 """
 """Have each stream forget its copies on lost nodes, and add those that it lacks, in one call.
 
 The first is what `rabbitmq-streams delete_replica` does, which on 3.10 refuses it for a node that
-is away; the second is `rabbitmq-streams add_replica`.
+is away; the second is `rabbitmq-streams add_replica`, the third `rabbitmq-queues grow`.
 """
 
 
@@ -99,6 +101,8 @@ class PrivateCluster:
         self.nodes = [self._node(name, names) for name in names]
         self.ports = [node.port for node in self.nodes]
         """Where clients find the nodes; a node that replaces another takes its port."""
+        self._joining: set[PrivateBroker] = set()
+        """Nodes that take another's place and do not have all that they need for it yet."""
         atexit.register(self.close)
 
     @property
@@ -137,7 +141,10 @@ class PrivateCluster:
                 time.sleep(0.5)
         with ThreadPoolExecutor(len(self.nodes)) as each:
             list(each.map(PrivateBroker.stop, restarted))
-            return [name for names in each.map(self.start_node, self.nodes) for name in names]
+            removed = [name for names in each.map(self.start_node, self.nodes) for name in names]
+        for node in tuple(self._joining):
+            self._admit(node)
+        return removed
 
     def start_node(self, node: PrivateBroker) -> list[str]:
         """Start one node, as docs/operations.md says where it ends at once; the names removed.
@@ -161,11 +168,11 @@ class PrivateCluster:
 
     def _remove_names_without_leader(self) -> list[str]:
         """Those that have none for some seconds: others are being declared."""
-        before = set(self.rabbitmqctl("eval", _LEADERLESS).split())
+        before = set(self.evaluate(_LEADERLESS).split())
         time.sleep(DECLARING)
-        lasting = sorted(before & set(self.rabbitmqctl("eval", _LEADERLESS).split()) - {"ok"})
+        lasting = sorted(before & set(self.evaluate(_LEADERLESS).split()))
         for name in lasting:
-            self.rabbitmqctl("eval", REMOVE.format(name=name))
+            self.evaluate(REMOVE.format(name=name))
         return lasting
 
     def rabbitmqctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
@@ -174,15 +181,17 @@ class PrivateCluster:
         Raises `subprocess.CalledProcessError`, or `subprocess.TimeoutExpired`, as the last of them
         does; `Unreachable` when none runs.
         """
-        *others, last = self._awake()
-        for node in others:
-            with suppress(subprocess.SubprocessError):
-                return node.rabbitmqctl(*args, tool=tool, timeout=self._patience / len(self.nodes))
-        return last.rabbitmqctl(*args, tool=tool)
+        return self._asked(
+            lambda node, timeout: node.rabbitmqctl(*args, tool=tool, timeout=timeout)
+        )
+
+    def evaluate(self, code: str) -> str:
+        """`PrivateBroker.evaluate`, as `rabbitmqctl` chooses a node and raises."""
+        return self._asked(lambda node, most: node.evaluate(code, most))
 
     def members(self) -> int:
         """How many nodes run in the cluster, as one that runs sees it."""
-        return int(self.rabbitmqctl("eval", "length(rabbit_nodes:all_running())."))
+        return int(self.evaluate('io:format("~p", [length(rabbit_nodes:all_running())])'))
 
     def node_of(self, name: str) -> PrivateBroker:
         """The node of that Erlang name."""
@@ -197,11 +206,11 @@ class PrivateCluster:
 
     def state(self) -> tuple[set[str], list[Replicated]]:
         """The nodes that run in the cluster, as one of them sees it, and the streams and quorum
-        queues; takes a second or two.
+        queues.
 
         Raises `subprocess.CalledProcessError` while the broker is changing what it is asked.
         """
-        told, _ = json.JSONDecoder().raw_decode(self.rabbitmqctl("eval", _STATE))
+        told = json.loads(self.evaluate(_STATE))
         return set(told["nodes"]), [
             Replicated(
                 row["name"],
@@ -255,17 +264,22 @@ class PrivateCluster:
         self.rabbitmqctl("forget_cluster_node", lost.name)
         new = self._node(node_name(), [node.name for node in others])
         self.nodes[place] = new
+        self._joining.add(new)
         lost.close()
         removed = self.start_node(new)
+        self._admit(new)
+        return removed
+
+    def _admit(self, new: PrivateBroker) -> None:
+        """Give an empty node that runs its copies, and let clients reach it."""
         self._wait(lambda: self.members() == len(self.nodes), "the new node did not join")
         self._wait(
             lambda: self._coordinators() == {node.name for node in self.nodes},
             "the coordinator of streams did not take the new node in",
         )
-        self.rabbitmqctl("grow", new.name, "all", tool="rabbitmq-queues")
-        self._wait(self._grow_streams, "streams got no copy on the new node")
-        new.listen_at(self.ports[place])
-        return removed
+        self._wait(self._copy, "not everything has a copy on the new node")
+        new.listen_at(self.ports[self.nodes.index(new)])
+        self._joining.discard(new)
 
     def close(self) -> None:
         """End all nodes and remove their files; harmless twice."""
@@ -293,6 +307,13 @@ class PrivateCluster:
         config = _CONFIG + listed + self._config
         return PrivateBroker(config=config, patience=self._patience, domain=self._domain, name=name)
 
+    def _asked(self, ask: Callable[[PrivateBroker, float], str]) -> str:
+        *others, last = self._awake()
+        for node in others:
+            with suppress(subprocess.SubprocessError):
+                return ask(node, self._patience / len(self.nodes))
+        return ask(last, self._patience)
+
     def _awake(self) -> list[PrivateBroker]:
         """The nodes that run, those first that take connections. Raises `Unreachable`: none."""
         awake = [node for node in self.nodes if node.running and not node.frozen]
@@ -301,23 +322,18 @@ class PrivateCluster:
         return sorted(awake, key=lambda node: not node.answers())
 
     def _coordinators(self) -> set[str]:
-        told = self.rabbitmqctl("eval", f"C = rabbit_stream_coordinator, {_COORDINATED}.")
-        return {name.strip(' "\n[]') for name in told.split(",")}
+        return set(self.evaluate(_COORDINATED).split())
 
-    def _grow_streams(self) -> bool:
-        """Give each stream its copies on our nodes and no others; whether all have them.
+    def _copy(self) -> bool:
+        """Give all their copies on our nodes and no others; whether they have them.
 
         Streams come and go meanwhile, and may not be changed while a copy is behind. A name none of
         whose copies is up has no stream.
         """
         ours = {node.name for node in self.nodes}
         nodes = ", ".join(f"'{name}'" for name in sorted(ours))
-        self.rabbitmqctl("eval", _REPLICATE.format(nodes=nodes))
-        return all(
-            each.members == ours
-            for each in self.state()[1]
-            if each.kind == "stream" and each.online
-        )
+        self.evaluate(_REPLICATE.format(nodes=nodes))
+        return all(each.members == ours for each in self.state()[1] if each.online)
 
     def _wait(
         self,

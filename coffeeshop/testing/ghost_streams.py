@@ -15,7 +15,7 @@ _LOSE = """
 #{{name := Stream}} = amqqueue:get_type_state(Q),
 {{ok, ok, _}} = ra:process_command(
     {{rabbit_stream_coordinator, node()}}, {{delete_stream, Stream, #{{}}}}
-).
+)
 """
 _BEGIN = """
 {{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{like}">>)),
@@ -27,13 +27,13 @@ New = amqqueue:new(
 ),
 rabbit_amqqueue:internal_declare(amqqueue:set_type_state(New, State#{{
     name => "__{name}", reference => Resource
-}}), false).
+}}), false)
 """
 
 
 def lose_stream(broker: PrivateBroker, name: str) -> None:
     """As if the broker had been killed while it deleted a stream, though it runs on."""
-    broker.rabbitmqctl("eval", _LOSE.format(name=name))
+    broker.evaluate(_LOSE.format(name=name))
 
 
 def begin_stream(broker: PrivateBroker, name: str, like: str) -> None:
@@ -41,9 +41,9 @@ def begin_stream(broker: PrivateBroker, name: str, like: str) -> None:
 
     ``like`` is a stream that exists, with the arguments that the new one was to have.
     """
-    broker.rabbitmqctl("eval", _BEGIN.format(name=name, like=like))
+    broker.evaluate(_BEGIN.format(name=name, like=like))
 
 
 def remove(broker: PrivateBroker | PrivateCluster, name: str) -> None:
     """What an operator does."""
-    broker.rabbitmqctl("eval", REMOVE.format(name=name))
+    broker.evaluate(REMOVE.format(name=name))

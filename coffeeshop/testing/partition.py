@@ -15,8 +15,8 @@ from contextlib import suppress
 
 _RESET = struct.pack("ii", 1, 0)
 _PIECE = 256 << 10
-_TOOLS = "rabbitmqcli"
-"""How the names of RabbitMQ's command line tools begin."""
+TOOLS = "rabbitmqcli"
+"""How the names of RabbitMQ's command line tools begin, which pass all gates."""
 _OLD_NAME, _NAME = ord("n"), ord("N")
 _NAME_AT = {_OLD_NAME: 7, _NAME: 15}
 """Where the name of the opening node is in the first packet of a handshake."""
@@ -105,7 +105,7 @@ class Gate:
         try:
             first = _packet(opening)
             source = opener(first)
-            ends = frozenset(() if source.startswith(_TOOLS) else (self._name, source))
+            ends = frozenset(() if source.startswith(TOOLS) else (self._name, source))
             if self._network.refuses(ends):
                 raise ConnectionRefusedError
             target = socket.create_connection(("127.0.0.1", self._target))
