@@ -16,7 +16,7 @@ LONGEST_FREEZE = 25.0
 LONGEST_CUT = 40.0
 """Seconds. Others give a silent node up after 7 to 13 (`net_ticktime` is 10): some are shorter."""
 LONGEST_ABSENCE = 20.0
-SELF_HEALING = 0.5
+SELF_HEALING = 0.3
 """The part of the patience that a cluster has to become whole by itself."""
 RECONNECTING = 0.2
 """The part of it after which a node that takes no connections is started again."""
