@@ -70,4 +70,7 @@ def test_a_broker_starts_twice_harmlessly_and_answers_its_operator(broker: Priva
     assert "guest" in broker.rabbitmqctl("list_users")
     with pytest.raises(subprocess.CalledProcessError):
         broker.rabbitmqctl("no_such_command")
+    assert broker.evaluate('io:format("~p", [1 + 1])') == "2"
+    with pytest.raises(subprocess.CalledProcessError):
+        broker.evaluate('io:format("2"), erlang:error(bad)')
     assert "Server startup complete" in broker.log()
