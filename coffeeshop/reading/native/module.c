@@ -116,49 +116,77 @@ static void narrow(const int64_t *values, size_t rows, size_t width, char *out) 
     }
 }
 
-static PyObject *bytes_of(const void *data, size_t size) {
-    return PyBytes_FromStringAndSize(data, (Py_ssize_t)size);
+/* What is handed over of a column: bytes without content, for `fill`. All NULL to begin with. */
+struct handed {
+    PyObject *validity, *values, *text; /* of a text the values are its offsets */
+    size_t width;
+};
+
+static PyObject *room(size_t size) { return PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size); }
+
+static int make_room(const struct scan_column *column, const struct scan_values *values, size_t rows,
+                     struct handed *out) {
+    int is_text = column->kind == SCAN_TEXT;
+    out->width = is_text ? sizeof *values->offsets : width_of(column, values);
+    out->validity = values->nulls ? room((rows + 7) / 8) : Py_NewRef(Py_None);
+    out->values = room((rows + (size_t)is_text) * out->width);
+    out->text = is_text ? room((size_t)values->offsets[rows]) : Py_NewRef(Py_None);
+    return out->validity != NULL && out->values != NULL && out->text != NULL;
 }
 
-/* (nulls, width, validity or None, values, text or None); of a text the values are its offsets. */
-static PyObject *column_of(const struct scan_column *column, const struct scan_values *values,
-                           size_t rows) {
-    PyObject *validity, *numbers, *text;
-    size_t width = column->kind == SCAN_TEXT ? 4 : width_of(column, values);
+/* Nobody else knows these bytes yet, so this needs no lock; they are fresh memory, which is slow. */
+static void fill(const struct scan_column *column, const struct scan_values *values, size_t rows,
+                 const struct handed *out, char *const at[3]) {
     if (values->nulls)
-        validity = bytes_of(values->validity, (rows + 7) / 8);
-    else
-        validity = Py_NewRef(Py_None);
-    if (column->kind == SCAN_TEXT) {
-        numbers = bytes_of(values->offsets, (rows + 1) * sizeof *values->offsets);
-        text = bytes_of(values->text, (size_t)values->offsets[rows]);
-    } else {
-        numbers = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(rows * width));
-        if (numbers != NULL)
-            narrow(values->values, rows, width, PyBytes_AsString(numbers));
-        text = Py_NewRef(Py_None);
+        memcpy(at[0], values->validity, (rows + 7) / 8);
+    if (column->kind != SCAN_TEXT) {
+        narrow(values->values, rows, out->width, at[1]);
+        return;
     }
-    if (validity == NULL || numbers == NULL || text == NULL) {
-        Py_XDECREF(validity);
-        Py_XDECREF(numbers);
-        Py_XDECREF(text);
-        return NULL;
-    }
-    return Py_BuildValue("LnNNN", (long long)values->nulls, (Py_ssize_t)width, validity, numbers,
-                         text);
+    memcpy(at[1], values->offsets, (rows + 1) * sizeof *values->offsets);
+    if (values->offsets[rows])
+        memcpy(at[2], values->text, (size_t)values->offsets[rows]);
 }
 
+static char *content(PyObject *object) {
+    return object == Py_None ? NULL : PyBytes_AsString(object);
+}
+
+/* A tuple of (nulls, width, validity or None, values, text or None) for each column. */
 static PyObject *columns_of(const struct scan_task *task, const struct scan_scratch *scratch,
                             size_t rows) {
+    struct handed handed[SCAN_MAX_COLUMNS] = {{0}};
+    char *at[SCAN_MAX_COLUMNS][3];
     PyObject *columns = PyTuple_New(task->columns);
-    for (uint32_t i = 0; columns != NULL && i < task->columns; i++) {
-        PyObject *column = column_of(&task->column[i], &scratch->column[i], rows);
-        if (column == NULL || PyTuple_SetItem(columns, i, column) < 0)
-            Py_CLEAR(columns);
+    int right = columns != NULL;
+    for (uint32_t i = 0; right && i < task->columns; i++)
+        right = make_room(&task->column[i], &scratch->column[i], rows, &handed[i]);
+    for (uint32_t i = 0; right && i < task->columns; i++) {
+        at[i][0] = content(handed[i].validity);
+        at[i][1] = content(handed[i].values);
+        at[i][2] = content(handed[i].text);
     }
-    if (columns == NULL)
-        return NULL;
-    return Py_BuildValue("nN", (Py_ssize_t)rows, columns);
+    if (right) {
+        Py_BEGIN_ALLOW_THREADS;
+        for (uint32_t i = 0; i < task->columns; i++)
+            fill(&task->column[i], &scratch->column[i], rows, &handed[i], at[i]);
+        Py_END_ALLOW_THREADS;
+    }
+    for (uint32_t i = 0; right && i < task->columns; i++) {
+        struct handed *each = &handed[i];
+        PyObject *column =
+            Py_BuildValue("LnOOO", (long long)scratch->column[i].nulls, (Py_ssize_t)each->width,
+                          each->validity, each->values, each->text);
+        right = column != NULL && PyTuple_SetItem(columns, i, column) == 0;
+    }
+    for (uint32_t i = 0; i < task->columns; i++) {
+        Py_XDECREF(handed[i].validity);
+        Py_XDECREF(handed[i].values);
+        Py_XDECREF(handed[i].text);
+    }
+    if (!right)
+        Py_CLEAR(columns);
+    return right ? Py_BuildValue("nN", (Py_ssize_t)rows, columns) : NULL;
 }
 
 static PyObject *scan_rows(PyObject *module, PyObject *arguments) {
