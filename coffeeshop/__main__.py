@@ -1,3 +1,3 @@
-from coffeeshop.cli import main
+from coffeeshop.cli import program
 
-main()
+program()

@@ -5,10 +5,12 @@ Imports of the system itself are inside the commands: ``--help`` must not wait f
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -103,6 +105,28 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(code)
 
 
+def program() -> NoReturn:
+    """The console script: `main`, and the end of the process.
+
+    What is due at the end is done, and then the system takes back all memory at once: an
+    interpreter that takes itself apart, object by object, needs a hundredth of a small analysis.
+    """
+    try:
+        main()
+    except SystemExit as end:
+        if not isinstance(end.code, int) or any(map(_is_waited_for, threading.enumerate())):
+            raise
+        atexit._run_exitfuncs()
+        with suppress(streams.ReaderGone, CoffeeshopError, OSError):  # `main` told of it
+            streams.flush()
+            sys.stderr.flush()
+        os._exit(end.code)
+
+
+def _is_waited_for(thread: threading.Thread) -> bool:
+    return not thread.daemon and thread is not threading.main_thread()
+
+
 class _NoPandas:
     """No command needs pandas. Where it is installed, the columnar library imports it to recognise
     what might be one of its columns, and that takes longer than a small analysis."""
@@ -187,4 +211,4 @@ def _terminated(number: int, frame: FrameType | None) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    program()

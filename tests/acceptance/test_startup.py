@@ -61,3 +61,37 @@ def test_pandas_is_there_again_after_a_command() -> None:
     import pandas
 
     assert pandas.__version__
+
+
+ENDING = """
+import atexit, sys, threading
+from coffeeshop.cli import program
+{}
+atexit.register(print, "at the end")
+sys.argv[1:] = {}
+program()
+"""
+WAITING = """
+def work():
+    threading.main_thread().join()
+    print("worked")
+threading.Thread(target=work).start()
+"""
+
+
+@pytest.mark.parametrize(("arguments", "code"), [(["--version"], 0), (["nonsense"], 2)])
+@pytest.mark.parametrize(("before", "said"), [("", []), (WAITING, ["worked"])])
+def test_a_process_that_ends_at_once_has_done_what_was_due(
+    arguments: list[str], code: int, before: str, said: list[str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDING.format(before, arguments)],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code
+    assert done.stdout.splitlines()[-1 - len(said) :] == [*said, "at the end"]
+    assert ("error: " in done.stderr) is (code == 2)
