@@ -31,7 +31,7 @@ from coffeeshop.errors import (
 )
 
 if TYPE_CHECKING:
-    from coffeeshop.api import AsyncClient, Client, Results, Session
+    from coffeeshop.api import AsyncClient, Client, Results, Session, compare
 
 __all__ = [
     "AsyncClient",
@@ -49,9 +49,10 @@ __all__ = [
     "Unreachable",
     "UsageError",
     "__version__",
+    "compare",
 ]
 __version__ = "0.3.0"
-_API = ("AsyncClient", "Client", "Results", "Session")
+_API = ("AsyncClient", "Client", "Results", "Session", "compare")
 
 
 def __getattr__(name: str) -> Any:

@@ -22,6 +22,7 @@ from coffeeshop import __version__, streams
 from coffeeshop.commands import gateway
 from coffeeshop.commands.access import token
 from coffeeshop.commands.advice import BUG, DEFECT, advice
+from coffeeshop.commands.compare import compare
 from coffeeshop.commands.completion import completion
 from coffeeshop.commands.demo import demo
 from coffeeshop.commands.generate import generate
@@ -77,7 +78,7 @@ def cli() -> None:
     """
 
 
-cli.add_to_section("Analyse", submit, questions, explain, *gateway.OF_SESSIONS)
+cli.add_to_section("Analyse", submit, questions, explain, *gateway.OF_SESSIONS, compare)
 cli.add_to_section("Try it", serve, generate, demo)
 cli.add_to_section("Connect", login, logout)
 cli.add_to_section("Operate", run_node, *gateway.OF_SYSTEM, logs, token)

@@ -21,6 +21,7 @@ from coffeeshop.client.sse import Event
 PAGE = Path(__file__).parent.parent / "docs" / "python.md"
 BEGIN, END = "<!-- docstrings -->", "<!-- end of docstrings -->"
 CLASSES = (coffeeshop.Client, coffeeshop.Session, coffeeshop.Results, coffeeshop.AsyncClient, Event)
+FUNCTIONS = (coffeeshop.compare,)
 SHOWN = ("__init__",)
 """Methods that are shown though their names say that they are not."""
 
@@ -42,6 +43,10 @@ def reference() -> str:
     lines: list[str] = []
     for kind in CLASSES:
         lines += _class(kind)
+    for function in FUNCTIONS:
+        name = function.__name__
+        lines += [f"## {name}", "", "```text", _signature(function, name, function), "```", ""]
+        lines += [*_paragraphs(function), ""]
     lines += ["## Errors", ""]
     tree = inspect.getdoc(errors) or ""
     first, _, drawing = tree.partition("::\n\n")
@@ -75,7 +80,7 @@ def _called(kind: type, name: str) -> str:
     return f"{kind.__name__}(...)" if name == "__init__" else f"{kind.__name__}.{name}"
 
 
-def _signature(kind: type, name: str, function: Any) -> str:
+def _signature(kind: Any, name: str, function: Any) -> str:
     """As one would write it: an argument a line when there are many, no quotes around types."""
     signature = inspect.signature(function)
     parameters = [p for n, p in signature.parameters.items() if n != "self"]

@@ -83,6 +83,12 @@ class Results(Mapping[str, pa.Table]):
     def __len__(self) -> int:
         return len(self._tables)
 
+    @property
+    def questions(self) -> dict[str, str]:
+        """The SQL of the questions that it answers, by name: empty for those of the four that were
+        named; without any for a session that was asked none of its own."""
+        return dict(self._run.questions)
+
     def sentences(self) -> list[str]:
         """The answers in four sentences, one a question, as `coffeeshop submit` prints them."""
         return headlines(self._tables, self._run.parameters, self._run.currency)

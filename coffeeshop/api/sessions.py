@@ -238,5 +238,6 @@ def run_here(
         rows=uploaded.rows,
         warnings=warnings,
         parameters=Parameters.of_text(spec.parameters),
+        questions={each["name"]: each["sql"] for each in texts_of(spec.questions)},
         rejected=uploaded.rejected,
     )

@@ -174,6 +174,22 @@ class SessionId(click.ParamType[str]):
         ]
 
 
+class Side(SessionId):
+    """A folder or a file of results, or a completed session."""
+
+    name = "side"
+
+    def __init__(self) -> None:
+        super().__init__("completed")
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """The shell's own files, and sessions."""
+        sessions = super().shell_complete(ctx, param, incomplete)
+        return [CompletionItem(incomplete, type="file"), *sessions]
+
+
 def _folders(data_root: Path | str | None) -> list[str]:
     root = Path(data_root) if data_root else _settings().data_root
     try:

@@ -37,6 +37,8 @@ class Run:
     """Of the four questions."""
     currency: str = ""
     """The ISO code of the currency that amounts are shown in; empty: as mere numbers."""
+    questions: Mapping[str, str] = field(default_factory=dict)
+    """The SQL of those that have some, by name."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Where each result was written in full, by query."""
 
@@ -53,5 +55,6 @@ def run_of(known: Mapping[str, Any], warnings: Sequence[str], files: Mapping[str
         seconds=ended - known["created_at"],
         warnings=warnings,
         parameters=Parameters.of(**(known.get("parameters") or {})),
+        questions={each["name"]: each["sql"] for each in known.get("questions") or ()},
         files=files,
     )

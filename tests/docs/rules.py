@@ -42,7 +42,7 @@ SUBSTITUTIONS = (
     Substitution(r"\b9000\b", "{port}", "the port that the gateway took"),
     Substitution(
         r"(?<!\S)((?:\.venv/bin/)?coffeeshop"
-        r" (?:sessions|status|watch|results|keep|share|cancel|nodes|doctor)\b)",
+        r" (?:sessions|status|watch|results|compare|keep|share|cancel|nodes|doctor)\b)",
         r"COFFEESHOP_GATEWAY=http://127.0.0.1:{port} \1",
         "the same, for commands that ask port 9000 when nothing is said",
     ),
