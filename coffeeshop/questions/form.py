@@ -16,7 +16,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from coffeeshop.errors import CodecError
@@ -247,7 +247,7 @@ def _value(plain: Any) -> Any:
     raise TypeError(plain)
 
 
-@cache
+@lru_cache(maxsize=1024)  # a gateway reads those of every session that is opened
 def _from_json(text: str) -> Question:
     try:
         found = _value(json.loads(text))

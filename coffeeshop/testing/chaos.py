@@ -15,10 +15,10 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from coffeeshop.formats import to_csv
 from coffeeshop.generate import generate
 from coffeeshop.names import ENDS
 from coffeeshop.pipeline.messages import SessionSpec
+from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.testing import ghost_streams
 from coffeeshop.testing.broker import PrivateBroker
@@ -66,6 +67,24 @@ Oracle = Callable[[Path], dict[str, str]]
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a session asks besides the four questions as they have always been, and who judges its
+    answers: ``wrong`` says what differs, of the results by name."""
+
+    parameters: str
+    questions: tuple[str, ...]
+    wrong: Callable[[Mapping[str, Any]], list[str]]
+
+
+Ask = Callable[[random.Random, Path], Asked | None]
+"""Something for a session of a folder to ask, as chance has it; None: the four, for the oracle."""
+
+
+def the_four(chance: random.Random, folder: Path) -> None:
+    """Nothing else."""
+
+
+@dataclass(frozen=True)
 class Campaign:
     """What to do. ``seconds`` counts from the first fault to the last."""
 
@@ -94,6 +113,8 @@ class Report:
     campaign: Campaign
     faults: Counter[str] = field(default_factory=Counter)
     sessions: int = 0
+    asked: Counter[str] = field(default_factory=Counter)
+    """Sessions by what they asked besides: parameters, questions in SQL."""
     slowest: float = 0.0
     """Seconds that the slowest session took, whatever was broken meanwhile."""
     rows: int = 0
@@ -186,12 +207,14 @@ class Clients:
         sets: list[DataSet],
         opened: Callable[[SessionSpec], None] = lambda spec: None,
         openings: Openings | None = None,
+        ask: Ask = the_four,
     ) -> None:
         """``opened`` is told of each session as soon as its journals exist; ``openings`` may hold
-        sessions up."""
+        sessions up; ``ask`` says what they ask."""
         self.stop = threading.Event()
         self._opened = opened
         self._openings = openings or Openings()
+        self._ask = ask
         self._report = report
         self._urls = urls
         self._sets = sets
@@ -214,19 +237,28 @@ class Clients:
         # Seeded as well: a replay shows the same ids in its logs.
         name = str(uuid.UUID(int=chance.getrandbits(128), version=4))
         spec = SessionSpec(name, plan, producers, chance.randint(1, 3))
+        asked = self._ask(chance, data.folder)
+        if asked is not None:
+            plan = "fused" if asked.questions else plan
+            told = {"parameters": asked.parameters, "questions": asked.questions}
+            spec = replace(spec, plan=plan, **told)  # type: ignore[arg-type]
         began = time.monotonic()
-        complaint = self._session(client, spec, data)
+        complaint = self._session(client, spec, data, asked)
         took = time.monotonic() - began
         with self._lock:
             self._report.sessions += 1
             self._report.slowest = max(self._report.slowest, took)
             self._report.rows += 3 * data.transactions
+            self._report.asked["parameters"] += bool(spec.parameters)
+            self._report.asked["questions in SQL"] += bool(spec.questions)
             if complaint:
                 self._report.wrong.append(f"{spec}: {complaint}")
 
-    def _session(self, client: GatewayClient, spec: SessionSpec, data: DataSet) -> str:
+    def _session(
+        self, client: GatewayClient, spec: SessionSpec, data: DataSet, asked: Asked | None
+    ) -> str:
         """What is wrong with it, if anything is. No failure is due: no session is at fault."""
-        folder = open_folder(data.folder)
+        folder = open_folder(data.folder, plan_of(spec).table_names)
         try:
             wanted = spec
             with self._openings.one():
@@ -243,6 +275,8 @@ class Clients:
             return f"{type(error).__name__}: {error}"
         if ends != ["completed"] or state != "completed":
             return f"its ends are {ends}, in the list of sessions it is {state}"
+        if asked is not None:
+            return "; ".join(asked.wrong(tables))
         found = {f"{query}.csv": to_csv(table).decode() for query, table in tables.items()}
         differing = sorted(n for n in data.answers if found.get(n) != data.answers[n])
         return f"wrong answers: {', '.join(differing)}" if differing else ""
@@ -264,8 +298,10 @@ def run(
     oracle: Oracle,
     say: Callable[[str], None] = lambda text: None,
     shared: Broker | None = None,
+    ask: Ask = the_four,
 ) -> Report:
-    """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers.
+    """Carry out a campaign; ``root`` is for data. ``oracle``: a folder's right answers; ``ask``:
+    what sessions ask besides the four questions.
 
     ``shared``: a broker that runs, instead of one of the campaign's own.
     """
@@ -285,7 +321,7 @@ def run(
         urls = [f"http://127.0.0.1:{port}" for port in faults.ports]
         with recording(broker.url + HEARTBEAT, report, ledgers) as opened:
             openings = Openings()
-            clients = Clients(report, urls, sets, opened, openings)
+            clients = Clients(report, urls, sets, opened, openings, ask)
             with ThreadPoolExecutor(campaign.clients + 1) as pool:
                 busy = [pool.submit(clients.run, number) for number in range(campaign.clients)]
                 try:
@@ -302,7 +338,7 @@ def run(
         try:
             if campaign.growth:
                 _come_to_rest(broker, urls, report, say)
-                _watch_growth(broker, faults, urls, sets, report, say)
+                _watch_growth(broker, faults, urls, sets, report, say, ask)
             else:
                 _delete_all(urls[0])
                 _come_to_rest(broker, urls, report, say)
@@ -401,6 +437,7 @@ def _watch_growth(
     sets: list[DataSet],
     report: Report,
     say: Callable[[str], None],
+    ask: Ask,
 ) -> None:
     """The processes that survived: warmed up by some sessions, then some more; growth is a leak."""
     processes = {f"worker {n}": each for n, each in enumerate(faults.workers)}
@@ -408,7 +445,7 @@ def _watch_growth(
     pids = {name: each.pid for name, each in processes.items()} | _pids(broker)
     taken: list[dict[str, dict[str, int]]] = []
     for numbers in ((100, 101), (102, 103)):
-        clients = Clients(report, urls, sets)
+        clients = Clients(report, urls, sets, ask=ask)
         with ThreadPoolExecutor(len(numbers)) as pool:
             busy = [pool.submit(clients.run, number) for number in numbers]
             time.sleep(min(20.0, report.campaign.seconds / 4))

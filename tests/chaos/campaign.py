@@ -12,6 +12,7 @@ from pathlib import Path
 
 from coffeeshop.observability.telemetry import configure_logging
 from coffeeshop.testing.chaos import Campaign, Report, run
+from tests.chaos.asking import Asking
 from tests.oracle import answers
 
 BEGIN, END = "<!-- campaign{} -->", "<!-- end of campaign{} -->"
@@ -40,6 +41,7 @@ def described(report: Report) -> str:
         ("faults for", f"{campaign.seconds / 60:g} minutes"),
         ("faults", f"{sum(report.faults.values())}: {kinds}"),
         ("sessions, each compared with DuckDB's answers", f"{report.sessions:,}"),
+        *((f"of them with {what}", f"{count:,}") for what, count in sorted(report.asked.items())),
         ("rows analysed", f"{report.rows:,}"),
         ("**wrong, missing or repeated ends**", f"**{len(report.wrong)}**"),
         (
@@ -100,7 +102,8 @@ def main() -> int:
         patience=options.patience,
     )
     with tempfile.TemporaryDirectory() as folder:
-        report = run(campaign, Path(folder), answers, say)
+        asking = Asking()
+        report = run(campaign, Path(folder), asking.prepared(answers), say, ask=asking)
     print(described(report))
     complaints = (*report.wrong, *report.refused, *report.left, *report.grown)
     for complaint in (*complaints, *report.ledger.lost, *report.remained, report.given_up):

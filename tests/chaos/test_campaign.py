@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from coffeeshop.testing.chaos import Campaign, Report, run
+from tests.chaos.asking import Asking
 from tests.chaos.campaign import BEGIN, END, described, write_into
 from tests.oracle import answers
 
@@ -14,10 +15,12 @@ from tests.oracle import answers
 @pytest.mark.timeout(300)
 def test_a_short_campaign_keeps_the_promise(broker: object, tmp_path: Path) -> None:
     campaign = Campaign(seed=4, seconds=6, clients=2, pause=2.0, growth=False)
-    report = run(campaign, tmp_path, answers, print)
+    asking = Asking()
+    report = run(campaign, tmp_path, asking.prepared(answers), print, ask=asking)
     print(described(report))
     assert report.kept, (report.wrong, report.refused, report.left)
     assert report.faults.total() >= 1
+    assert report.asked["questions in SQL"] >= 1
     assert report.traces == report.sessions
     assert report.traces_cut <= report.traces / 2
 
