@@ -10,7 +10,14 @@ DATA_FOLDERS = ("my/folder", ".data/dataset1")
 """A reader's own data: generated, in the sandbox, under the names that the documents use."""
 
 TRANSLATIONS = {
-    "README.es.md": ("README.md", {"mi/carpeta": "my/folder", "usuario:clave": "user:password"})
+    "README.es.md": (
+        "README.md",
+        {
+            "mi/carpeta": "my/folder",
+            "results/carpeta": "results/folder",
+            "usuario:clave": "user:password",
+        },
+    )
 }
 """Documents that are not typed because all that they say to type is in another one, in the same
 order, but for these words."""
