@@ -31,6 +31,7 @@ from coffeeshop.gateway.routes import page as page_routes
 from coffeeshop.gateway.routes import result as result_routes
 from coffeeshop.gateway.routes import session as session_routes
 from coffeeshop.gateway.routes import share as share_routes
+from coffeeshop.gateway.routes import together as together_routes
 from coffeeshop.gateway.routes import upload as upload_routes
 from coffeeshop.gateway.security.access import SHARED, Access, AuthenticationMiddleware
 from coffeeshop.observability import tracing
@@ -44,6 +45,7 @@ ROUTES = (
     file_routes,
     result_routes,
     share_routes,
+    together_routes,
     operation_routes,
     page_routes,
     login_routes,

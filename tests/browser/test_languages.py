@@ -10,7 +10,7 @@ from tests.browser.conftest import Open
 from tests.browser.test_looks import NARROW, OVERFLOW, violations
 from tests.running import Running
 
-TABS = ("Compras grandes", "Más vendidos", "Facturación", "Clientes")
+TABS = ("Síntesis", "Compras grandes", "Más vendidos", "Facturación", "Clientes")
 
 
 def untranslated(page: Page) -> list[str]:
@@ -36,6 +36,9 @@ def test_the_whole_way_from_a_folder_to_an_answer_is_in_the_browsers_language(
     page.get_by_role("checkbox", name="Facturación, ventas y ticket promedio por mes").check()
     page.get_by_role("button", name="Iniciar el análisis").click()
     watched.expect_state("Completada")
+    expect(page.get_by_role("rowheader", name="domingo")).to_be_visible()
+    assert page.evaluate(OVERFLOW) <= 0
+    page.get_by_role("tab", name="Facturación, ventas y ticket").click()
     expect(page.get_by_role("columnheader", name="Facturación")).to_be_visible()
     expect(page.get_by_role("row", name="Total 3.000")).to_be_visible()
     assert violations(page) == []

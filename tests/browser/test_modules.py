@@ -78,10 +78,10 @@ def test_stores_of_one_name_have_a_row_each(module: Watched) -> None:
     rows = ["2024-H1,Kiosk,7.00", "2024-H1,Twin,1.50", "2024-H1,Twin,2.25", "2024-H2,Twin,4.00"]
     text = "half,store,tpv\n" + "\n".join([*rows, "2024-H2,,9.00"]) + "\n"
     assert module.page.evaluate(LINES, ["query3", text]) == [
-        ["(unknown store)", "–", "9.00"],
-        ["Kiosk", "7.00", "–"],
-        ["Twin (1)", "1.50", "4.00"],
-        ["Twin (2)", "2.25", "–"],
+        ["(unknown store)", "–", "9.00", "9.00", "–"],
+        ["Kiosk", "7.00", "–", "7.00", "–"],
+        ["Twin (1)", "1.50", "4.00", "5.50", "+166.7%"],
+        ["Twin (2)", "2.25", "–", "2.25", "–"],
     ]
 
 
@@ -161,7 +161,7 @@ def test_a_hundred_thousand_purchases_are_searched_and_sorted_at_once(
         ),
     )
     page.route("**/downloads/query1.csv", lambda route: route.fulfill(body=text))
-    page.goto(f"{system.url}/#/sessions/{session}")
+    page.goto(f"{system.url}/#/sessions/{session}/q1")
     status = page.get_by_text("1 to 25 of 100,000 purchases")
     expect(status).to_be_visible()
     assert page.locator("main tbody tr").count() < 60

@@ -112,6 +112,7 @@ def test_questions_are_chosen_written_and_mended_on_the_page_of_a_dropped_folder
         where = {"x": 300, "y": 400}
         session.send("Input.dispatchDragEvent", {"type": kind, "data": data, **where})
     expect(page.get_by_label("Name (optional)")).to_have_value(dirs.name)
+    page.get_by_label("The four questions").press("Space")
     page.get_by_label("Other questions").press("Space")
     weekly = "Sales and revenue per day of the week and hour"
     page.get_by_role("checkbox", name=weekly).press("Space")
@@ -127,6 +128,7 @@ def test_questions_are_chosen_written_and_mended_on_the_page_of_a_dropped_folder
     area.fill("SELECT store_id, count(*) AS sales\nFROM transactions GROUP BY store_id")
     page.get_by_role("button", name="Start the analysis").click()
     watched.expect_state("Completed")
+    page.get_by_role("tab", name=weekly).click()
     expect(page.get_by_role("columnheader", name="Monday")).to_have_count(0)
     expect(page.get_by_role("rowheader", name="Monday")).to_be_visible()
     page.get_by_role("tab", name="Own1").click()
@@ -148,4 +150,5 @@ def test_parameters_are_set_in_the_form_and_said_with_the_results(
     page.get_by_label("Years").fill("2025")
     page.get_by_role("button", name="Start the analysis").click()
     watched.expect_state("Completed")
+    page.get_by_role("tab", name="Large purchases").click()
     expect(page.get_by_text("of 20.5 or more in 2025, between 6:00 and 23:00.")).to_be_visible()

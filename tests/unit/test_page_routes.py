@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import io
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -260,3 +262,33 @@ def test_the_flow_remembers_the_sessions_that_were_fed_last() -> None:
     traffic.count_stored("one more", "users", 1, 10)
     assert traffic.of("first") == {"users": {"batches": 2, "rows": 3, "bytes": 15}}
     assert traffic.of("0") == {}
+
+
+def test_all_results_come_in_one_file_of_every_kind(
+    api: httpx.Client, folder: Path, completed: str
+) -> None:
+    expected = answers(folder)
+    answer = api.get(f"/v1/sessions/{completed}/downloads.csv.zip")
+    assert answer.headers["content-disposition"] == 'attachment; filename="results.csv.zip"'
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert {name: archive.read(name).decode() for name in archive.namelist()} == expected
+    spanish = api.get(f"/v1/sessions/{completed}/downloads.es.csv.zip")
+    with zipfile.ZipFile(io.BytesIO(spanish.content)) as archive:
+        assert archive.read("query3.es.csv").startswith(b"\xef\xbb\xbfyear_half_created_at;")
+    workbook = api.get(f"/v1/sessions/{completed}/downloads.xlsx")
+    with zipfile.ZipFile(io.BytesIO(workbook.content)) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/sheet")]
+    assert len(sheets) == len(expected)
+    report = api.get(f"/v1/sessions/{completed}/downloads.html")
+    assert report.headers["content-type"] == "text/html; charset=utf-8"
+    assert f'<code class="breaking">{completed}</code>' in report.text
+
+
+def test_no_file_of_all_results_comes_before_their_time(system: Running, api: httpx.Client) -> None:
+    session = new_id()
+    system.client().open(SessionSpec(session))
+    assert api.get(f"/v1/sessions/{session}/downloads.xlsx").status_code == 409
+    assert api.get(f"/v1/sessions/{session}/downloads.exe").status_code == 422
+    system.client().cancel(session)
+    archive = f"/v1/sessions/{session}/downloads.csv.zip"
+    eventually(lambda: api.get(archive).status_code == 410, "the session is over")

@@ -29,7 +29,7 @@ from coffeeshop.names import STAGES
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import MOST_QUESTIONS, PLANS, Plan, plan_of
-from coffeeshop.questions.asking import own_in
+from coffeeshop.questions.asking import BUILTIN, own_in
 from coffeeshop.questions.columns import described
 from coffeeshop.questions.gallery import ready
 from coffeeshop.schema import CATALOG
@@ -102,6 +102,7 @@ async def overview(
         "nodes": gateway.visible_nodes(),
         "example": gateway.example is not None,
         "currency": gateway.currency,
+        "built_in": BUILTIN,
     }
 
 

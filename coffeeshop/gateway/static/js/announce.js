@@ -2,7 +2,8 @@
 
 import { setText } from "./dom.js";
 
-/** Say it once. */
+/** Say it once; a report has nowhere to. */
 export function announce(text) {
-  setText(document.getElementById("announcer"), text);
+  const announcer = document.getElementById("announcer");
+  if (announcer !== null) setText(announcer, text);
 }

@@ -40,7 +40,7 @@ function paint(node, { columns, lines }, width) {
   node.replaceChildren(
     ...lines.map((line) => lineOf(line, places, isWide)),
     ...columns.flat().map((box) => boxOf(box, places.get(box.id))),
-    ...(isWide ? lines.map((line) => labelOf(line, places)) : []),
+    ...(isWide ? lines.map((line) => labelOf(line, places)).filter((node) => node !== null) : []),
   );
 }
 

@@ -44,6 +44,18 @@ export const amount = (text) => number(inCurrency({ ...HUNDREDTHS, maximumFracti
 export const average = (text) => number({ ...HUNDREDTHS, maximumFractionDigits: 3 }, text);
 /** A part of a whole, with as many digits as say something. */
 export const share = (part) => number({ style: "percent", maximumSignificantDigits: 2 }, part);
+/** Per cent, as its text has it; `signed` where it is a change. */
+export const percent = (text, signed = false) =>
+  number(
+    {
+      style: "unit",
+      unit: "percent",
+      minimumFractionDigits: 1,
+      maximumFractionDigits: 1,
+      signDisplay: signed ? "exceptZero" : "auto",
+    },
+    text,
+  );
 /** The n-th day of a week that begins with Monday, and the n-th month, by name. */
 export const weekday = (day) => named({ weekday: "long" }, new Date(Date.UTC(2024, 0, day)));
 export const monthName = (at) => named({ month: "long" }, new Date(Date.UTC(2024, at - 1, 1)));

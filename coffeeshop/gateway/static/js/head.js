@@ -1,5 +1,6 @@
 /** The top of a session's page: state, figures, what went wrong, cancel and delete. */
 
+import { addressOf } from "./address.js";
 import { announce } from "./announce.js";
 import { json, send } from "./api.js";
 import { confirmed } from "./confirm.js";
@@ -22,7 +23,7 @@ export function sessionHead(heading, session) {
   const reason = h("div", { class: "notice", hidden: true });
   const refused = badRows();
   const trouble = h("div", {});
-  const { cancel, keep, link, remove } = actions(session, trouble, (now) => update(now));
+  const { cancel, keep, link, compare, remove } = actions(session, trouble, (now) => update(now));
   if (session.name) heading.setAttribute("translate", "no");
   setText(heading, titleOf(session));
   const node = h(
@@ -32,7 +33,7 @@ export function sessionHead(heading, session) {
       "div",
       { class: "row" },
       h("div", { class: "row" }, pill.node, h("code", { class: "breaking" }, session.id)),
-      h("div", { class: "actions" }, cancel, keep, link, remove),
+      h("div", { class: "actions" }, cancel, compare, keep, link, remove),
     ),
     reason,
     refused.node,
@@ -43,7 +44,7 @@ export function sessionHead(heading, session) {
     pill.update(now.state);
     cancel.hidden = now.state !== "open";
     keep.hidden = now.state === "open";
-    link.hidden = now.state !== "completed";
+    link.hidden = compare.hidden = now.state !== "completed";
     reason.hidden = now.reason === "";
     reason.className = `notice ${KINDS[now.state] ?? ""}`;
     setText(reason, sentence(now));
@@ -133,6 +134,7 @@ function actions(session, trouble, onAnswer) {
     "Share",
   );
   link.addEventListener("click", () => attempt(link, () => share(session.id)));
+  const compare = h("a", { class: "button", href: addressOf("compare", [session.id]) }, "Compare");
   const remove = h("button", { class: "button", type: "button" }, "Delete");
   remove.addEventListener("click", async () => {
     const text = `“${name}” and its results are removed for everybody.`;
@@ -143,5 +145,5 @@ function actions(session, trouble, onAnswer) {
       location.hash = "#/";
     });
   });
-  return { cancel, keep, link, remove };
+  return { cancel, keep, link, compare, remove };
 }

@@ -1,7 +1,8 @@
 /** The page's beginning: routes, the banner, the button that is always there. */
 
-import { sessionIn } from "./address.js";
+import { routeOf } from "./address.js";
 import { NoAnswer, request } from "./api.js";
+import { compareView } from "./compare/compare.js";
 import { onConnection, wayIn } from "./connection.js";
 import { h, setAttribute, setText } from "./dom.js";
 import { useCurrency } from "./format.js";
@@ -21,8 +22,9 @@ let leave = new AbortController();
 let first = true;
 
 function viewOf(hash) {
-  const session = sessionIn(hash);
-  if (session !== null) return sessionView(session.id);
+  const route = routeOf(hash);
+  if (route?.view === "compare") return compareView(route.ids);
+  if (route !== null) return sessionView(route.ids[0]);
   if (hash === "" || hash === "#" || hash === "#/") return overviewView();
   return nothingHere();
 }
@@ -42,7 +44,8 @@ function show() {
   leave = new AbortController();
   const view = viewOf(location.hash);
   document.title = `${translated(view.title)} · coffeeshop`;
-  document.getElementById("to-overview").toggleAttribute("aria-current", view.title === "Overview");
+  for (const [id, title] of Object.entries({ "to-overview": "Overview", "to-compare": "Compare" }))
+    document.getElementById(id).toggleAttribute("aria-current", view.title === title);
   main.replaceChildren(view.node);
   view.start(leave.signal);
   // A reader of the screen goes on where the new content begins.

@@ -11,6 +11,9 @@ export const TABLES = {
   transaction_items: "Transaction items",
 };
 
+/** The questions that the summary of a session is made of. */
+export const SUMMARY = { cube: "sales_cube", items: "items_by_month" };
+
 /** What a table is called. */
 export const tableName = (table) => TABLES[table] ?? MORE_TABLES[table] ?? table;
 
@@ -22,11 +25,9 @@ export const tablesOf = (session) =>
       .map((table) => [table, tableName(table)]),
   );
 
-/** The names of what a session answers: the four questions, or its own. */
+/** The names of what a session answers, by its results. */
 export const queriesOf = (session) =>
-  session.questions.length > 0
-    ? Object.fromEntries(session.questions.map(({ name }) => [name, words(name)]))
-    : QUERIES;
+  Object.fromEntries(session.queries.map((query) => [query, QUERIES[query] ?? words(query)]));
 
 export const QUERIES = {
   query1: "Large purchases",

@@ -6,6 +6,7 @@ import { load } from "./library.js";
 const NARROW = 480; // pixels
 const LINES = 2;
 const ROW = 2.75; // rem
+const DENSE = 2; // rem, of rows with one bar
 const dark = matchMedia("screen and (prefers-color-scheme: dark)"); // paper is light
 
 /** A custom property of the style sheet, as it is now. */
@@ -49,13 +50,13 @@ export const hue = (number) => colour(`--chart-${(number % HUES) + 1}`);
 /**
  * A chart in a box of its own, described by `title` for those who do not see it. `configure()` says
  * what to draw, whenever it is drawn: at the beginning, at `update()`, when the colours change.
- * `rows` is how many groups of bars lie on top of each other.
+ * `rows` is how many groups of bars lie on top of each other, `dense` ones of a single bar.
  */
-export function chart(title, configure, signal, { low = false, rows = null } = {}) {
+export function chart(title, configure, signal, { low = false, rows = null, dense = false } = {}) {
   const canvas = document.createElement("canvas");
   const node = document.createElement("div");
   node.className = low ? "chart low" : "chart";
-  if (rows !== null) node.style.height = `${6 + rows * ROW}rem`;
+  if (rows !== null) node.style.height = dense ? `${2.5 + rows * DENSE}rem` : `${6 + rows * ROW}rem`;
   node.setAttribute("role", "img");
   node.setAttribute("aria-label", translated(title));
   node.append(canvas);

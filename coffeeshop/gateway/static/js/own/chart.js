@@ -1,9 +1,9 @@
 /** The chart that fits an answer: lines over time, sorted bars, hours by weekdays. */
 
 import { chart, colour, hue, HUES, longNames } from "../charts/chart.js";
-import { h } from "../dom.js";
+import { heatMap } from "../charts/heat.js";
 import { perhapsTranslated } from "../language/language.js";
-import { compact } from "../format.js";
+import { compact, whole } from "../format.js";
 
 const MOST = 15; // bars of categories
 
@@ -41,7 +41,7 @@ function choicesOf(measures, isAlone) {
 
 /** The chart of a choice; `{node, shown}`, and `text` says what it leaves out. */
 export function drawn(title, { kind, keys }, choice, rows, signal) {
-  if (kind === "heat") return heatMap(title, keys, choice.measures[0], rows);
+  if (kind === "heat") return heat(title, keys, choice.measures[0], rows);
   const data = { lines, parts, bars }[kind](keys, choice.measures, rows);
   const how = kind === "bars" ? { rows: data.labels.length } : {};
   const made = chart(title, () => configuration(kind, data, choice.measures), signal, how);
@@ -93,7 +93,7 @@ function bars(keys, measures, rows) {
   const largest = sorted.slice(0, MOST);
   const labels = largest.map((row) => keys.map((key) => key.text(row[key.at])).join(" · "));
   const sets = measures.map((each) => [each.title, largest.map((row) => number(row[each.at]))]);
-  const text = rows.length > MOST ? `The ${MOST} largest of ${rows.length}.` : "";
+  const text = rows.length > MOST ? `The ${MOST} largest of ${whole(rows.length)}.` : "";
   return { labels, sets, text };
 }
 
@@ -131,42 +131,21 @@ function configuration(kind, { labels, sets }, measures) {
   };
 }
 
-/** Hours across, days of the week down: the darker, the more. */
-function heatMap(title, keys, measure, rows) {
+/** Hours across, days of the week down. */
+function heat(title, keys, measure, rows) {
   const hour = keys.find(({ part }) => part === "hour");
   const day = keys.find((key) => key !== hour);
   const place = (value) => (day.part === "weekday" && value === "0" ? 7 : Number(value));
   const days = [...new Set(rows.map((row) => row[day.at]))].sort((a, b) => place(a) - place(b));
   const hours = [...new Set(rows.map((row) => row[hour.at]))].sort((a, b) => a - b);
   const values = new Map(rows.map((row) => [`${row[day.at]} ${row[hour.at]}`, row[measure.at]]));
-  const most = Math.max(...rows.map((row) => Number(row[measure.at])), 0);
-  const cell = (when, at) => {
-    const value = values.get(`${when} ${at}`) ?? "";
-    const node = h("td", { class: "number", title: measure.text(value) });
-    const share = most > 0 ? Math.max(0, Number(value)) / most : 0;
-    node.style.setProperty("--share", `${Math.round(share * 45)}%`); // stays readable with ink on it
-    node.append(value === "" ? "–" : compact(Number(value)));
-    return node;
-  };
-  const heads = hours.map((at) => h("th", { scope: "col", class: "number" }, hour.text(at)));
-  const table = h(
-    "table",
-    { class: "heat" },
-    h("caption", { class: "unseen" }, title),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, day.title), heads)),
-    h(
-      "tbody",
-      {},
-      days.map((when) =>
-        h(
-          "tr",
-          {},
-          h("th", { scope: "row" }, day.text(when)),
-          hours.map((at) => cell(when, at)),
-        ),
-      ),
-    ),
-  );
-  const node = h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": title }, table);
+  const named = (key) => (value) => ({ key: value, text: key.text(value) });
+  const node = heatMap(title, {
+    head: day.title,
+    days: days.map(named(day)),
+    hours: hours.map(named(hour)),
+    value: (when, at) => values.get(`${when} ${at}`) ?? "",
+    text: measure.text,
+  });
   return { node, shown: () => {}, text: "" };
 }

@@ -54,18 +54,3 @@ function shown({ kind, part, isPart, isNumber }) {
     return kind === "text" && part === "format" && MONTH.test(value) ? month(value) : value;
   };
 }
-
-/** The exact sum of decimal numbers in texts, as a text; empty ones do not count. */
-export function total(texts) {
-  const digits = texts.reduce((most, text) => Math.max(most, (text.split(".")[1] ?? "").length), 0);
-  let all = 0n;
-  for (const text of texts) {
-    if (text === "") continue;
-    const [whole, rest = ""] = text.split(".");
-    all += BigInt(whole + rest.padEnd(digits, "0"));
-  }
-  if (digits === 0) return String(all);
-  const sign = all < 0n ? "-" : "";
-  const figures = String(all < 0n ? -all : all).padStart(digits + 1, "0");
-  return `${sign}${figures.slice(0, -digits)}.${figures.slice(-digits)}`;
-}

@@ -52,7 +52,7 @@ function built(title, question, described, rows, look, signal) {
     nodes.push(figure);
   }
   if (rows.length === 0) nodes.push(h("p", { class: "empty" }, "The answer has no rows."));
-  else nodes.push(answerTable(title, columns, rows, look));
+  else nodes.push(answerTable(title, columns, rows, look, { signal }));
   nodes.push(
     h("details", {}, h("summary", {}, "The question in SQL"), h("pre", {}, h("code", {}, question.sql))),
   );

@@ -2,18 +2,21 @@
 
 import { announce } from "../announce.js";
 import { h, setText } from "../dom.js";
+import { total } from "../exact.js";
 import { counted, whole } from "../format.js";
 import { gridRow } from "../grid.js";
-import { total } from "./columns.js";
 
-const SIZE = 25;
+const SIZE = 25; // rows of a page
+const PRINTED = 500; // on paper
 const TYPING = 150; // milliseconds
 
 /**
  * The table of `rows`, lists of texts, with `columns` of `columnOf`. `look` remembers how it is
- * looked at: `get(name)`, `set({name: text})`, where names are `sort` and `q`.
+ * looked at: `get(name)`, `set({name: text})`, where names are `sort` and `q`. A page has `size` rows,
+ * paper more of them until the signal; the order is `first` until another is asked for.
  */
-export function answerTable(caption, columns, rows, look) {
+export function answerTable(caption, columns, rows, look, { size: usual = SIZE, first = "", signal } = {}) {
+  const order = () => look.get("sort") ?? first;
   const body = h("tbody");
   const foot = h("tfoot");
   const count = h("p", { class: "hint", role: "status" });
@@ -28,11 +31,12 @@ export function answerTable(caption, columns, rows, look) {
     find();
   });
   let page = 0;
+  let size = usual;
   let found = rows;
 
   function find() {
     const wanted = (look.get("q") ?? "").trim().toLowerCase();
-    const { column, isDown } = sorting(columns, look.get("sort"));
+    const { column, isDown } = sorting(columns, order());
     found = wanted === "" ? [...rows] : rows.filter((row) => has(row, columns, wanted));
     if (column !== null) found.sort((a, b) => compared(column, a, b) * (isDown ? -1 : 1));
     for (const each of heads) each.update(column, isDown);
@@ -40,21 +44,21 @@ export function answerTable(caption, columns, rows, look) {
   }
 
   function go(to) {
-    const last = Math.max(0, Math.ceil(found.length / SIZE) - 1);
+    const last = Math.max(0, Math.ceil(found.length / size) - 1);
     page = Math.min(Math.max(to, 0), last);
-    const [from, end] = [page * SIZE, Math.min(found.length, (page + 1) * SIZE)];
+    const [from, end] = [page * size, Math.min(found.length, (page + 1) * size)];
     body.replaceChildren(...found.slice(from, end).map((row) => line(row, columns)));
     foot.replaceChildren(...totals(columns, found));
     const text = found.length ? counted(found.length, "row") : "Nothing found";
     setText(count, last > 0 ? `${whole(from + 1)} to ${whole(end)} of ${text}` : text);
-    pages.hidden = rows.length <= SIZE;
+    pages.hidden = rows.length <= size;
     buttons.forEach((button, i) =>
       button.setAttribute("aria-disabled", String(i < 2 ? page === 0 : page === last)),
     );
   }
 
   function sortBy(column) {
-    const { column: now, isDown } = sorting(columns, look.get("sort"));
+    const { column: now, isDown } = sorting(columns, order());
     // Figures are wanted from the largest on; a second click turns the order.
     const down = now === column ? !isDown : column.isNumber;
     look.set({ sort: `${down ? "-" : ""}${column.name}` });
@@ -62,6 +66,12 @@ export function answerTable(caption, columns, rows, look) {
     announce(`Sorted by ${column.title}, ${down ? "descending" : "ascending"}.`);
   }
 
+  const print = (now) => () => {
+    size = now;
+    go(0);
+  };
+  addEventListener("beforeprint", print(PRINTED), { signal });
+  addEventListener("afterprint", print(usual), { signal });
   buttons.forEach((button, i) => button.addEventListener("click", () => go(steps[i]())));
   find();
   const table = h(
@@ -115,12 +125,18 @@ function line(row, columns) {
   return node;
 }
 
-/** The sums of the columns that may be added up, of all rows that were found. */
+/**
+ * The sums of the columns that may be added up, of all rows that were found; or what `totalOf(rows)`
+ * of a column says.
+ */
 function totals(columns, rows) {
   if (rows.length < 2 || !columns.some(({ adds }) => adds)) return [];
-  const cells = columns.map(({ adds, at, text, isNumber }, i) => {
-    const kind = { class: isNumber ? "number" : null };
-    if (adds) return h("td", kind, text(total(rows.map((row) => row[at]))));
+  const sum = ({ at, adds, totalOf }) =>
+    totalOf !== undefined ? totalOf(rows) : adds ? total(rows.map((row) => row[at])) : null;
+  const cells = columns.map((column, i) => {
+    const kind = { class: column.isNumber ? "number" : null };
+    const found = sum(column);
+    if (found !== null) return h("td", kind, column.text(found));
     return i === 0 ? h("th", { scope: "row" }, "Total") : h("td", kind);
   });
   return [h("tr", {}, cells)];

@@ -4,26 +4,33 @@ import { request } from "../api.js";
 import { rowsOf } from "../csv.js";
 import { h } from "../dom.js";
 import { QUERIES, words } from "../names.js";
+import { perhapsTranslated } from "../language/language.js";
 import { loading, notice } from "../parts.js";
 import { pause } from "../patience.js";
 
 const MOST = 20; // tries, where the gateway says when to come again
-const FORMATS = ["csv", "json", "parquet"];
-const nameOf = (query) => QUERIES[query] ?? words(query);
+const FORMATS = ["csv", "xlsx", "json", "parquet"];
+const nameOf = (query) => QUERIES[query] ?? perhapsTranslated(words(query));
 const pathOf = (id, query, format) => `v1/sessions/${id}/downloads/${query}.${format}`;
 
-/** Show what `build(rows of each query, signal, {parameters})` makes when they are there, or a way to try again. */
-export async function loaded(node, { id, parameters }, queries, signal, build) {
+/**
+ * Show a question `{needs, build, files}` when its results are there, or a way to try again: what
+ * `build(rows of each that it needs, signal, {parameters, look})` makes, and links to the files. Of
+ * several sessions `id` is a list, and the rows of each follow those of the one before.
+ */
+export async function loaded(node, { id, parameters, look }, question, signal) {
+  const { needs, files = needs, build } = question;
   node.replaceChildren(loading("Fetching the result …"));
   try {
-    const texts = await Promise.all(queries.map((query) => fetched(id, query, signal)));
-    const parts = build(texts.map(rowsOf), signal, { parameters });
-    node.replaceChildren(...parts.nodes, downloads(id, queries));
+    const wanted = [id].flat().flatMap((each) => needs.map((query) => fetched(each, query, signal)));
+    const texts = await Promise.all(wanted);
+    const parts = build(texts.map(rowsOf), signal, { parameters, look });
+    node.replaceChildren(...parts.nodes, downloads(id, files));
     await parts.shown();
   } catch (error) {
     if (signal.aborted) return;
     const again = h("button", { class: "button", type: "button" }, "Try again");
-    again.addEventListener("click", () => loaded(node, { id, parameters }, queries, signal, build));
+    again.addEventListener("click", () => loaded(node, { id, parameters, look }, question, signal));
     node.replaceChildren(notice(`The result could not be fetched: ${error.message}.`, again));
   }
 }

@@ -7,48 +7,60 @@ import { resultsAddress } from "../address.js";
 import { ownQuestion } from "../own/question.js";
 import { qualityPage } from "../quality/checks.js";
 import { QUESTIONS } from "./questions.js";
+import { fourSummary } from "../summary/four.js";
+import { CUBE, salesSummary } from "../summary/summary.js";
 import { tabs } from "./tabs.js";
+import { togetherBar } from "./together.js";
 
 /** The tabs; `update(session)` as results come. */
 export function resultsPanel(session, signal) {
   const { id } = session;
-  const address = resultsAddress(id);
-  const isOwn = session.questions.length > 0;
-  const questions = isOwn
-    ? session.questions.map((each) =>
-        ownQuestion(each, session.columns[each.name], address.look(each.name)),
-      )
-    : [...QUESTIONS];
-  if (session.quality) questions.push(qualityPage);
+  const address = resultsAddress("sessions", [id]);
+  const questions = questionsOf(session, address);
   const warnings = h("div", { class: "notice warn", hidden: true });
-  const pages = questions.map((question) => page(question, session, signal));
-  const shown = tabs("Results by question", pages, (chosen) => chosen.look(), signal, {
+  const pages = questions.map((question) =>
+    page(question, session, address.look(question.key), signal),
+  );
+  const shown = tabs("Results by question", pages, (chosen) => chosen.show(), signal, {
     first: Math.max(0, pages.findIndex(({ key }) => key === address.tab)),
     onChoice: ({ key }) => address.show(key),
   });
-  const print = h(
-    "button",
-    { class: "button small", type: "button", hidden: true },
-    "Print all results",
-  );
-  print.addEventListener("click", async () => {
-    print.disabled = true;
+  const print = async () => {
     await Promise.all(pages.map((each) => each.fetch()));
-    print.disabled = false;
     window.print();
-  });
+  };
+  const together = togetherBar(session, print);
   let told = false;
   const update = (session) => {
     for (const each of pages) each.update(session);
-    print.hidden = session.state !== "completed";
+    together.update(session);
     if (session.state === "completed" && !told) {
       told = true;
       showWarnings(id, warnings, signal);
     }
   };
-  const buttons = h("div", { class: "actions screen" }, print);
-  return { node: h("div", { class: "stack" }, warnings, shown.node, buttons), update };
+  return { node: h("div", { class: "stack" }, together.node, warnings, shown.node), update };
 }
+
+/** The tabs of a session: the summary first, then what it was asked. */
+function questionsOf(session, address) {
+  const { columns, questions } = session;
+  // A session that names no question answers the four.
+  const builtIn = questions.length === 0 ? QUESTIONS : QUESTIONS.filter(({ name }) => isNamed(questions, name));
+  const summary =
+    CUBE in columns
+      ? [salesSummary(columns, address.look("summary"))]
+      : builtIn.length === QUESTIONS.length
+        ? [fourSummary]
+        : [];
+  const isShown = new Set(summary.flatMap(({ needs }) => needs));
+  const own = questions
+    .filter(({ name }) => name in columns && !isShown.has(name))
+    .map((each) => ownQuestion(each, columns[each.name], address.look(each.name)));
+  return [...summary, ...builtIn, ...own, ...(session.quality ? [qualityPage] : [])];
+}
+
+const isNamed = (questions, name) => questions.some((each) => each.name === name);
 
 async function showWarnings(id, node, signal) {
   const answer = await json(`v1/overview/sessions/${id}/warnings`, { signal }).catch(() => null);
@@ -64,7 +76,8 @@ async function showWarnings(id, node, signal) {
   );
 }
 
-function page({ key, title, needs, build }, session, signal) {
+function page(question, session, look, signal) {
+  const { key, title, needs } = question;
   const node = h("div", { class: "stack" });
   const text = h("p", { class: "empty" });
   node.append(text);
@@ -75,7 +88,7 @@ function page({ key, title, needs, build }, session, signal) {
     if (state !== "waiting") return;
     if (needs.every((query) => session.results.includes(query))) {
       state = "ready";
-      if (looking) look();
+      if (looking) show();
     } else setText(text, waitingText(session));
   }
 
@@ -85,12 +98,12 @@ function page({ key, title, needs, build }, session, signal) {
   function fetch() {
     if (state === "ready") {
       state = "shown";
-      fetched = loaded(node, session, needs, signal, build);
+      fetched = loaded(node, { ...session, look }, question, signal);
     }
     return fetched;
   }
 
-  function look() {
+  function show() {
     looking = true;
     fetch();
   }
@@ -99,7 +112,7 @@ function page({ key, title, needs, build }, session, signal) {
     title,
     node,
     update,
-    look,
+    show,
     fetch,
     isShown: () => state === "shown",
     leave: () => (looking = false),

@@ -26,7 +26,7 @@ function build([rows], signal, { figures = null, parameters = USUAL } = {}) {
   return { nodes, shown: histogram.update };
 }
 
-export const query1 = { key: "q1", title: "Large purchases", needs: ["query1"], build };
+export const query1 = { key: "q1", name: "query1", title: "Large purchases", needs: ["query1"], build };
 
 const figuresOf = (amounts, least) => ({
   total: amounts.length,

@@ -24,6 +24,7 @@ function build(results, signal) {
 
 export const query2 = {
   key: "q2",
+  name: "query2",
   title: "Best sellers",
   needs: ["query2_best_selling", "query2_most_profitable"],
   build,

@@ -1,16 +1,25 @@
 /** Query 4: the customers of each store who bought most often; the first three are drawn. */
 
+import { forgottenLook } from "../address.js";
 import { chart, hue, longNames } from "../charts/chart.js";
 import { allRows } from "../csv.js";
 import { h } from "../dom.js";
 import { counted, whole } from "../format.js";
-import { table } from "../grid.js";
+import { translated } from "../language/language.js";
+import { countColumn, nameColumn, placed } from "../own/plain.js";
+import { answerTable } from "../own/table.js";
 import { USUAL, yearsOf } from "./asked.js";
 import { leaders } from "./stores.js";
 
 const RANKS = ["First", "Second", "Third"];
+const DRAWN = 15; // stores
+const COLUMNS = placed([
+  nameColumn("store", "Store"),
+  nameColumn("birthdate", "Date of birth", (day) => day || translated("(unknown)")),
+  { ...countColumn("purchases", "Purchases"), adds: false },
+]);
 
-function build([result], signal, { parameters = USUAL } = {}) {
+function build([result], signal, { parameters = USUAL, look = forgottenLook() } = {}) {
   const { top } = parameters;
   const rows = allRows(result);
   if (rows.length === 0)
@@ -19,14 +28,15 @@ function build([result], signal, { parameters = USUAL } = {}) {
       shown: () => {},
     };
   const stores = leaders(rows, top);
+  const most = [...stores].sort((a, b) => b.rows[0][2] - a.rows[0][2]).slice(0, DRAWN);
   const drawn = chart(
     "Purchases of the most frequent customers of each store",
-    () => configuration(stores, top),
+    () => configuration(most, top),
     signal,
-    { rows: stores.length },
+    { rows: most.length },
   );
   const named = stores.flatMap(({ name, rows: found }) =>
-    found.map(([, birthdate, count]) => [name, birthdate || "(unknown)", whole(Number(count))]),
+    found.map(([, birthdate, count]) => [name, birthdate, count]),
   );
   const nodes = [
     h(
@@ -35,12 +45,15 @@ function build([result], signal, { parameters = USUAL } = {}) {
       `${many(top)} of each store with the most purchases in ${yearsOf(parameters)}, by date of birth.`,
     ),
     drawn.node,
-    table("Most frequent customers", ["Store", "Date of birth", "Purchases"], named, 2),
+    stores.length > DRAWN
+      ? h("p", { class: "hint" }, `The ${DRAWN} largest of ${stores.length}.`)
+      : null,
+    answerTable("Most frequent customers", COLUMNS, named, look, { signal }),
   ];
-  return { nodes, shown: drawn.update };
+  return { nodes: nodes.filter((node) => node !== null), shown: drawn.update };
 }
 
-export const query4 = { key: "q4", title: "Customers", needs: ["query4"], build };
+export const query4 = { key: "q4", name: "query4", title: "Customers", needs: ["query4"], build };
 
 const many = (top) =>
   top === 1 ? "The customer" : `The ${top === 3 ? "three" : whole(top)} customers`;

@@ -1,6 +1,8 @@
 /** Stores as results name them: two stores may have one name, and each keeps a row of its own. */
 
-const nameOf = (store) => store || "(unknown store)";
+import { translated } from "../language/language.js";
+
+const nameOf = (store) => store || translated("(unknown store)");
 
 /** The name of the n-th of `many` stores of one name. */
 const numbered = (store, number, many) =>
@@ -8,8 +10,8 @@ const numbered = (store, number, many) =>
 
 /**
  * Rows of query 3 by store: `stores` are names, each once, and `of(place, half)` is what the store
- * at that place took, null where it took nothing. Rows of one half and name are in the order of the
- * stores' ids, so the first of them is the first store of that name.
+ * at that place took, a decimal text, null where it took nothing. Rows of one half and name are in
+ * the order of the stores' ids, so the first of them is the first store of that name.
  */
 export function byStore(rows) {
   const halves = [...new Set(rows.map((row) => row[0]))].sort();
@@ -17,7 +19,7 @@ export function byStore(rows) {
   for (const [when, store, value] of rows) {
     if (!values.has(store)) values.set(store, new Map());
     const found = values.get(store);
-    found.set(when, [...(found.get(when) ?? []), Number(value)]);
+    found.set(when, [...(found.get(when) ?? []), value]);
   }
   const places = [...values.keys()].sort().flatMap((store) => {
     const many = Math.max(...[...values.get(store).values()].map((found) => found.length));

@@ -85,6 +85,10 @@ export function openUploadDialog(given = []) {
     dialog.close();
     location.hash = `#/sessions/${upload.id}`;
   };
+  parts.plan.addEventListener("change", () => {
+    ask.usePlan(parts.plan.value);
+    look();
+  });
   wireChoice(parts, choose);
   parts.start.addEventListener("click", start);
   dialog.addEventListener("close", () => dialog.remove());

@@ -3,6 +3,7 @@
 import { json, request } from "../api.js";
 import { folderOf } from "./folder.js";
 import { Upload } from "./upload.js";
+import { asking, four, summary } from "./usual.js";
 import { newId, remember } from "./uploads.js";
 
 /** Fetch it, open a session for it and go there; raises what the gateway says to that. */
@@ -13,7 +14,11 @@ export async function tryExample() {
     const response = await request(`v1/example/${encodeURI(path)}`);
     fetched.push({ path, file: await response.blob() });
   }
-  const upload = new Upload(newId(), await folderOf(fetched), { name, plan: "fused" });
+  const upload = new Upload(newId(), await folderOf(fetched), {
+    name,
+    plan: "fused",
+    questions: asking([...four(), ...summary()], []),
+  });
   await upload.open();
   remember(upload);
   upload.run();

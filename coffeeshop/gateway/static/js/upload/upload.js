@@ -69,7 +69,11 @@ export class Upload extends EventTarget {
   /** Open the session; raises what the gateway says to that. */
   async open() {
     const { questions, parameters, quality } = this.asked;
-    const asked = { ...(questions.length > 0 ? { questions } : { parameters }), ...(quality ? { quality } : {}) };
+    const asked = {
+      parameters,
+      ...(questions.length > 0 ? { questions } : {}),
+      ...(quality ? { quality } : {}),
+    };
     const body = JSON.stringify({ id: this.id, name: this.name, plan: this.plan, ...asked });
     const response = await this.insist("v1/sessions", { method: "POST", headers: JSON_TYPE, body });
     this.heartbeat = (await response.json()).heartbeat_seconds;
