@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 
@@ -19,11 +19,13 @@ from coffeeshop.pipeline.plan import PLANS, Plan
 from coffeeshop.reading.blocks import Block, Buffers, blocks_of
 from coffeeshop.reading.file import File
 from coffeeshop.reading.folder import DataFolder
-from coffeeshop.reading.parquet import Rows, converted, parquet_rows
 from coffeeshop.reading.parse import Parsed, Rejected, read
 from coffeeshop.reading.sources import is_parquet
 from coffeeshop.reading.stores.base import StoredFile
 from coffeeshop.schema import TABLES, UPLOAD_ORDER, Table
+
+if TYPE_CHECKING:
+    from coffeeshop.reading.parquet import Rows
 
 PARSERS = 2
 """Threads that parse. One does about 400 MB/s."""
@@ -177,6 +179,8 @@ def _parse_jobs_of(
     table: Table, file: File, buffers: Buffers, late: Late, skip_bad_rows: bool
 ) -> Iterator[ParseJob]:
     if is_parquet(file):
+        from coffeeshop.reading.parquet import parquet_rows  # most folders have none
+
         for rows in parquet_rows(table, file):
             yield lambda rows=rows: _from_rows(rows, late, skip_bad_rows)  # type: ignore[misc]
     else:
@@ -187,6 +191,8 @@ def _parse_jobs_of(
 
 
 def _from_rows(rows: Rows, late: Late, skip_bad_rows: bool) -> EncodedBlock:
+    from coffeeshop.reading.parquet import converted
+
     parsed = converted(rows, skip_bad_rows=skip_bad_rows)
     withheld = replace(parsed, batch=late.withheld(parsed.batch))
     return _encoded(withheld, rows.columns.nbytes)

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CoffeeshopError, JournalBroken
@@ -28,10 +28,12 @@ from coffeeshop.pipeline.messages import (
 from coffeeshop.pipeline.plan import destinations, plan_of
 from coffeeshop.sessions.events import EventKind
 from coffeeshop.sessions.ingest import publish
-from coffeeshop.sessions.lifecycle import Action, Session, View
 from coffeeshop.sessions.results import ENDED_BY_GATEWAY
 from coffeeshop.transport import Message, Transport
 from coffeeshop.transport.outbox import Outbox
+
+if TYPE_CHECKING:
+    from coffeeshop.sessions.lifecycle import Action, Session, View
 
 log = get_logger()
 PROBE_TIMEOUT = 5.0
@@ -94,6 +96,8 @@ Step = DeclareJournal | DeclareQueue | Publish | Append | DeleteJournal | Write 
 
 def steps_of(action: Action, view: View, gateway: str) -> tuple[Step, ...]:
     """The steps of an action; ``gateway`` is the name of whoever takes them."""
+    from coffeeshop.sessions.lifecycle import Action  # an embedded session has no keeper
+
     session = view.session
     match action:
         case Action.DECLARE:
