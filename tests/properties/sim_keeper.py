@@ -594,8 +594,9 @@ class Client:
                 gateway.all_of(steps.ending(session, "cancelled", "enough", gateway.name))
                 self.again(self.finish_again, 3.0)
             case "deletes":
+                life = gateway.name
                 gateway.write("ended", state="cancelled", reason="deleted")
-                self.again(lambda: self.delete(gateway, gateway.name), 0.5)
+                self.again(lambda: self.delete(gateway, life), 0.5)
 
     def uploaded(self) -> None:
         """Repeat the ends of which the answer did not come; then the tasks come to their end."""

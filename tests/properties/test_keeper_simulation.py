@@ -50,6 +50,11 @@ def test_the_life_of_a_session_keeps_the_promise(start: int) -> None:
         run(seed, plot(seed))
 
 
+def test_a_deletion_that_dies_with_its_gateway_is_asked_for_again() -> None:
+    seed = 5039  # the gateway starts again before its client looks
+    assert run(seed, plot(seed)).seen["cancelled"] == 1
+
+
 def test_a_seed_gives_the_same_life_again() -> None:
     def story(seed: int) -> list[SessionEvent]:
         return run(seed, plot(seed)).log
