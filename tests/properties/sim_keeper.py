@@ -46,6 +46,8 @@ TIMEOUTS = Timeouts(client_timeout=12.0, result_ttl=15.0, session_ttl=300.0)
 TICK = 1.0
 LONG_TICK = 20.0
 """Seconds between two looks of a process that waits for nothing but the second deletion."""
+REQUEST_TIMEOUT = 3.0
+"""Seconds in which a gateway must hear of what it wrote; then its client asks another one."""
 MOST_CALLS = 40_000
 CLIENTS = ("completes", "announces", "leaves", "cancels", "deletes", "dies")
 
@@ -594,9 +596,9 @@ class Client:
                 gateway.all_of(steps.ending(session, "cancelled", "enough", gateway.name))
                 self.again(self.finish_again, 3.0)
             case "deletes":
-                life = gateway.name
+                life, until = gateway.name, world.now + REQUEST_TIMEOUT
                 gateway.write("ended", state="cancelled", reason="deleted")
-                self.again(lambda: self.delete(gateway, life), 0.5)
+                self.again(lambda: self.delete(gateway, life, until), 0.5)
 
     def uploaded(self) -> None:
         """Repeat the ends of which the answer did not come; then the tasks come to their end."""
@@ -613,12 +615,13 @@ class Client:
         if self.world.end() is None:
             self.finish()
 
-    def delete(self, gateway: Gateway, life: str) -> None:
-        """Go on with a deletion, or repeat it when its gateway died."""
-        if not gateway.up or gateway.name != life:
+    def delete(self, gateway: Gateway, life: str, until: float) -> None:
+        """Go on with a deletion, or repeat it: its gateway died, or hears nothing of the broker."""
+        is_open = self.world.end() is None
+        if not gateway.up or gateway.name != life or (is_open and self.world.now > until):
             self.again(self.finish)
-        elif self.world.end() is None:
-            self.again(lambda: self.delete(gateway, life), 0.5)
+        elif is_open:
+            self.again(lambda: self.delete(gateway, life, until), 0.5)
         else:
             gateway.all_of(steps.expiry(self.world.spec))
 

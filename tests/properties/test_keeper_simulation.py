@@ -50,8 +50,14 @@ def test_the_life_of_a_session_keeps_the_promise(start: int) -> None:
         run(seed, plot(seed))
 
 
-def test_a_deletion_that_dies_with_its_gateway_is_asked_for_again() -> None:
-    seed = 5039  # the gateway starts again before its client looks
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(5039, id="it starts again before the client looks"),
+        pytest.param(8872, id="it is cut off for longer than clients may be silent"),
+    ],
+)
+def test_a_deletion_that_its_gateway_does_not_answer_is_asked_for_again(seed: int) -> None:
     assert run(seed, plot(seed)).seen["cancelled"] == 1
 
 
