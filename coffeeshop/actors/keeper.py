@@ -46,11 +46,10 @@ from coffeeshop.errors import (
 )
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.sessions.events import SessionEvent
+from coffeeshop.sessions.events import End, SessionEvent
 from coffeeshop.sessions.lifecycle import (
     LONGEST_OPENING,
     Action,
-    End,
     KeeperState,
     Phase,
     Session,
@@ -260,7 +259,7 @@ class Keepers(_Ticking):
             keeper.state = keeper.state.anew()
             if not keeper.failures.add(now):
                 reason = f"its keeper failed too often; last reason: {reason_of(error)}"
-                keeper.state = replace(keeper.state, gave_up=reason)
+                keeper.state = replace(keeper.state, failure=End("failed", reason))
             self._later(keeper)
 
     def _later(self, keeper: _Keeper) -> None:
@@ -291,7 +290,8 @@ class Keepers(_Ticking):
         session, sessions = view.session, self.sessions
         say = log.info if action in (Action.ABORT, Action.GIVE_UP_CLIENT) else log.debug
         name = action.name.lower()
-        say("keeper.acts", session=session.spec.id, action=name, reason=view.overdue)
+        reason = "" if view.overdue is None else view.overdue.reason
+        say("keeper.acts", session=session.spec.id, action=name, reason=reason)
         keeper.state = keeper.state.before(action)
         try:
             if action is Action.WATCH:
@@ -301,18 +301,14 @@ class Keepers(_Ticking):
             steps = steps_of(action, view, sessions.name)
             perform(steps, session.spec, sessions.outbox, sessions.log, keeper.headers)
         except (BrokerRefuses, JournalBroken) as error:
-            if action is Action.DECLARE:
-                keeper.state = replace(keeper.state, refused=self._refusal(error))
-            elif action is Action.ASSIGN:
-                keeper.state = replace(keeper.state, gave_up=self._refusal(error)[1])
-            else:
+            if action not in (Action.DECLARE, Action.ASSIGN):
                 raise
+            keeper.state = replace(keeper.state, failure=self._refusal(action, error))
         except JournalGone:
             if action is not Action.ABORT:
                 raise
             # It has no journal for a terminal event.
-            state = "failed" if keeper.state.gave_up else "aborted"
-            keeper.state = replace(keeper.state, end=End(state, view.overdue))  # type: ignore[arg-type]
+            keeper.state = replace(keeper.state, end=view.overdue)
         keeper.state = keeper.state.after(action, view.now.process)
 
     def _watch(self, session: Session, keeper: _Keeper) -> None:
@@ -323,13 +319,17 @@ class Keepers(_Ticking):
             hear = partial(self.sessions.updated, name)
             keeper.subscription = outcome.subscribe(hear, is_client=False)
 
-    def _refusal(self, error: CoffeeshopError) -> tuple[str, str]:
+    def _refusal(self, action: Action, error: CoffeeshopError) -> End:
         if isinstance(error, BrokerRefuses):
-            return "BrokerRefuses", str(error)
-        if not makes_journals(self.sessions.outbox.transport):
-            return "BrokerFull", "the broker makes no streams"
-        reason = f"the session could not be opened; open another: {error}"
-        return "SessionFailed", reason
+            name, reason = "BrokerRefuses", str(error)
+        elif not makes_journals(self.sessions.outbox.transport):
+            name, reason = "BrokerFull", "the broker makes no streams"
+        else:
+            name, reason = (
+                "SessionFailed",
+                f"the session could not be opened; open another: {error}",
+            )
+        return End("failed", reason, refused=name if action is Action.DECLARE else "")
 
 
 class ReleasedSessions(_Ticking):

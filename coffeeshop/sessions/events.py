@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -45,6 +46,20 @@ RELEASE_0_2 = {"restated": "snapshot", "mended": "orphan_deleted"}
 """The names that release 0.2 wrote, and today's."""
 _KINDS = get_args(EventKind)
 _ENDS = get_args(State)[1:]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a session ends: as its out journal says, or, where that tells nothing, its keeper."""
+
+    state: State
+    reason: str = ""
+    result_times: Mapping[str, float] = field(default_factory=dict)
+    """When each query was complete, in seconds since 1970."""
+    result_bytes: int = 0
+    """What the broker keeps of it."""
+    refused: str = ""
+    """The name of the error for which its journals could not be created."""
 
 
 @dataclass(frozen=True)

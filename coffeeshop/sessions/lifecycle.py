@@ -19,7 +19,7 @@ from coffeeshop.errors import CodecError, ProtocolError, UsageError
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.pipeline.repair import STALLED_AFTER
-from coffeeshop.sessions.events import EventKind, SessionEvent, State
+from coffeeshop.sessions.events import End, EventKind, SessionEvent, State
 
 DAY = 86_400.0
 SUSPICIOUS = 30.0
@@ -53,6 +53,9 @@ class Phase(Enum):
     """Its input is deleted, its results are kept."""
     EXPIRED = "expired"
     """All of it is deleted; its id is never used again."""
+
+
+_OPEN = (Phase.OPEN, Phase.UPLOADED, Phase.CLIENT_GONE)
 
 
 class Action(Enum):
@@ -166,16 +169,6 @@ class Session:
 
 
 @dataclass(frozen=True)
-class End:
-    """How a session's out journal says that it ended."""
-
-    state: State
-    reason: str = ""
-    result_times: Mapping[str, float] = field(default_factory=dict)
-    result_bytes: int = 0
-
-
-@dataclass(frozen=True)
 class KeeperState:
     """What one keeper knows beyond the log. Lost when it restarts, and found again."""
 
@@ -184,19 +177,22 @@ class KeeperState:
     """It has begun to create the journals, and did not see yet that this came in time."""
     end: End | None = None
     """Read on the out journal."""
-    refused: tuple[str, str] | None = None
-    """Error and reason for which the journals cannot be created."""
+    failure: End | None = None
+    """The session fails by its keeper: that failed too often, or the broker refuses its journals
+    or its tasks."""
     misses: bool = False
     """Tasks asked for records that the broker lost, or say nothing any more."""
-    gave_up: str = ""
-    """Why the session fails by its keeper: it failed too often."""
     asked_at: float = float("-inf")
     """When an end was last asked for, on the process's clock."""
 
     def seeing(self, session: Session, end: End | None) -> KeeperState:
         """With what is known by now: the session, and the end that its out journal tells."""
-        in_time = session.phase in (Phase.OPEN, Phase.UPLOADED, Phase.CLIENT_GONE)
-        return replace(self, created=self.created and not in_time, end=end or self.end)
+        known = replace(self, end=end or self.end)
+        if session.phase not in _OPEN:
+            return known
+        # Another keeper may have created what the broker refused to this one.
+        failure = None if self.failure is not None and self.failure.refused else self.failure
+        return replace(known, created=False, failure=failure)
 
     def is_over(self, session: Session) -> bool:
         """Whether the session needs no keeper any more: its assignment may be acknowledged."""
@@ -313,21 +309,22 @@ class View:
         return self.now.log - self.session.last_seen > self.timeouts.client_timeout
 
     @property
-    def overdue(self) -> str:
-        """Why the session is to be aborted; empty when it is not."""
+    def overdue(self) -> End | None:
+        """How the session is to end, whatever its tasks do; None when it may go on."""
         session, timeouts = self.session, self.timeouts
-        if self.keeper.gave_up:
-            return self.keeper.gave_up
+        if self.keeper.failure is not None:
+            return self.keeper.failure
         if self.silent and not session.uploaded:
-            return f"the client sent nothing for {timeouts.client_timeout:g} s"
+            return End("aborted", f"the client sent nothing for {timeouts.client_timeout:g} s")
         age = self.now.wall - session.created
         if age <= timeouts.session_ttl:
-            return ""
+            return None
         wrong = age > max(SUSPICIOUS * DAY, 2 * timeouts.session_ttl)
         clock = f"; by the gateways' clocks it is {age / DAY:.0f} days old: are they right?"
-        return (
+        return End(
+            "aborted",
             f"the session did not complete within {timeouts.session_ttl:g} s (--session-ttl)"
-            f"{clock if wrong else ''}"
+            f"{clock if wrong else ''}",
         )
 
 
@@ -336,19 +333,14 @@ def the_log_drops_its_beginning(view: View) -> bool:
     return view.now.written - view.session.stated_at > SNAPSHOT_AFTER
 
 
-def its_journals_cannot_be_created(view: View) -> bool:
-    """The broker refused, for good."""
-    return view.keeper.refused is not None
-
-
-def nobody_waits_for_it(view: View) -> bool:
-    """Its client is silent, its time is over, or its keeper failed too often."""
-    return bool(view.overdue)
+def it_cannot_go_on(view: View) -> bool:
+    """Its client is silent, its time is over, its keeper failed too often, the broker refuses."""
+    return view.overdue is not None
 
 
 def its_clients_began(view: View) -> bool:
     """And its tasks do not wait for nodes yet, nor has its keeper given it up."""
-    return not view.keeper.gave_up and view.session.fed and not view.session.assigned
+    return view.keeper.failure is None and view.session.fed and not view.session.assigned
 
 
 def its_end_was_read(view: View) -> bool:
@@ -362,8 +354,8 @@ def it_is_not_watched(view: View) -> bool:
 
 
 def an_end_is_to_be_asked_for(view: View) -> bool:
-    """As `nobody_waits_for_it`, and it was not asked for a moment ago."""
-    return bool(view.overdue) and view.now.process - view.keeper.asked_at > ASKED_AGAIN
+    """As `it_cannot_go_on`, and it was not asked for a moment ago."""
+    return view.overdue is not None and view.now.process - view.keeper.asked_at > ASKED_AGAIN
 
 
 def tasks_miss_records(view: View) -> bool:
@@ -382,7 +374,7 @@ def its_journals_were_created_too_late(view: View) -> bool:
 
 
 def its_results_are_due(view: View) -> bool:
-    """Nobody asked to keep them longer."""
+    """And no client asked to keep them longer."""
     return view.now.wall > (view.timeouts.expires_at(view.session) or view.now.wall)
 
 
@@ -403,15 +395,13 @@ class Transition:
 
 
 _P, _A = Phase, Action
-_OPEN = (_P.OPEN, _P.UPLOADED, _P.CLIENT_GONE)
 TRANSITIONS: tuple[Transition, ...] = (
     *(
         Transition(each, the_log_drops_its_beginning, _A.SNAPSHOT, "snapshot", each)
         for each in _P
         if each is not _P.EXPIRED
     ),
-    Transition(_P.OPENING, its_journals_cannot_be_created, _A.RECORD_END, "ended", _P.ENDED),
-    Transition(_P.OPENING, nobody_waits_for_it, _A.RECORD_END, "ended", _P.ENDED),
+    Transition(_P.OPENING, it_cannot_go_on, _A.RECORD_END, "ended", _P.ENDED),
     Transition(_P.OPENING, always, _A.DECLARE, "declared", _P.OPEN),
     *(Transition(each, its_end_was_read, _A.RECORD_END, "ended", _P.ENDED) for each in _OPEN),
     *(Transition(each, its_clients_began, _A.ASSIGN, "assigned", each) for each in _OPEN),

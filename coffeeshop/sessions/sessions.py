@@ -24,9 +24,9 @@ from coffeeshop.names import STAGES
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec, assign_queue
-from coffeeshop.sessions.events import SessionEvent
+from coffeeshop.sessions.events import End, SessionEvent
 from coffeeshop.sessions.ingest import Ingest, publish
-from coffeeshop.sessions.lifecycle import End, Phase, Session, Timeouts
+from coffeeshop.sessions.lifecycle import Phase, Session, Timeouts
 from coffeeshop.sessions.log import SessionLog
 from coffeeshop.sessions.outcome import Outcomes
 from coffeeshop.sessions.repairs import SessionRepairs

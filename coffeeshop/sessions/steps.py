@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from coffeeshop.crashpoints import crash_point
@@ -109,12 +109,15 @@ def steps_of(action: Action, view: View, gateway: str) -> tuple[Step, ...]:
         case Action.ASSIGN:
             return (*assignment(session.spec), Write("assigned"))
         case Action.ABORT:
-            state = "failed" if view.keeper.gave_up else "aborted"
-            return ending(session, state, view.overdue, gateway)
+            assert view.overdue is not None
+            return ending(session, view.overdue.state, view.overdue.reason, gateway)
         case Action.GIVE_UP_CLIENT:
             return (*client_gone(session, gateway), Write("client_gone"))
         case Action.RECORD_END:
-            return Write("ended", _end(view)), CrashPoint("keeper.ended_written")
+            end = view.keeper.end or view.overdue
+            assert end is not None
+            told = asdict(end) | ({} if view.keeper.end else {"undeclared": True})
+            return Write("ended", told), CrashPoint("keeper.ended_written")
         case Action.RELEASE:
             return (
                 *(DeleteJournal(task.journal) for task in _tasks(session.spec)),
@@ -195,20 +198,6 @@ def deletion(spec: SessionSpec) -> tuple[Step, ...]:
 
 def _tasks(spec: SessionSpec) -> Iterable[Any]:
     return plan_of(spec).tasks(spec)
-
-
-def _end(view: View) -> dict[str, Any]:
-    keeper = view.keeper
-    if keeper.end is not None:
-        end = keeper.end
-        times = {"result_times": dict(end.result_times), "result_bytes": end.result_bytes}
-        return {"state": end.state, "reason": end.reason, **times}
-    if keeper.refused is not None:
-        error, reason = keeper.refused
-        told = {"state": "failed", "reason": reason, "refused": error}
-    else:
-        told = {"state": "failed" if keeper.gave_up else "aborted", "reason": view.overdue}
-    return {**told, "undeclared": True}
 
 
 class Log(Protocol):

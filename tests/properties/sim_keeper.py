@@ -18,11 +18,10 @@ from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions import lifecycle, steps
-from coffeeshop.sessions.events import SessionEvent
+from coffeeshop.sessions.events import End, SessionEvent
 from coffeeshop.sessions.lifecycle import (
     LONGEST_OPENING,
     Action,
-    End,
     KeeperState,
     LogClock,
     Now,

@@ -14,14 +14,13 @@ from hypothesis import strategies as st
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions import lifecycle
-from coffeeshop.sessions.events import SessionEvent
+from coffeeshop.sessions.events import End, SessionEvent
 from coffeeshop.sessions.lifecycle import (
     ASKED_AGAIN,
     DAY,
     FROM_OUTSIDE,
     TRANSITIONS,
     Action,
-    End,
     KeeperState,
     LogClock,
     Now,
@@ -46,6 +45,8 @@ SESSIONS = {s.phase: s for s in (OPENING, OPEN, UPLOADED, GONE, ENDED, RELEASED)
 SESSIONS[Phase.EXPIRED] = replace(RELEASED, expired=True)
 TIMEOUTS = Timeouts(client_timeout=60.0, result_ttl=100.0, session_ttl=1000.0)
 WATCHING = KeeperState(watching=True)
+REFUSED = End("failed", "no", refused="BrokerFull")
+GAVE_UP = End("failed", "failed too often")
 
 
 def view(session: Session, keeper: KeeperState = WATCHING, **now: Any) -> View:
@@ -62,8 +63,8 @@ def action(session: Session, keeper: KeeperState = WATCHING, **now: Any) -> Acti
     [
         (OPENING, KeeperState(), {}, Action.DECLARE),
         (OPENING, KeeperState(), {"log": 61.0}, Action.RECORD_END),
-        (OPENING, KeeperState(refused=("BrokerFull", "no")), {}, Action.RECORD_END),
-        (OPENING, KeeperState(gave_up="failed too often"), {}, Action.RECORD_END),
+        (OPENING, KeeperState(failure=REFUSED), {}, Action.RECORD_END),
+        (OPENING, KeeperState(failure=GAVE_UP), {}, Action.RECORD_END),
         (OPEN, KeeperState(), {}, Action.WATCH),
         (OPEN, WATCHING, {"log": 60.0, "wall": 1000.0}, None),
         (replace(OPEN, fed=True), WATCHING, {}, Action.ASSIGN),
@@ -72,7 +73,7 @@ def action(session: Session, keeper: KeeperState = WATCHING, **now: Any) -> Acti
         (OPEN, WATCHING, {"wall": 1001.0}, Action.ABORT),
         (OPEN, replace(WATCHING, asked_at=0.0), {"log": 61.0, "process": ASKED_AGAIN}, None),
         (OPEN, replace(WATCHING, asked_at=0.0), {"log": 61.0, "process": 31.0}, Action.ABORT),
-        (OPEN, replace(WATCHING, gave_up="failed too often"), {}, Action.ABORT),
+        (OPEN, replace(WATCHING, failure=GAVE_UP), {}, Action.ABORT),
         (OPEN, replace(WATCHING, end=End("completed")), {"log": 61.0}, Action.RECORD_END),
         (UPLOADED, WATCHING, {"log": 60.0}, None),
         (UPLOADED, WATCHING, {"log": 61.0}, Action.GIVE_UP_CLIENT),
@@ -106,10 +107,10 @@ KEEPERS = [
     KeeperState(),
     WATCHING,
     KeeperState(watching=True, end=End("completed")),
-    KeeperState(refused=("BrokerFull", "no")),
+    KeeperState(failure=REFUSED),
     KeeperState(created=True),
     KeeperState(watching=True, misses=True),
-    KeeperState(watching=True, gave_up="failed too often"),
+    KeeperState(watching=True, failure=GAVE_UP),
 ]
 MOMENTS = [{}, {"log": 61.0}, {"wall": 1e9}, {"written": 1 << 40}]
 
@@ -191,7 +192,7 @@ def test_a_keeper_that_is_never_disturbed_brings_every_session_to_its_end(
         if row.action is Action.WATCH:
             keeper = replace(keeper, watching=True)
         if row.action is Action.ABORT:  # its record is the first on the out journal
-            keeper = replace(keeper, asked_at=at, end=End("aborted", now.overdue))
+            keeper = replace(keeper, asked_at=at, end=now.overdue)
         for step in steps_of(row.action, now, "g"):
             if isinstance(step, Write):
                 event = SessionEvent(step.kind, "s1", "g", at, dict(step.fields))
@@ -200,10 +201,21 @@ def test_a_keeper_that_is_never_disturbed_brings_every_session_to_its_end(
 
 
 def test_the_reasons_of_an_abort_say_what_it_is() -> None:
-    assert view(OPEN, log=61.0).overdue == "the client sent nothing for 60 s"
-    young = view(OPEN, wall=1001.0).overdue
-    assert young == "the session did not complete within 1000 s (--session-ttl)"
-    assert "400 days old: are they right?" in view(OPEN, wall=400 * DAY).overdue
+    def reason(**now: float) -> str:
+        end = view(OPEN, **now).overdue
+        assert end is not None
+        assert end.state == "aborted"
+        return end.reason
+
+    assert reason(log=61.0) == "the client sent nothing for 60 s"
+    assert reason(wall=1001.0) == "the session did not complete within 1000 s (--session-ttl)"
+    assert "400 days old: are they right?" in reason(wall=400 * DAY)
+
+
+def test_what_the_broker_refused_to_one_keeper_fails_no_session_that_another_opened() -> None:
+    assert KeeperState(failure=REFUSED).seeing(OPENING, None).failure == REFUSED
+    assert KeeperState(failure=REFUSED).seeing(OPEN, None).failure is None
+    assert KeeperState(failure=GAVE_UP).seeing(OPEN, None).failure == GAVE_UP
 
 
 # The log's own clock.
