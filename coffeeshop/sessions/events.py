@@ -61,6 +61,11 @@ class End:
     refused: str = ""
     """The name of the error for which its journals could not be created."""
 
+    @property
+    def event(self) -> tuple[str, dict[str, str]]:
+        """Name and data of the session's last event, as clients see it."""
+        return self.state, {} if self.state == "completed" else {"reason": self.reason}
+
 
 @dataclass(frozen=True)
 class SessionEvent:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
+from dataclasses import replace
 
 import pyarrow as pa
 from cachetools import LRUCache
@@ -23,16 +24,14 @@ from coffeeshop.names import error_of
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_of
+from coffeeshop.sessions.events import End
 from coffeeshop.sessions.reread import PROBE_AFTER, Reread, probe
 from coffeeshop.sessions.results import (
     Completed,
     EventTranslator,
-    Failed,
     Found,
     Pieces,
-    Terminal,
     Update,
-    event_of,
 )
 from coffeeshop.transport import Delivery, JournalSubscription, Transport
 
@@ -135,7 +134,7 @@ class SessionOutcome:
         self._is_heard = False
         self._is_expected = False
         self._subscriptions: tuple[Subscription, ...] = ()
-        self._end: Future[Terminal] = Future()
+        self._end: Future[End] = Future()
         self._following = JournalSubscription(
             transport, self._journal, self._deliver, self._deleted, window=CREDIT
         )
@@ -151,9 +150,14 @@ class SessionOutcome:
         return list(self._found.times)
 
     @property
-    def terminal(self) -> Terminal | None:
-        """How the session ended, once it is known."""
-        return self._translator.terminal
+    def ended(self) -> End | None:
+        """How the session ended, once nothing more will be heard."""
+        if not self.is_over:
+            return None
+        terminal, found = self._translator.terminal, self._found
+        if terminal is None:
+            return End("failed", "the broker lost the session's journal")
+        return replace(terminal, result_times=found.times, result_bytes=found.bytes)
 
     @property
     def is_over(self) -> bool:
@@ -199,7 +203,7 @@ class SessionOutcome:
         """Call it once nothing more will be heard, perhaps at once; from the transport's thread."""
         self._end.add_done_callback(lambda _: call(self))
 
-    def end(self, timeout: float | None = None, given: float | None = None) -> Terminal:
+    def end(self, timeout: float | None = None, given: float | None = None) -> End:
         """Wait for the session's end.
 
         Raises `JournalGone` when the journal is deleted before, what `abandon` was given, and
@@ -252,9 +256,7 @@ class SessionOutcome:
                 raise SessionTimeout(
                     f"the broker did not deliver {query} of {self.spec.id} within {timeout:g} s"
                 )
-            terminal = self._end.result()
-            assert isinstance(terminal, Failed), "a session completes with its results"
-            raise _error_of(terminal)
+            raise _error_of(self._end.result())
         offsets = self._translator.offsets[query]
         kept = {number: self._pieces.get(self.spec.id, query, number) for number in offsets}
         bodies = {number: body for number, body in kept.items() if body is not None}
@@ -270,9 +272,9 @@ class SessionOutcome:
 
         Raises as `end` does, and `SessionFailed` or `Cancelled`.
         """
-        terminal = self.end(timeout, given)
-        if isinstance(terminal, Failed):
-            raise _error_of(terminal)
+        end = self.end(timeout, given)
+        if end.state != "completed":
+            raise _error_of(end)
         tables = {query: self.table(query, REREAD_TIMEOUT) for query in plan_of(self.spec).results}
         return Completed(tables, warnings_of(tables))
 
@@ -288,8 +290,7 @@ class SessionOutcome:
         self._tell()
         terminal = self._translator.terminal
         if terminal is not None:
-            state = event_of(terminal)[0]
-            log.info("eof_protocol.session_completed", session=self.spec.id, outcome=state)
+            log.info("eof_protocol.session_completed", session=self.spec.id, outcome=terminal.state)
             with suppress(InvalidStateError):  # abandoned just now
                 self._end.set_result(terminal)
             with self._changed:
@@ -371,7 +372,7 @@ class Outcomes:
                 self._ended[outcome.spec.id] = outcome
 
 
-def _error_of(failed: Failed) -> CoffeeshopError:
-    error = error_of(failed.state, failed.reason)
-    assert error is not None, "a session that failed did not complete"
+def _error_of(end: End) -> CoffeeshopError:
+    error = error_of(end.state, end.reason)
+    assert error is not None, "a session completes with its results"
     return error

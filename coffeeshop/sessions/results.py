@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -16,13 +15,13 @@ from typing import Any
 import pyarrow as pa
 from cachetools import LRUCache
 
-from coffeeshop.codec import decode, digest
+from coffeeshop.codec import digest
 from coffeeshop.errors import CodecError, CoffeeshopError
-from coffeeshop.formats import warnings_of
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.pipeline.progress import Ledger
 from coffeeshop.pipeline.repair import Missing
+from coffeeshop.sessions.events import End, State
 from coffeeshop.transport import Delivery, dropped_before, loss
 
 
@@ -34,77 +33,55 @@ class Completed:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Failed:
-    """The session's one explicit failure. ``state``: failed, cancelled or aborted."""
-
-    reason: str
-    state: str = "failed"
-
-
-Terminal = Completed | Failed
 Event = tuple[str, dict[str, Any]]
 """Name and data."""
 NOT_RESULTS = ("probe", "claim", "missing", "done")
 """Kinds of records of an out journal that say nothing of the session's end."""
-ENDED_BY_GATEWAY = ("cancelled", "aborted")
-"""Streams of ``failed`` records that a gateway writes; the nodes' have the stream ``session``."""
+ENDED_BY_GATEWAY: dict[str, State] = {"cancelled": "cancelled", "aborted": "aborted"}
+"""States by the streams of ``failed`` records that a gateway writes; the nodes' have the stream
+``session``."""
 
 
 class ResultFold:
-    """Records of one out journal in, at most one terminal event out. Not thread-safe.
+    """Records of one out journal in, at most one end out. Not thread-safe.
 
-    Keeps the bodies of the results named in ``keep`` (all of them by default). Of the others it
-    keeps digests: enough to know the terminal event, in little memory.
+    Of results it keeps digests: enough to know the end, in little memory.
     """
 
-    def __init__(self, spec: SessionSpec, keep: Iterable[str] | None = None) -> None:
+    def __init__(self, spec: SessionSpec) -> None:
         plan = plan_of(spec)
-        self._keep = frozenset(plan.results if keep is None else keep)
         self._ledgers = {
             stream: Ledger({stream: plan.producers(stream, spec)}) for stream in plan.results
         }
-        self._pieces: dict[str, dict[int, bytes]] = {stream: {} for stream in plan.results}
         self._digests: dict[str, str] = {}
-        self.terminal: Terminal | None = None
+        self.terminal: End | None = None
 
     @property
     def complete(self) -> list[str]:
         """The queries whose results are all there."""
         return [stream for stream, ledger in self._ledgers.items() if ledger.complete]
 
-    def feed(self, record: Record) -> Terminal | None:
-        """Take the next record; the terminal event when this record brought it."""
+    def feed(self, record: Record) -> End | None:
+        """Take the next record; the end when this record brought it."""
         if self.terminal is not None or record.kind in NOT_RESULTS:
             return None
+        self.terminal = self._end_by(record)
+        return self.terminal
+
+    def _end_by(self, record: Record) -> End | None:
         if record.kind == "failed":
-            state = record.stream if record.stream in ENDED_BY_GATEWAY else "failed"
-            self.terminal = Failed(record.body.decode(errors="replace"), state)
-            return self.terminal
+            state = ENDED_BY_GATEWAY.get(record.stream, "failed")
+            return End(state, record.body.decode(errors="replace"))
         ledger = self._ledgers[record.stream]
         if record.kind == "eof":
             ledger.end(record.stream, record.producer, record.number)
         elif ledger.admit(record.stream, record.producer, record.number):
             self._digests[record.id] = digest(record.body)
-            if record.stream in self._keep:
-                self._pieces[record.stream][record.number] = record.body
         elif self._digests[record.id] != digest(record.body):
             # Two attempts that disagree: the answers are canonical, so one of them is wrong.
-            self.terminal = Failed(f"two attempts at a task gave different results for {record.id}")
-            return self.terminal
-        if len(self.complete) == len(self._ledgers):
-            self.terminal = self._completed()
-            return self.terminal
-        return None
-
-    def table(self, stream: str) -> pa.Table:
-        """A kept and complete result."""
-        pieces = self._pieces[stream]
-        return pa.Table.from_batches([decode(pieces[n]) for n in sorted(pieces)])
-
-    def _completed(self) -> Completed:
-        tables = {stream: self.table(stream) for stream in self._pieces if stream in self._keep}
-        return Completed(tables, warnings_of(tables))
+            reason = f"two attempts at a task gave different results for {record.id}"
+            return End("failed", reason)
+        return End("completed") if len(self.complete) == len(self._ledgers) else None
 
 
 class Pieces:
@@ -163,7 +140,7 @@ class EventTranslator:
 
     def __init__(self, spec: SessionSpec, pieces: Pieces | None = None) -> None:
         """Keeps the batches of results in ``pieces``."""
-        self._fold = ResultFold(spec, keep=())
+        self._fold = ResultFold(spec)
         self._session = spec.id
         self._journal = out_journal(spec.id)
         self._pieces = pieces or Pieces()
@@ -173,7 +150,7 @@ class EventTranslator:
         """Where the batches of each query are: offsets by number."""
 
     @property
-    def terminal(self) -> Terminal | None:
+    def terminal(self) -> End | None:
         """How the session ended, once it did."""
         return self._fold.terminal
 
@@ -195,7 +172,7 @@ class EventTranslator:
         except (CoffeeshopError, KeyError) as error:
             why = f"the results cannot be read: {error}"
             return Update(delivery.offset, (self._fail(why),), is_last=True)
-        if record.kind == "batch" and not isinstance(terminal, Failed):
+        if record.kind == "batch" and (terminal is None or terminal.state == "completed"):
             self.offsets.setdefault(record.stream, {}).setdefault(record.number, delivery.offset)
             self._pieces.keep(self._session, record.stream, record.number, record.body)
         events = [*self._results(record, now)]
@@ -203,7 +180,7 @@ class EventTranslator:
             complete = tuple(self._fold.complete)
             return Update(delivery.offset, _asked(record), said=record, complete=complete)
         if terminal is not None:
-            events.append(event_of(terminal))
+            events.append(terminal.event)
         return Update(delivery.offset, tuple(events), terminal is not None)
 
     def _results(self, record: Record, now: float) -> list[Event]:
@@ -213,8 +190,8 @@ class EventTranslator:
         return [("result", {"query": query, **dated}) for query in new]
 
     def _fail(self, reason: str) -> Event:
-        self._fold.terminal = failed = Failed(reason)
-        return event_of(failed)
+        self._fold.terminal = failed = End("failed", reason)
+        return failed.event
 
 
 def _asked(record: Record) -> tuple[Event, ...]:
@@ -224,10 +201,3 @@ def _asked(record: Record) -> tuple[Event, ...]:
             missing = Missing.of(record)
             return (("missing", missing.event()),) if missing.is_of_a_client else ()
     return ()
-
-
-def event_of(terminal: Terminal) -> Event:
-    """The last event of a session."""
-    if isinstance(terminal, Failed):
-        return terminal.state, {"reason": terminal.reason}
-    return "completed", {}

@@ -30,7 +30,7 @@ from coffeeshop.sessions.lifecycle import Phase, Session, Timeouts
 from coffeeshop.sessions.log import SessionLog
 from coffeeshop.sessions.outcome import Outcomes
 from coffeeshop.sessions.repairs import SessionRepairs
-from coffeeshop.sessions.results import Failed, Update
+from coffeeshop.sessions.results import Update
 from coffeeshop.sessions.steady_clock import SteadyClock
 from coffeeshop.sessions.steps import Append, client_gone, ending, expiry, perform
 from coffeeshop.transport import Message, Transport
@@ -184,14 +184,7 @@ class Sessions:
     def end_of(self, session: str) -> End | None:
         """How a session's out journal says that it ended; None while it does not, or unread."""
         known = self.outcomes.known(session)
-        if known is None or not known.is_over:
-            return None
-        terminal, found = known.terminal, known.found
-        if terminal is None:
-            return End("failed", "the broker lost the session's journal")
-        if isinstance(terminal, Failed):
-            return End(terminal.state, terminal.reason, found.times, found.bytes)  # type: ignore[arg-type]
-        return End("completed", "", found.times, found.bytes)
+        return None if known is None else known.ended
 
     def keep(self, session: Session, seconds: float) -> None:
         """Keep its results at least that long from now, within `Timeouts.longest_keep`. Blocks."""

@@ -17,7 +17,7 @@ from coffeeshop.formats import to_csv
 from coffeeshop.names import ENDS
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_named
-from coffeeshop.sessions.results import Failed, ResultFold
+from coffeeshop.sessions.results import ResultFold
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.transport import Delivery, Transport
 
@@ -47,7 +47,7 @@ class Told:
 def told(transport: Transport, spec: SessionSpec) -> Told:
     """Read the out journal to its present end."""
     marker = Record("probe", "marker", "test", time.monotonic_ns())
-    fold, kinds = ResultFold(spec, keep=()), list[str]()
+    fold, kinds = ResultFold(spec), list[str]()
     ended = threading.Event()
     terminals: list[object] = []
 
@@ -66,7 +66,8 @@ def told(transport: Transport, spec: SessionSpec) -> Told:
     reader = transport.read(out_journal(spec.id), 0, 1_000_000, take, ended.set)
     assert ended.wait(PATIENCE), "the out journal does not come to its end"
     reader.close()
-    failure = fold.terminal.reason if isinstance(fold.terminal, Failed) else None
+    end = fold.terminal
+    failure = None if end is None or end.state == "completed" else end.reason
     return Told(len(terminals), failure, tuple(kinds))
 
 

@@ -48,7 +48,7 @@ class RepairingGateway:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.fold = ResultFold(world.spec, keep=())
+        self.fold = ResultFold(world.spec)
         self.repairs = Repairs(world.spec, 1e9, STALLED_AFTER)
         self.next = 0
         self.tables = {(t, p): 0 for t in TABLES for p in world.spec.producer_names}

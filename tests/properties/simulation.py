@@ -24,8 +24,10 @@ from coffeeshop.errors import CoffeeshopError
 from coffeeshop.pipeline.messages import Assignment, Record, out_journal
 from coffeeshop.pipeline.plan import destinations, plan_named
 from coffeeshop.pipeline.task import Output, TaskCore
-from coffeeshop.sessions.results import Completed, Failed, ResultFold, Terminal
+from coffeeshop.sessions.events import End
+from coffeeshop.sessions.results import Completed
 from coffeeshop.transport import Outcome
+from tests.folding import TableFold
 from tests.properties.sim_broker import LATE, Broker
 from tests.properties.sim_clock import SimClock
 from tests.properties.sim_node import Node
@@ -50,9 +52,9 @@ class Follower:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.fold = ResultFold(world.spec)
+        self.fold = TableFold(world.spec)
         self.next = 0
-        self.events: list[Terminal] = []
+        self.events: list[End | Completed] = []
         self.late = out_journal(world.spec.id) not in world.broker.journals
         world.broker.read(out_journal(world.spec.id), self)
 
@@ -70,7 +72,8 @@ class Follower:
             event = self.fold.feed(journal[self.next])
             self.next += 1
             if event is not None:
-                self.events.append(event)
+                is_completed = event.state == "completed"
+                self.events.append(self.fold.completed() if is_completed else event)
                 self.world.ended()
 
 
@@ -323,11 +326,11 @@ class World:
             raise Violation(f"followers differ: {seen}")
         self._check_nothing_left()
 
-    def _check_events(self, events: list[Terminal]) -> None:
+    def _check_events(self, events: list[End | Completed]) -> None:
         if len(events) != 1:
             raise Violation(f"{len(events)} terminal events")
         event = events[0]
-        if isinstance(event, Failed):
+        if isinstance(event, End):
             allowed = {"cancelled"} if self.plot.cancel else set()
             too_often = self.plot.intensity is not None and " failed too often;" in event.reason
             if event.reason not in allowed and not too_often:

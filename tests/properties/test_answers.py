@@ -27,9 +27,10 @@ from coffeeshop.reading.parse import parse
 from coffeeshop.schema import TABLES
 from coffeeshop.sessions.ingest import Ingest
 from coffeeshop.sessions.outcome import SessionOutcome
-from coffeeshop.sessions.results import Completed, ResultFold, Update
+from coffeeshop.sessions.results import Completed, Update
 from coffeeshop.sessions.steps import open_session, release_session
 from coffeeshop.testing.crash import crash_tasks
+from tests.folding import TableFold
 from tests.oracle import answers
 from tests.properties.data_sets import DATA_SETS, Data, Row, write, write_flat
 from tests.unit.helpers import ANSWER, DATA, input_records, tuples
@@ -148,10 +149,10 @@ class Network:
 
 def folded(spec: SessionSpec, records: list[Record]) -> Completed:
     """The one terminal event of an out journal."""
-    fold = ResultFold(spec)
-    (terminal,) = [event for record in records if (event := fold.feed(record)) is not None]
-    assert isinstance(terminal, Completed), terminal
-    return terminal
+    fold = TableFold(spec)
+    ends = [end for record in records if (end := fold.feed(record)) is not None]
+    assert len(ends) == 1
+    return fold.completed()
 
 
 @pytest.mark.parametrize("plan", PLANS)

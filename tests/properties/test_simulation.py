@@ -16,7 +16,7 @@ import pytest
 
 from coffeeshop.observability import logs
 from coffeeshop.pipeline.plan import PLANS
-from coffeeshop.sessions.results import Failed
+from coffeeshop.sessions.events import End
 from tests.properties.sim_plot import Plot, Violation, Weather
 from tests.properties.sim_sessions import TINY, Content, real, tiny
 from tests.properties.simulation import World
@@ -84,7 +84,7 @@ def test_the_simulations_see_successes_failures_replays_and_second_followers() -
     for seed in range(150):
         world = run(seed, tiny)
         event = world.followers[0].events[0]
-        reason = event.reason if isinstance(event, Failed) else "completed"
+        reason = event.reason if isinstance(event, End) else "completed"
         seen["failed too often" if "failed too often" in reason else reason] += 1
         seen["replayed"] += world.attempts > len(world.tasks)
         seen["recomputed"] += world.recomputed > 0

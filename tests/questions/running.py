@@ -11,7 +11,8 @@ from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import destinations, plan_of
 from coffeeshop.pipeline.task import TaskCore
 from coffeeshop.reading.folder import open_folder
-from coffeeshop.sessions.results import Completed, ResultFold
+from coffeeshop.sessions.results import Completed
+from tests.folding import TableFold
 from tests.questions.sink import Kept
 
 
@@ -21,7 +22,7 @@ def answers(folder: Path, spec: SessionSpec, chance: random.Random) -> Completed
     sink = Kept()
     upload(open_folder(folder, plan.table_names), sink, plan=plan)
     cores = {task.journal: TaskCore(spec, task) for task in plan.tasks(spec)}
-    fold = ResultFold(spec)
+    fold = TableFold(spec)
     coming: deque[tuple[str, Record]] = deque()
     for record in sink.records:
         number = record.number if record.kind == "batch" else None
@@ -35,5 +36,4 @@ def answers(folder: Path, spec: SessionSpec, chance: random.Random) -> Completed
             continue
         for output in cores[journal].feed(record):
             coming.append((output.journal, output.record))
-    assert isinstance(fold.terminal, Completed), fold.terminal
-    return fold.terminal
+    return fold.completed()

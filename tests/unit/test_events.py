@@ -19,9 +19,10 @@ from coffeeshop.gateway.events import event_stream, sse
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import PLANS
 from coffeeshop.pipeline.task import TaskCore
+from coffeeshop.sessions.events import End
 from coffeeshop.sessions.outcome import SessionOutcome
 from coffeeshop.sessions.results import Event as Told
-from coffeeshop.sessions.results import EventTranslator, Failed, Update
+from coffeeshop.sessions.results import EventTranslator, Update
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Delivery, Message
 from coffeeshop.transport.memory import MemoryTransport
@@ -324,4 +325,4 @@ def test_an_update_after_the_loop_has_ended_harms_nobody(transport: MemoryTransp
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     fill(transport, FAILED)
-    assert outcome.end(PATIENCE) == Failed("it broke")
+    assert outcome.end(PATIENCE) == End("failed", "it broke")

@@ -10,9 +10,10 @@ import pytest
 from coffeeshop.errors import Cancelled, JournalGone, SessionFailed, SessionTimeout
 from coffeeshop.pipeline.messages import Record, out_journal
 from coffeeshop.pipeline.plan import PLANS
+from coffeeshop.sessions.events import End
 from coffeeshop.sessions.outcome import Outcomes, SessionOutcome
 from coffeeshop.sessions.reread import PROBE_AFTER
-from coffeeshop.sessions.results import Failed, Pieces, Update
+from coffeeshop.sessions.results import Pieces, Update
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Message
 from coffeeshop.transport.memory import MemoryTransport
@@ -171,7 +172,7 @@ def test_a_closed_subscription_hears_nothing_more(transport: MemoryTransport) ->
     one, heard = outcome(transport), list[Update]()
     one.subscribe(heard.append).close()
     append(transport, Record("failed", "session", "x", 0, b"why").message())
-    assert one.end(PATIENCE) == Failed("why")
+    assert one.end(PATIENCE) == End("failed", "why")
     assert heard == []
 
 
