@@ -132,7 +132,7 @@ class LocalSystem:
                 warnings = (*uploaded.warnings, *completed.warnings)
                 return uploaded, replace(completed, warnings=warnings)
             finally:
-                release_session(self.transport, spec)
+                release_session(self.outbox, spec)
 
     def cancel(self, session: str) -> None:
         """End a session that runs; its caller gets `Cancelled`. From any thread."""

@@ -34,10 +34,9 @@ PATIENCE = 20.0
 """Seconds a test waits for something that must happen."""
 
 
-def listeners_of(system: Running, session: str) -> int:
-    """How many hear of a session's events from any gateway."""
-    outcomes = [gateway.sessions.outcomes.known(session) for gateway in system.gateways]
-    return sum(outcome.subscribers for outcome in outcomes if outcome is not None)
+def listeners_of(system: Running) -> int:
+    """How many hear of sessions' events from any gateway."""
+    return sum(server.gateway.admission.listeners for server in system.gateways)
 
 
 def readers_of(transport: MemoryTransport, beginning: str) -> int:

@@ -54,6 +54,15 @@ def tell(ref: Ref, message: object) -> bool:
     return True
 
 
+def telling(ref: Ref, message: object) -> Callable[[], None]:
+    """A call that tells it; of no effect on an actor that is no longer there."""
+
+    def call() -> None:
+        tell(ref, message)
+
+    return call
+
+
 def wait_ended(ref: Ref, ended: threading.Event, timeout: float) -> bool:
     """Wait that many seconds until an actor that was asked to stop has set ``ended``."""
     inbox = ref.actor_inbox

@@ -33,6 +33,7 @@ from coffeeshop.actors.supervised import (
     log_failure,
     reason_of,
     tell,
+    telling,
     wait_ended,
 )
 from coffeeshop.clock import Backoff, Clock
@@ -197,11 +198,4 @@ class Supervisor(SupervisedActor):
         log.info("actor.restart", **said, delay=round(delay, 3))
         self.restarting(name)
         due = _RestartDue(name, child.incarnation)
-        self.clock.call_later(delay, _telling(self.actor_ref, due))
-
-
-def _telling(ref: Ref, message: object) -> Callable[[], None]:
-    def call() -> None:
-        tell(ref, message)
-
-    return call
+        self.clock.call_later(delay, telling(self.actor_ref, due))

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from cachetools import LRUCache
 from fastapi import Depends, Path, Query, Request
 
-from coffeeshop.actors.keeper import HostedKeepers
+from coffeeshop.actors.keeper_supervisor import HostedKeepers
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.changes import Changes, SessionNews

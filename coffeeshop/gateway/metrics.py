@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict
 from typing import Any
 
-from coffeeshop.actors.keeper import STEPS
+from coffeeshop.actors.keeper_supervisor import STEPS
 from coffeeshop.gateway.dependencies import OWN, Gateway
 from coffeeshop.names import QUERIES, STATES
 from coffeeshop.observability.metrics import Labelled
@@ -27,7 +26,7 @@ async def metrics_of(gateway: Gateway) -> dict[str, Any]:
         "sessions_ended_total": Labelled(
             "state", {state: gateway.log.ended[state] for state in STATES[1:]}
         ),
-        "repairs_total": Labelled("kind", asdict(gateway.sessions.repairs.counts)),
+        "repairs_total": Labelled("kind", gateway.sessions.repairs.counts),
         "requests_refused_total": Labelled("reason", dict(gateway.admission.refusals)),
         "broker_files": gateway.admission.broker_files.taken(sessions),
         "broker_files_limit": gateway.admission.broker_files.limit,

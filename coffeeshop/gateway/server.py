@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvicorn
 
-from coffeeshop.actors.keeper import HostedKeepers
+from coffeeshop.actors.keeper_supervisor import HostedKeepers
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Limits
 from coffeeshop.gateway.app import create_app

@@ -267,13 +267,10 @@ class Repairs:
         now: float,
         tables: Tables,
         complete: Collection[str],
-        *,
-        eager: bool = True,
     ) -> list[Action]:
         """Take the next record and say what follows from it.
 
-        ``tables`` that ended, ``complete`` results as of this record. Without ``eager`` another
-        replica is expected to act first: only what is asked for again is acted upon.
+        ``tables`` that ended, ``complete`` results as of this record.
         """
         self.heard(now)
         self._offset = max(self._offset, offset)
@@ -282,12 +279,11 @@ class Repairs:
         if record.kind != "missing":
             return []
         missing = Missing.of(record)
-        is_due = eager or missing.asked > 1
         if missing.gap.stream not in CATALOG:
-            return list(self._recomputed(missing)) if is_due else []
+            return list(self._recomputed(missing))
         if missing.gap.count is None:
             key = missing.gap.stream, missing.gap.producer
-            return [RepeatEnd(*key, tables[key])] if is_due and key in tables else []
+            return [RepeatEnd(*key, tables[key])] if key in tables else []
         return self._of_a_client(missing, now, self._uploaded(tables))
 
     def heard(self, now: float) -> None:

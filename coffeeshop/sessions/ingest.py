@@ -6,16 +6,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 
-from coffeeshop.errors import (
-    ProtocolError,
-    Unreachable,
-)
+from coffeeshop.errors import JournalGone, ProtocolError, Unreachable
 from coffeeshop.observability import tracing
 from coffeeshop.observability.logs import get_logger
-from coffeeshop.pipeline.messages import (
-    Record,
-    SessionSpec,
-)
+from coffeeshop.pipeline.messages import Record, SessionSpec
 from coffeeshop.pipeline.plan import destinations, plan_of
 from coffeeshop.transport import Message
 from coffeeshop.transport.outbox import Outbox
@@ -88,7 +82,7 @@ def _both(first: Future[None], second: Future[None]) -> Future[None]:
 
     def settle(_: Future[None]) -> None:
         error = first.exception() or second.exception()
-        with suppress(InvalidStateError):  # nobody waits any more
+        with suppress(InvalidStateError):  # its caller has gone
             if error is None:
                 both.set_result(None)
             else:
@@ -103,9 +97,20 @@ def _name_of(error: BaseException | None) -> str:
 
 
 def publish(outbox: Outbox, queue: str, message: Message) -> None:
-    """Put it into the queue. Blocks; raises `Unreachable`, `BrokerRefuses`."""
-    stored = outbox.publish(queue, message, NACKED_PATIENCE)
+    """Put it into the queue. Blocks; raises `Unreachable`, `BrokerRefuses`.
+
+    A queue that an operator or a policy deleted is made again.
+    """
+    try:
+        confirmed(outbox.publish(queue, message, NACKED_PATIENCE), queue)
+    except JournalGone:
+        outbox.transport.declare_queue(queue)
+        confirmed(outbox.publish(queue, message, NACKED_PATIENCE), queue)
+
+
+def confirmed(stored: Future[None], name: str) -> None:
+    """Wait until the broker has what is for ``name``. Raises `Unreachable`, and what it came to."""
     try:
         stored.result(CONFIRM_TIMEOUT)
     except TimeoutError:
-        raise Unreachable(f"the broker does not confirm a message for {queue}") from None
+        raise Unreachable(f"the broker does not confirm a message for {name}") from None

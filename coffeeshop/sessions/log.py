@@ -10,11 +10,13 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, replace
 from typing import Any
+
+from cachetools import FIFOCache
 
 from coffeeshop.errors import BrokerRefuses, CodecError, JournalGone, Unreachable
 from coffeeshop.observability.logs import get_logger
@@ -62,9 +64,9 @@ class Directory:
         self.possible_orphans: dict[str, tuple[Session, float]] = {}
         """Sessions deleted when a keeper might still have been creating them, and when that was
         read: journals may have been made since. Until an event says that it is ``settled``."""
-        self.expired: OrderedDict[str, str] = OrderedDict()
+        self.expired: FIFOCache[str, str] = FIFOCache(REMEMBERED)
         """The owners of sessions that were deleted, lately."""
-        self.last: OrderedDict[str, Session] = OrderedDict()
+        self.last: FIFOCache[str, Session] = FIFOCache(FOLLOWED)
         """The last values of a few of them, for who follows one to its end."""
 
     def apply(self, event: SessionEvent, log_time: float, now: float, written: int) -> bool:
@@ -98,9 +100,6 @@ class Directory:
         self.is_open.discard(session.spec.id)
         self.expired[session.spec.id] = session.owner
         self.last[session.spec.id] = session
-        for some, most in ((self.expired, REMEMBERED), (self.last, FOLLOWED)):
-            while len(some) > most:
-                some.popitem(last=False)
 
     def _track_orphans(self, event: SessionEvent, now: float) -> None:
         match event.kind:
@@ -172,7 +171,7 @@ class SessionLog:
         self.append_and_read_back("started", "", HISTORY_TIMEOUT)
 
     def give_up(self) -> None:
-        """Let whoever waits for the broker wait no longer."""
+        """Let callers that wait for the broker wait no longer."""
         with self._changed:
             if not self._closing.done():
                 self._closing.set_result(None)
@@ -269,10 +268,6 @@ class SessionLog:
         with self._changed:
             return dict(self._directory.broken)
 
-    def journal_bytes(self) -> int:
-        """Bytes of input the broker keeps."""
-        return sum(session.journal_bytes for session in self.all())
-
     def moment(self) -> Now:
         """Now, on all clocks."""
         with self._changed:
@@ -280,7 +275,7 @@ class SessionLog:
 
     @property
     def lagging(self) -> bool:
-        """Whether this process does not read what is written, and so knows of nobody's silence."""
+        """Whether this process does not read what is written, and so cannot tell of silence."""
         with self._changed:
             return bool(self._directory.is_open) and self._clock.lagging(self._now())
 

@@ -1,4 +1,4 @@
-"""What a session's out journal says: read once per replica, told to everybody who asks.
+"""What a session's out journal says: read once per replica, told to all that ask.
 
 `Outcomes` has one `SessionOutcome` per session. Server-sent events, downloads of results and the
 watch of the session's end all hear of the same reading, and so of the same end.
@@ -58,10 +58,7 @@ class Subscription:
         after: int,
         on_update: Callable[[Update], None],
         on_gone: Callable[[], None],
-        *,
-        is_client: bool = True,
     ) -> None:
-        self.is_client = is_client
         self._outcome = outcome
         self._after = after
         self._on_update = on_update
@@ -164,25 +161,18 @@ class SessionOutcome:
         """Whether nothing more will be heard."""
         return self._end.done()
 
-    @property
-    def subscribers(self) -> int:
-        """How many hear of it at this moment."""
-        return sum(each.is_client for each in self._subscriptions)
-
     def subscribe(
         self,
         on_update: Callable[[Update], None],
         on_gone: Callable[[], None] = lambda: None,
         *,
         after: int = -1,
-        is_client: bool = True,
     ) -> Subscription:
         """Hear of every update whose offset is above ``after``: past ones now, others as they come.
 
-        The last one has ``is_last``, or ``on_gone`` is called: the journal was deleted before. Only
-        those of clients count as `subscribers`.
+        The last one has ``is_last``, or ``on_gone`` is called: the journal was deleted before.
         """
-        subscription = Subscription(self, after, on_update, on_gone, is_client=is_client)
+        subscription = Subscription(self, after, on_update, on_gone)
         with self._changed:
             self._subscriptions = (*self._subscriptions, subscription)
         subscription.pump()

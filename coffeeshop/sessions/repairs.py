@@ -4,14 +4,13 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Collection
-from concurrent.futures import Future, wait
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from coffeeshop.errors import CodecError, JournalGone, Unreachable
+from coffeeshop.errors import CodecError, JournalGone
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import Assignment, Record, SessionSpec, assign_queue
 from coffeeshop.pipeline.repair import (
@@ -24,7 +23,7 @@ from coffeeshop.pipeline.repair import (
     Repairs,
     RepeatEnd,
 )
-from coffeeshop.sessions.ingest import CONFIRM_TIMEOUT, Ingest, publish
+from coffeeshop.sessions.ingest import Ingest, confirmed, publish
 from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.results import Update
 from coffeeshop.transport import Message
@@ -41,19 +40,9 @@ class _Known:
     """What tasks ask clients for, by task, table and producer."""
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Of this replica, since it began."""
-
-    asked: int = 0
-    """Requests of tasks that it heard."""
-    sent_again: int = 0
-    """Batches that clients sent because a task asked for them."""
-    ends_repeated: int = 0
-    recomputed: int = 0
-    """Tasks whose assignment was published again."""
-    counted_as_gone: int = 0
-    """Sessions whose clients did not answer."""
+COUNTED = ("asked", "sent_again", "ends_repeated", "recomputed", "counted_as_gone")
+"""Requests of tasks that were heard, batches that clients sent because of them, ends of tables and
+assignments of tasks that were written again, sessions whose clients did not answer."""
 
 
 class SessionRepairs:
@@ -76,15 +65,15 @@ class SessionRepairs:
         self._stalled_after = stalled_after
         self._lock = threading.Lock()
         self._sessions: dict[str, _Known] = {}
-        self._counts = dict.fromkeys(Counts.__dataclass_fields__, 0)
+        self._counts = Counter(dict.fromkeys(COUNTED, 0))
 
     @property
-    def counts(self) -> Counts:
-        """So far."""
+    def counts(self) -> Mapping[str, int]:
+        """How often each of `COUNTED` happened on this replica since it began."""
         with self._lock:
-            return Counts(**self._counts)
+            return dict(self._counts)
 
-    def heard(self, session: Session, update: Update, *, eager: bool) -> None:
+    def heard(self, session: Session, update: Update) -> None:
         """Take the next update of an open session's out journal; see `Repairs.feed`."""
         with self._lock:
             known, tables, now = self._of(session.spec), dict(session.tables), self._now()
@@ -92,9 +81,7 @@ class SessionRepairs:
                 known.repairs.heard(now)
                 return
             try:
-                found = known.repairs.feed(
-                    update.said, update.offset, now, tables, update.complete, eager=eager
-                )
+                found = known.repairs.feed(update.said, update.offset, now, tables, update.complete)
             except CodecError as error:
                 log.warning("repair.unreadable", session=session.spec.id, reason=str(error))
                 return
@@ -189,7 +176,7 @@ class SessionRepairs:
             case RepeatEnd(table, producer, count):
                 about = {"table": table, "producer": producer, "batches": count}
                 log.warning("repair.end_repeated", session=spec.id, **about)
-                _stored(Ingest(self._outbox, spec).end(table, producer, count))
+                confirmed(Ingest(self._outbox, spec).end(table, producer, count), table)
                 self._count("ends_repeated")
             case Recompute(task, repair):
                 log.warning(
@@ -206,10 +193,3 @@ class SessionRepairs:
     def _count(self, what: str) -> None:
         with self._lock:
             self._counts[what] += 1
-
-
-def _stored(future: Future[None]) -> None:
-    wait((future,), CONFIRM_TIMEOUT)
-    if not future.done():
-        raise Unreachable("the broker does not confirm the end of a table")
-    future.result()

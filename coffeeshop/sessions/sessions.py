@@ -26,13 +26,13 @@ from coffeeshop.observability.logs import get_logger
 from coffeeshop.pipeline.messages import SessionSpec, assign_queue
 from coffeeshop.sessions.events import End, SessionEvent
 from coffeeshop.sessions.ingest import Ingest, publish
-from coffeeshop.sessions.lifecycle import Phase, Session, Timeouts
+from coffeeshop.sessions.lifecycle import Action, KeeperState, Phase, Session, Timeouts, View
 from coffeeshop.sessions.log import SessionLog
 from coffeeshop.sessions.outcome import Outcomes
 from coffeeshop.sessions.repairs import SessionRepairs
 from coffeeshop.sessions.results import Update
 from coffeeshop.sessions.steady_clock import SteadyClock
-from coffeeshop.sessions.steps import Append, client_gone, ending, expiry, perform
+from coffeeshop.sessions.steps import Append, client_gone, ending, expiry, perform, steps_of
 from coffeeshop.transport import Message, Transport
 from coffeeshop.transport.outbox import Outbox
 
@@ -102,7 +102,7 @@ class Sessions:
         """Open a session, or go on opening it; blocks until a keeper has created all of it.
 
         Its keeper is assigned before it is announced, and it is announced before its first object
-        is made: so what a crash leaves behind has somebody who removes it. Raises `Unreachable`,
+        is made: so what a crash leaves behind has a keeper that removes it. Raises `Unreachable`,
         `ProtocolError` when there is a session of that id with other parameters or of another
         owner, `BrokerRefuses`, `BrokerFull`, and `SessionFailed` when it cannot be created.
         """
@@ -128,13 +128,8 @@ class Sessions:
         return known
 
     def assign_keeper(self, session: str, headers: Mapping[str, str] | None = None) -> None:
-        """Put a session up for whoever keeps it. Blocks; raises `Unreachable`, `BrokerRefuses`."""
-        message = Message({**(headers or {}), "session": session})
-        try:
-            publish(self.outbox, KEEPER_QUEUE, message)
-        except JournalGone:  # it was deleted, by an operator or by a policy
-            self.outbox.transport.declare_queue(KEEPER_QUEUE)
-            publish(self.outbox, KEEPER_QUEUE, message)
+        """Put a session up for a keeper. Blocks; raises `Unreachable`, `BrokerRefuses`."""
+        publish(self.outbox, KEEPER_QUEUE, Message({**(headers or {}), "session": session}))
 
     def ingest(self, spec: SessionSpec) -> Ingest:
         """The way into a session's journals."""
@@ -224,7 +219,7 @@ class Sessions:
             steps, declared = ending(known, state, reason, self.name), known.declared
             try:
                 perform(steps, known.spec, self.outbox, self.log)
-            except JournalGone:  # nobody will ever read a terminal event of it
+            except JournalGone:  # no reader will ever see a terminal event of it
                 log.warning("session.out_journal_gone", session=name)
                 self.log.append_and_read_back("ended", name, state=state, reason=reason)
             if declared:
@@ -237,26 +232,37 @@ class Sessions:
             if isinstance(step, Append) and session.state == "open":
                 self.outbox.append_to_all([step.journal], step.record.message())
 
-    def lost(self, session: Session, why: str) -> None:
-        """A journal of it is gone: it has ended, or it ends by this. From any thread."""
-        self.fail(session, f"the broker lost a journal of it (it was deleted): {why}")
-
     def delete(self, session: Session) -> None:
         """End it if need be and remove all of it, results included. Blocks."""
         if session.state == "open":
             self.log.append_and_read_back(
                 "ended", session.spec.id, state="cancelled", reason="deleted"
             )
-        perform(expiry(session.spec), session.spec, self.outbox, self.log)
+        self.expire(session)
+
+    def expire(self, session: Session, **more: Any) -> None:
+        """Remove all of it; ``more`` are fields of the event. Blocks."""
+        perform(expiry(session.spec, **more), session.spec, self.outbox, self.log)
+
+    def view(self, session: Session, state: KeeperState) -> View:
+        """What a keeper in this state decides on now."""
+        return View(session, state, self.log.moment(), self.timeouts)
+
+    def act(
+        self, action: Action, view: View, headers: Mapping[str, str | int] | None = None
+    ) -> None:
+        """Take all steps of a keeper's action; ``headers``: those of assignments. Blocks."""
+        steps = steps_of(action, view, self.name)
+        perform(steps, view.session.spec, self.outbox, self.log, headers)
 
     def updated(self, session: str, update: Update) -> None:
         """Hear what the session's tasks miss. For its keeper; from the transport's thread."""
         known = self.log.get(session)
         if known is not None and known.state == "open":
-            self.repairs.heard(known, update, eager=True)
+            self.repairs.heard(known, update)
 
     def _on_said(self, spec: SessionSpec, update: Update) -> None:
-        """Know what clients are asked for, whoever keeps the session."""
+        """Know what clients are asked for, wherever the session's keeper is."""
         known = self.log.get(spec.id)
         if update.said is not None and known is not None and known.state == "open":
             self.repairs.note(spec, update.said)

@@ -1,8 +1,8 @@
 """What an action of a session's keeper does to the broker, step by step.
 
-`steps_of` is pure; `perform` takes the steps one after the other. Whoever fails or dies between two
-of them takes all of them again: each is harmless when repeated. Only this module declares and
-deletes a session's objects.
+`steps_of` is pure; `perform` takes the steps one after the other. A keeper that fails or dies
+between two of them takes all of them again: each is harmless when repeated. Only this module
+declares and deletes a session's objects.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from coffeeshop.crashpoints import crash_point
 from coffeeshop.errors import CoffeeshopError, JournalBroken
@@ -34,6 +34,7 @@ from coffeeshop.transport.outbox import Outbox
 
 if TYPE_CHECKING:
     from coffeeshop.sessions.lifecycle import Action, Session, View
+    from coffeeshop.sessions.log import SessionLog
 
 log = get_logger()
 PROBE_TIMEOUT = 5.0
@@ -43,13 +44,6 @@ PROBE_TIMEOUT = 5.0
 @dataclass(frozen=True)
 class DeclareJournal:
     """Make a journal."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class DeclareQueue:
-    """Make the queue in which a stage's assignments wait, should it be gone."""
 
     name: str
 
@@ -91,11 +85,11 @@ class CrashPoint:
     name: str
 
 
-Step = DeclareJournal | DeclareQueue | Publish | Append | DeleteJournal | Write | CrashPoint
+Step = DeclareJournal | Publish | Append | DeleteJournal | Write | CrashPoint
 
 
 def steps_of(action: Action, view: View, gateway: str) -> tuple[Step, ...]:
-    """The steps of an action; ``gateway`` is the name of whoever takes them."""
+    """The steps of an action; ``gateway`` is the name of the process."""
     from coffeeshop.sessions.lifecycle import Action  # an embedded session has no keeper
 
     session = view.session
@@ -144,10 +138,7 @@ def creation(spec: SessionSpec) -> tuple[Step, ...]:
 
 def assignment(spec: SessionSpec) -> tuple[Step, ...]:
     """Puts the session's tasks up for the nodes."""
-    return (
-        *(DeclareQueue(assign_queue(stage.name)) for stage in plan_of(spec).stages),
-        *(Publish(Assignment(spec, task)) for task in _tasks(spec)),
-    )
+    return tuple(Publish(Assignment(spec, task)) for task in _tasks(spec))
 
 
 def ending(session: Session, state: str, reason: str, gateway: str) -> tuple[Step, ...]:
@@ -177,7 +168,7 @@ def client_gone(session: Session, gateway: str, reason: str = "") -> tuple[Step,
 
 
 def expiry(spec: SessionSpec, **more: Any) -> tuple[Step, ...]:
-    """Delete all of it. ``settled``: nobody can be creating any of it any more."""
+    """Delete all of it. ``settled``: no keeper can be creating any of it any more."""
     return (
         *deletion(spec),
         CrashPoint("keeper.results_released"),
@@ -200,41 +191,40 @@ def _tasks(spec: SessionSpec) -> Iterable[Any]:
     return plan_of(spec).tasks(spec)
 
 
-class Log(Protocol):
-    """What `perform` needs of `SessionLog`."""
-
-    def append_and_read_back(self, kind: EventKind, session: str, **fields: Any) -> None:
-        """Write an event."""
-        ...
-
-    def wait(self, future: Future[None]) -> None:
-        """Wait for it, unless the process stops meanwhile."""
-        ...
-
-
 def perform(
     steps: Iterable[Step],
     spec: SessionSpec,
     outbox: Outbox,
-    log: Log,
+    session_log: SessionLog | None,
     headers: Mapping[str, str | int] | None = None,
 ) -> None:
-    """Take the steps. Blocks; raises `CoffeeshopError`. ``headers``: those of assignments."""
+    """Take the steps. Blocks; raises `CoffeeshopError`.
+
+    ``headers``: those of assignments. ``session_log`` is needed to `Append` and to `Write`.
+    """
     broken: list[str] = []
     steps = tuple(steps)
     _log(spec, steps)
     for step in steps:
         match step:
+            case DeclareJournal(name):
+                outbox.transport.declare_journal(name)
+            case Publish(assignment):
+                message = Message(headers or {}, assignment.to_bytes())
+                publish(outbox, assign_queue(assignment.task.stage), message)
+                crash_point("keeper.assignment_published")
             case Append(journal, record):
-                log.wait(outbox.append_to_all([journal], record.message()))
+                assert session_log is not None
+                session_log.wait(outbox.append_to_all([journal], record.message()))
             case DeleteJournal(name):
                 if not deleted(outbox.transport, name):
                     broken.append(name)
             case Write(kind, fields):
                 told = {**fields, "broken": " ".join(broken)} if broken else fields
-                log.append_and_read_back(kind, spec.id, **told)
-            case _:
-                _create(step, outbox, headers or {})
+                assert session_log is not None
+                session_log.append_and_read_back(kind, spec.id, **told)
+            case CrashPoint(name):
+                crash_point(name)
 
 
 def _log(spec: SessionSpec, steps: Iterable[Step]) -> None:
@@ -250,36 +240,17 @@ def _log(spec: SessionSpec, steps: Iterable[Step]) -> None:
         log.info("eof_protocol.session_released", session=spec.id, results=results)
 
 
-def _create(step: Step, outbox: Outbox, headers: Mapping[str, str | int]) -> None:
-    match step:
-        case DeclareJournal(name):
-            outbox.transport.declare_journal(name)
-        case DeclareQueue(name):
-            outbox.transport.declare_queue(name)
-        case Publish(assignment):
-            queue = assign_queue(assignment.task.stage)
-            publish(outbox, queue, Message(headers, assignment.to_bytes()))
-            crash_point("keeper.assignment_published")
-        case CrashPoint(name):
-            crash_point(name)
-
-
 def open_session(outbox: Outbox, spec: SessionSpec) -> None:
     """Create a session that has no log and no keeper. Raises `Unreachable`, `JournalBroken`."""
     span = tracing.begin("session opened", {"session": spec.id, "plan": spec.plan}, root=True)
     above = tracing.headers() or ({tracing.HEADER: span.traceparent} if span.traceparent else {})
-    _log(spec, creation(spec))
-    for step in (*creation(spec), *assignment(spec)):
-        _create(step, outbox, above)
+    perform((*creation(spec), *assignment(spec)), spec, outbox, None, above)
     span.end()
 
 
-def release_session(transport: Transport, spec: SessionSpec) -> None:
+def release_session(outbox: Outbox, spec: SessionSpec) -> None:
     """Delete all of a session that has no log and no keeper."""
-    _log(spec, deletion(spec))
-    for step in deletion(spec):
-        if isinstance(step, DeleteJournal):
-            deleted(transport, step.name)
+    perform(deletion(spec), spec, outbox, None)
 
 
 def deleted(transport: Transport, journal: str) -> bool:

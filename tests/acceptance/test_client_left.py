@@ -29,6 +29,7 @@ from tests.unit.world import (
     reaches,
     released,
     state,
+    table_ended,
     uploaded,
 )
 
@@ -90,7 +91,7 @@ def send(
         name = record.stream, record.producer, record.number
         if record.kind == "eof":
             ingest.end(*name).result(PATIENCE)
-            gateway.table_ended(spec.id, *name).result(PATIENCE)
+            table_ended(gateway, spec, *name)
         elif sent(record):
             ingest.batch(*name, record.body, "d").result(PATIENCE)
     eventually(lambda: uploaded(gateway, spec), "all ends are there")

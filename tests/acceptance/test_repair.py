@@ -125,4 +125,4 @@ def test_each_client_of_a_session_sends_its_own_batches_again(
         with ThreadPoolExecutor(2) as pool:
             assert list(pool.map(run, range(2))) == [right, right]
         assert losing[0].injected == 2
-        assert system.gateways[0].sessions.repairs.counts.sent_again == 2
+        assert system.gateways[0].sessions.repairs.counts["sent_again"] == 2

@@ -169,9 +169,9 @@ def stored(transport: MemoryTransport, session: str) -> dict[str, list[tuple[Any
 def fed(data: Path, is_traced: bool) -> tuple[dict[str, Any], list[bytes]]:
     """The journals and assignments of a session that nobody works on yet."""
     transport, spec = MemoryTransport(), SessionSpec(new_id())
+    outbox = Outbox(transport, VirtualClock())
     try:
         with tracing.span("submit", {"session": spec.id}, root=True):
-            outbox = Outbox(transport, VirtualClock())
             open_session(outbox, spec)
             upload(open_folder(data), Ingest(outbox, spec))
         queues = {assign_queue(task.stage) for task in plan_named(spec.plan).tasks(spec)}
@@ -184,7 +184,7 @@ def fed(data: Path, is_traced: bool) -> tuple[dict[str, Any], list[bytes]]:
         assert out_journal(spec.id) in transport.names()
         return stored(transport, spec.id), bodies
     finally:
-        release_session(transport, spec)
+        release_session(outbox, spec)
         transport.close()
 
 

@@ -217,7 +217,7 @@ def run_session(
         assert again.completed(PATIENCE) == completed
         return completed, told
     finally:
-        release_session(system.transport, spec)
+        release_session(system.outbox, spec)
 
 
 def results_in(update: Update) -> list[str]:

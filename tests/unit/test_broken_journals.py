@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.actors.keeper import ORPHANS_PERIOD
+from coffeeshop.actors.rounds import ORPHANS_PERIOD
 from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import OPENINGS, open_with_new_id
 from coffeeshop.commands.doctor import Finding, examine

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from coffeeshop.actors import keeper as module
-from coffeeshop.actors.keeper import STEPS, HostedKeepers
+from coffeeshop.actors import keeper, keeper_supervisor
+from coffeeshop.actors.keeper import Keepers
+from coffeeshop.actors.keeper_supervisor import STEPS, HostedKeepers
+from coffeeshop.actors.rounds import LogTicker, ReleasedSessions
+from coffeeshop.clock import Backoff
 from coffeeshop.errors import Unreachable
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.sessions.sessions import KEEPER_QUEUE
@@ -74,8 +77,8 @@ def world(broker: Faulty) -> Iterator[World]:
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "RETRIES", module.Backoff(0.01, 0.02))
-    monkeypatch.setattr(module, "RESTARTS", module.Backoff(0.01, 0.02))
+    monkeypatch.setattr(keeper, "RETRIES", Backoff(0.01, 0.02))
+    monkeypatch.setattr(keeper_supervisor, "RESTARTS", Backoff(0.01, 0.02))
 
 
 def test_a_keeper_that_fails_once_begins_anew(world: World, broker: Faulty) -> None:
@@ -144,14 +147,13 @@ def test_results_that_cannot_be_deleted_keep_no_others(world: World, broker: Fau
     assert world.left() == []
 
 
-@pytest.mark.parametrize("kind", ["LogTicker", "ReleasedSessions", "Keepers"])
+@pytest.mark.parametrize("actor", [LogTicker, ReleasedSessions, Keepers])
 def test_an_actor_that_fails_is_restarted_and_goes_on(
-    world: World, kind: str, monkeypatch: pytest.MonkeyPatch
+    world: World, actor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.work()
     sessions, spec = world.replica("g1"), spec_of()
     sessions.open(spec)
-    actor = getattr(module, kind)
     whole, left = actor.come_round, threading.Semaphore(3)
 
     def sometimes(self: Any) -> None:
@@ -169,7 +171,7 @@ def test_an_actor_that_fails_is_restarted_and_goes_on(
 
 
 def test_a_process_whose_actors_fail_always_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.LogTicker, "come_round", broken)
+    monkeypatch.setattr(LogTicker, "come_round", broken)
     failures: list[str] = []
     with running(node=False) as system:
         sessions = system.gateways[0].sessions
@@ -183,13 +185,13 @@ def test_a_process_whose_actors_fail_always_is_replaced(monkeypatch: pytest.Monk
 def test_a_gateway_that_does_not_look_after_sessions_is_not_ready_and_its_metrics_say_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "RESTARTS", module.Backoff(0.1, 60.0))
+    monkeypatch.setattr(keeper_supervisor, "RESTARTS", Backoff(0.1, 60.0))
     with running(node=False) as system, http(system) as api:
         assert api.get("/readyz").status_code == 200
         keepers = system.gateways[0].keepers
-        monkeypatch.setattr(module.ReleasedSessions, "come_round", broken)
+        monkeypatch.setattr(ReleasedSessions, "come_round", broken)
         eventually(lambda: keepers.failures.get("tick", 0) > 0, "an actor fails")
-        monkeypatch.setattr(module, "PATIENCE", 0.0)
+        monkeypatch.setattr(keeper_supervisor, "PATIENCE", 0.0)
         answer = api.get("/readyz")
         assert answer.status_code == 503
         assert "sessions have not been looked after" in answer.json()["detail"]

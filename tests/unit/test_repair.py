@@ -213,18 +213,15 @@ def test_one_turn_asks_for_some_producers_and_the_next_ones_for_the_others() -> 
 class Gateway:
     """Feeds the records of an out journal to one session's repairs."""
 
-    def __init__(self, spec: SessionSpec = FUSED, *, eager: bool = True) -> None:
+    def __init__(self, spec: SessionSpec = FUSED) -> None:
         self.repairs = Repairs(spec, patience=60.0, stalled_after=100.0)
         self.offsets = count()
-        self.eager = eager
         self.tables = dict(ENDED)
         self.complete: set[str] = set()
 
     def feed(self, record: Record, now: float = 0.0) -> list[object]:
         offset = next(self.offsets)
-        return [
-            *self.repairs.feed(record, offset, now, self.tables, self.complete, eager=self.eager)
-        ]
+        return [*self.repairs.feed(record, offset, now, self.tables, self.complete)]
 
     def stalled(self, now: float) -> list[object]:
         return [*self.repairs.stalled(now, self.tables, self.complete)]
@@ -271,17 +268,6 @@ def test_the_maker_of_a_map_is_the_task_that_was_given_its_source() -> None:
     assert makers_of(STAGED, Gap(stream, "0", 9, ((1, 1), (5, 7)), 2)) == [second]
     assert makers_of(STAGED, Gap(stream, "0", None)) == [first, second]
     assert makers_of(STAGED, Gap("query2_partial", "filter_year.0", 1)) == [first]
-
-
-def test_a_replica_that_is_not_responsible_acts_only_when_it_is_asked_again() -> None:
-    gateway = Gateway(eager=False)
-    gateway.feed(done(FILTER))
-    assert [gateway.feed(ask(NO_END, n)) for n in range(3)] == [
-        [],
-        [],
-        [RepeatEnd("transactions", "0", 3)],
-    ]
-    assert [gateway.feed(ask(PARTIAL, n)) != [] for n in range(3)] == [False, False, True]
 
 
 def test_a_client_that_does_not_answer_for_its_time_counts_as_gone() -> None:

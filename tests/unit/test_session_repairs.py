@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -65,10 +64,6 @@ def entries(world: World, journal: str) -> list[Record]:
         return [Record.of(kept.message(n)) for n in range(len(kept.entries))]
 
 
-def counts(sessions: Sessions) -> Any:
-    return sessions.repairs.counts
-
-
 def test_the_end_of_a_table_is_repeated(
     world: World, sessions: Sessions, spec: SessionSpec
 ) -> None:
@@ -80,7 +75,7 @@ def test_the_end_of_a_table_is_repeated(
     before = ends()
     say(world, spec, Missing("aggregator_query3.0", Gap("stores", "0", None)).record())
     eventually(lambda: ends() > before, "the end is there once more")
-    eventually(lambda: counts(sessions).ends_repeated == 1, "it is counted")
+    eventually(lambda: sessions.repairs.counts["ends_repeated"] == 1, "it is counted")
 
 
 def test_an_assignment_is_published_again_under_the_number_of_its_request(
@@ -97,7 +92,7 @@ def test_an_assignment_is_published_again_under_the_number_of_its_request(
     consumer.close()
     assert Assignment.from_bytes(handed[2].message.body) == Assignment(spec, task)
     assert handed[2].message.headers[REPAIR] == 2
-    eventually(lambda: counts(sessions).recomputed == 1, "it is counted")
+    eventually(lambda: sessions.repairs.counts["recomputed"] == 1, "it is counted")
 
 
 def test_a_client_that_does_not_answer_is_given_up_by_name(
@@ -106,11 +101,11 @@ def test_a_client_that_does_not_answer_is_given_up_by_name(
     journal = TaskId(spec.id, "aggregator_query3", 0).journal
     requests = [Missing("aggregator_query3.0", BATCHES, n).record() for n in range(IN_VAIN + 1)]
     say(world, spec, *requests[:-1])
-    eventually(lambda: counts(sessions).asked == IN_VAIN, "they are heard")
+    eventually(lambda: sessions.repairs.counts["asked"] == IN_VAIN, "they are heard")
     world.time.seconds += sessions.timeouts.client_timeout + 1
     sessions.log.seen(spec.id)
     say(world, spec, requests[-1])
-    eventually(lambda: counts(sessions).counted_as_gone == 1, "it is given up")
+    eventually(lambda: sessions.repairs.counts["counted_as_gone"] == 1, "it is given up")
     last = entries(world, journal)[-1]
     assert (last.kind, last.body) == (
         "client_gone",
@@ -122,16 +117,16 @@ def test_batches_that_were_asked_for_are_counted_when_they_come(
     world: World, sessions: Sessions, spec: SessionSpec
 ) -> None:
     say(world, spec, Missing("aggregator_query3.0", BATCHES).record())
-    eventually(lambda: counts(sessions).asked == 1, "it is heard")
+    eventually(lambda: sessions.repairs.counts["asked"] == 1, "it is heard")
     assert sessions.repairs.missing(spec.id)[0]["ranges"] == [[1, 2]]
     assert sessions.repairs.asks(spec.id, "stores", 0)
     assert not sessions.repairs.asks(spec.id, "stores", 1)
     assert not sessions.repairs.asks(new_id(), "stores", 0)
     for table, producer, number in (("stores", 0, 0), ("stores", 1, 1), ("users", 0, 1)):
         sessions.repairs.take(spec.id, table, producer, number)
-    assert counts(sessions).sent_again == 0
+    assert sessions.repairs.counts["sent_again"] == 0
     sessions.repairs.take(spec.id, "stores", 0, 2)
-    assert counts(sessions).sent_again == 1
+    assert sessions.repairs.counts["sent_again"] == 1
 
 
 def test_what_a_task_got_or_can_do_without_is_asked_for_no_more(
@@ -142,7 +137,7 @@ def test_what_a_task_got_or_can_do_without_is_asked_for_no_more(
 
     task = TaskId(spec.id, "aggregator_query3", 0)
     say(world, spec, *(Missing(task.producer, BATCHES, n).record() for n in (0, 1)))
-    eventually(lambda: counts(sessions).asked == 2, "it is heard")
+    eventually(lambda: sessions.repairs.counts["asked"] == 2, "it is heard")
     assert asked() == ["stores"]
     users = Gap("users", "0", 3, ((0, 0),))
     say(world, spec, Missing(task.producer, users).record())
@@ -158,5 +153,5 @@ def test_a_request_that_nobody_can_read_is_passed_over(
 ) -> None:
     say(world, spec, Record("missing", "stores", "0", 0, b"?"))
     say(world, spec, Missing("aggregator_query3.0", BATCHES).record())
-    eventually(lambda: counts(sessions).asked == 1, "the other one is heard")
+    eventually(lambda: sessions.repairs.counts["asked"] == 1, "the other one is heard")
     assert session_of(sessions, spec).state == "open"

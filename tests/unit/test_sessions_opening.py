@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from coffeeshop.actors.keeper import ORPHANS_PERIOD
+from coffeeshop.actors.rounds import ORPHANS_PERIOD
 from coffeeshop.errors import JournalGone, Unreachable
 from coffeeshop.pipeline.messages import Record, out_journal
 from coffeeshop.sessions.lifecycle import LONGEST_OPENING, Session

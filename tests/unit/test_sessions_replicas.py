@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from coffeeshop.actors.keeper import ADOPTED_AFTER
+from coffeeshop.actors.rounds import ADOPTED_AFTER
 from coffeeshop.pipeline.messages import out_journal
 from coffeeshop.sessions.sessions import KEEPER_QUEUE
 from tests.running import PATIENCE, eventually

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from coffeeshop.actors.hosted import HostedNode
-from coffeeshop.actors.keeper import HostedKeepers
+from coffeeshop.actors.keeper_supervisor import HostedKeepers
 from coffeeshop.names import STAGES
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.sessions.events import SESSIONS, SessionEvent
@@ -125,6 +125,13 @@ def spec_of(**how: Any) -> SessionSpec:
     return SessionSpec(new_id(), **how)
 
 
+def table_ended(
+    sessions: Sessions, spec: SessionSpec, table: str, producer: str, batches: int
+) -> None:
+    """Every batch of a table was taken from a producer."""
+    sessions.table_ended(spec.id, table, producer, batches).result(PATIENCE)
+
+
 def feed(sessions: Sessions, spec: SessionSpec) -> None:
     """Everything a session's clients send."""
     ingest = sessions.ingest(spec)
@@ -136,8 +143,7 @@ def feed(sessions: Sessions, spec: SessionSpec) -> None:
         stored.result(PATIENCE)
         sessions.log.seen(spec.id, len(record.body))
         if record.kind == "eof":
-            ended = sessions.table_ended(spec.id, record.stream, record.producer, record.number)
-            ended.result(PATIENCE)
+            table_ended(sessions, spec, record.stream, record.producer, record.number)
 
 
 def state(sessions: Sessions, spec: SessionSpec) -> str:

@@ -153,7 +153,7 @@ async def stored(sessions: Sessions, session: Session, future: Future[None]) -> 
     try:
         await confirmed(future)
     except JournalGone as error:
-        sessions.lost(session, str(error))
+        sessions.fail(session, f"the broker lost a journal of it (it was deleted): {error}")
         raise over(sessions.log.updated(session)) from None
     except BrokerRefuses as error:
         sessions.fail(session, str(error))

@@ -71,6 +71,6 @@ def uploaded(api: httpx.Client, folder: Path) -> str:
     return session
 
 
-def listening(system: Running, session: str) -> None:
-    """Wait until somebody hears of the session's events."""
-    eventually(lambda: listeners_of(system, session) > 0, "somebody listens")
+def listening(system: Running) -> None:
+    """Wait until a client hears of a session's events."""
+    eventually(lambda: listeners_of(system) > 0, "a client listens")

@@ -59,7 +59,7 @@ def test_who_listens_to_a_deleted_session_hears_of_it(system: Running, api: http
     session = opened(api)
     with ThreadPoolExecutor(1) as pool:
         heard = pool.submit(events_of, api, session)
-        listening(system, session)
+        listening(system)
         api.delete(f"/v1/sessions/{session}")
         assert 'event: cancelled\ndata: {"reason": "deleted"}' in heard.result(PATIENCE)
 
@@ -69,8 +69,8 @@ def test_a_listener_who_goes_away_is_let_go(system: Running, api: httpx.Client) 
     with api.stream("GET", f"/v1/sessions/{session}/events") as stream:
         lines = stream.iter_lines()  # kept, since the connection ends with it
         assert next(lines) == "retry: 1000"
-        listening(system, session)
-    eventually(lambda: listeners_of(system, session) == 0, "nobody listens any more")
+        listening(system)
+    eventually(lambda: listeners_of(system) == 0, "nobody listens any more")
 
 
 def test_listeners_who_do_not_read_are_let_go_too(system: Running, api: httpx.Client) -> None:
@@ -83,11 +83,11 @@ def test_listeners_who_do_not_read_are_let_go_too(system: Running, api: httpx.Cl
             f"GET /v1/sessions/{session}/events HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         )
         deaf.append(client)
-    eventually(lambda: listeners_of(system, session) == 3, "they listen")
+    eventually(lambda: listeners_of(system) == 3, "they listen")
     assert readers_of(system.transport, out_journal(session)) == 1, "one reading serves all"
     for client in deaf:
         client.close()
-    eventually(lambda: listeners_of(system, session) == 0, "they are let go")
+    eventually(lambda: listeners_of(system) == 0, "they are let go")
 
 
 def test_a_silent_client_is_given_up_and_a_heartbeat_helps() -> None:

@@ -206,7 +206,7 @@ def test_a_shutdown_is_prompt_though_somebody_listens() -> None:
         session = opened(api)
         with ThreadPoolExecutor(1) as pool:
             heard = pool.submit(events_of, api, session)
-            listening(system, session)
+            listening(system)
             began = time.monotonic()
             system.gateways[0].close()
             assert time.monotonic() - began < 2.0
