@@ -93,7 +93,7 @@ class HostedNode:
         }
 
     def what_runs(self) -> dict[str, Any]:
-        """For whoever looks into a process that seems stuck: its actors with what waits in their
+        """What an operator asks a process that seems stuck: its actors with what waits in their
         inboxes, its sessions, its tasks with the records they are at and for how many seconds."""
         hosted = self.hosted()
         actors = [(ref.actor_class.__name__, _waiting(ref)) for ref in _actors()]

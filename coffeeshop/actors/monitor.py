@@ -31,7 +31,7 @@ class Turnstile:
             on_turn()
 
     def give_back(self, who: object) -> None:
-        """Their turn is over; or they no longer want one. Harmless for anybody else."""
+        """Their turn is over; or they no longer want one. Harmless for others."""
         with self._lock:
             had = bool(self._waiting) and self._waiting[0][0] is who
             self._waiting = deque(each for each in self._waiting if each[0] is not who)

@@ -240,7 +240,7 @@ class TaskActor(SupervisedActor):
         outputs = self._core.feed(record)
         if self._core.finished and not before:
             rows = {"rows": self._core.rows, "records": len(outputs)}
-            # Beside the attempt, not under it: an attempt that is killed tells nobody of itself.
+            # Beside the attempt, not under it: an attempt that is killed never tells of itself.
             tracing.record("result built", {**self._about, **rows}, self._traceparent, began)
         return outputs
 

@@ -1,7 +1,7 @@
 """Poison records: the claims of a task's attempts tell which record kills processes. Pure values.
 
-A batch that raises is noticed by the supervisor. One that kills the process leaves nobody to say
-so, and every node that takes the task next dies too. So every attempt says on ``out.<sid>`` that it
+A batch that raises is noticed by the supervisor. One that kills the process cannot say so,
+and every node that takes the task next dies too. So every attempt says on ``out.<sid>`` that it
 begins, before it takes its first record. An attempt that follows two others is *isolated*: it says
 which record it is about to take, and that it survived it. Three in a row that died over one record
 fail the session; so do thirty that died over anything.

@@ -41,8 +41,7 @@ MOST_RANGES = 64
 MOST_NAMED = 5
 """Batch numbers in a message for people."""
 IN_VAIN = 5
-"""Requests of one task for the same, unanswered, after which a gateway stops waiting for whoever
-is expected to answer."""
+"""Requests of one task for the same, unanswered, after which a gateway waits for no answer."""
 STALLED_AFTER = 180.0
 """Seconds of silence on an out journal after which tasks that owe results are assigned again: a
 task that waits asks more often."""

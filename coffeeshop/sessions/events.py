@@ -33,13 +33,13 @@ EventKind = Literal[
 ]
 """``started`` is of a gateway (and of no session), and so is an ``alive`` with no session: a ping,
 by which a gateway measures that it hears. The others are of a session. ``fed``: a client began to
-send; ``assigned``: therefore its tasks wait for nodes. ``released`` and
-``expired`` name the journals the broker could not let go of, ``orphan_deleted`` one that it since
-has. ``snapshot`` repeats what is known of a session, for who begins to read when older events are
-gone. ``client_gone``: its tasks were told that its clients left. ``bad_rows`` names the rows for
-which a client gives a session up; the end follows. ``kept`` is the moment before which nobody
-deletes the results. ``shared``: a link with a token of that hash shows the session until then;
-``unshared``: none of the links until now does.
+send; ``assigned``: therefore its tasks wait for nodes. ``released`` and ``expired`` name the
+journals the broker could not let go of, ``orphan_deleted`` one that it since has. ``snapshot``
+repeats what is known of a session, for readers that begin when older events are gone.
+``client_gone``: its tasks were told that its clients left. ``bad_rows`` names the rows for which a
+client gives a session up; the end follows. ``kept`` is the moment before which the results are not
+deleted. ``shared``: a link with a token of that hash shows the session until then; ``unshared``:
+none of the links until now does.
 """
 State = Literal["open", "completed", "failed", "cancelled", "aborted"]
 RELEASE_0_2 = {"restated": "snapshot", "mended": "orphan_deleted"}

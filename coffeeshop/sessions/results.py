@@ -1,7 +1,7 @@
 """A session's out journal folded into its events and its one end. Values in, values out.
 
 The terminal event is the first of {the record that completes the results, a ``failed`` record} in
-the journal's order, so everybody who reads the journal sees the same one.
+the journal's order, so all readers of the journal see the same one.
 """
 
 from __future__ import annotations

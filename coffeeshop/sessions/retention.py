@@ -1,4 +1,4 @@
-"""Which results go before their time because there are too many: the oldest that nobody keeps.
+"""Which results go before their time because there are too many: the oldest that no client keeps.
 
 Results stay for days, so their number and size need bounds of their own, of all clients and of
 each; pure.
@@ -21,12 +21,12 @@ class Retention:
     """How many results are kept, and how large they may be."""
 
     sessions: int = 5000
-    """Sessions of everybody, open ones included: each has at least one stream on the
+    """Sessions of all clients, open ones included: each has at least one stream on the
     broker, which takes some 50 kB of its memory."""
     client_sessions: int = 2000
     """The same, of one name in the tokens file."""
     bytes: int = 16 << 30
-    """Results of everybody on the broker's disk."""
+    """Results of all clients on the broker's disk."""
     at_least: float = 600.0
     """Seconds after its end in which nothing goes early: its client fetches the results."""
 

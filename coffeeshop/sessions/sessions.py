@@ -2,8 +2,7 @@
 
 Any number of replicas of a gateway run this over one broker. What they know is the fold of
 ``ctl.sessions``; what goes on without a client is the work of keepers (`coffeeshop.actors.keeper`).
-Exactly one end of a session counts, whoever writes it: the first terminal record of its out
-journal.
+Exactly one end of a session counts: the first terminal record of its out journal.
 """
 
 from __future__ import annotations

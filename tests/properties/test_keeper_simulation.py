@@ -145,7 +145,9 @@ def without_field(name: str) -> Patch:
     ("client", "patch", "like"),
     [
         pytest.param("leaves", without_row("an_end_is_to_be_asked_for"), LEFT, id="abort"),
+        pytest.param("completes", without_row("it_is_not_watched"), LEFT, id="watch"),
         pytest.param("completes", without_row("its_end_was_read"), LEFT, id="record the end"),
+        pytest.param("completes", without_row("its_results_are_due"), LEFT, id="expire"),
         pytest.param(
             "deletes", without_row("its_journals_were_created_too_late"), LEFT, id="created late"
         ),
