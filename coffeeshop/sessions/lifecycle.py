@@ -484,15 +484,7 @@ def evolve(session: Session, event: SessionEvent, log_time: float) -> Session:
             return _as_asked(session, event)
         # An end does not count when who wrote it thought wrongly that no journal could tell of it.
         case "ended" if is_open and not (session.declared and told.get("undeclared")):
-            return replace(
-                session,
-                state=told["state"],
-                reason=str(told.get("reason", "")),
-                ended=event.at,
-                result_times=dict(told.get("result_times", {})),
-                result_bytes=int(told.get("result_bytes", 0)),
-                refused=str(told.get("refused", "")),
-            )
+            return replace(session, ended=event.at, **_end(told))
         case "released" if not session.released:
             return replace(session, released=True, released_at=event.at)
         case "expired":
@@ -517,7 +509,7 @@ def _links_after(links: Mapping[str, float], event: SessionEvent) -> dict[str, f
 
 
 def _merge_links(known: Mapping[str, float], told: Mapping[str, float]) -> dict[str, float]:
-    """A link that was ended stays so, whoever repeats that it was made."""
+    """A link that was ended stays so, though a record repeats that it was made."""
     both = {link: min(until, known.get(link, until)) for link, until in told.items()}
     return {**known, **both}
 
@@ -531,6 +523,10 @@ def _left_out(session: Session, key: Key, told: Mapping[str, Any]) -> Session:
     return replace(session, left_out=known, left_out_rows=first)
 
 
+_ONCE = ("declared", "declared_at", "fed", "assigned", "client_gone", "released", "released_at")
+"""Fields of a session that are set once and for all."""
+
+
 def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
     """What a snapshot knows beyond the session; releases before 0.3 wrote fewer fields."""
     tables = {(table, producer): batches for table, producer, batches in told["tables"]}
@@ -539,15 +535,11 @@ def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
         gateway: max(session.taken.get(gateway, 0), told["taken"].get(gateway, 0))
         for gateway in {**session.taken, **told["taken"]}
     }
+    once = {name: getattr(session, name) for name in _ONCE}
+    told = {"assigned": told["declared"], **told}
     merged = replace(
         session,
-        declared=session.declared or told["declared"],
-        declared_at=session.declared_at or told.get("declared_at"),
-        fed=session.fed or bool(told.get("fed")),
-        assigned=session.assigned or bool(told.get("assigned", told["declared"])),
-        client_gone=session.client_gone or bool(told.get("client_gone")),
-        released=session.released or told["released"],
-        released_at=session.released_at or told.get("released_at"),
+        **{name: known or told.get(name, known) for name, known in once.items()},
         taken=taken,
         tables={**tables, **session.tables},
         table_times={**times, **session.table_times},
@@ -560,14 +552,15 @@ def _merge_snapshot(session: Session, told: Mapping[str, Any]) -> Session:
         },
         left_out_rows=session.left_out_rows or tuple(told.get("left_out_rows", ())),
     )
-    if session.state != "open":
-        return merged
-    return replace(
-        merged,
-        state=told["state"],
-        reason=told["reason"],
-        ended=told["ended"],
-        result_times=dict(told.get("result_times", {})),
-        result_bytes=told.get("result_bytes", 0),
-        refused=told.get("refused", ""),
-    )
+    return merged if session.state != "open" else replace(merged, ended=told["ended"], **_end(told))
+
+
+def _end(told: Mapping[str, Any]) -> dict[str, Any]:
+    """How a session ended, as its event or a snapshot tells; releases before 0.3 tell less."""
+    return {
+        "state": told["state"],
+        "reason": str(told.get("reason", "")),
+        "result_times": dict(told.get("result_times", {})),
+        "result_bytes": int(told.get("result_bytes", 0)),
+        "refused": str(told.get("refused", "")),
+    }
