@@ -146,7 +146,7 @@ class Refusing:
         return {"state": answer, "name": name}
 
 
-FOLDER: Any = SimpleNamespace(path=SimpleNamespace(resolve=lambda: SimpleNamespace(name="north")))
+FOLDER: Any = SimpleNamespace(name="north")
 
 
 @pytest.mark.parametrize("first", ["failed", SessionFailed("it could not be opened")])
