@@ -37,4 +37,4 @@ def test_batches_that_vanished_are_sent_again_by_the_page(open_page: Open, flat:
         watched.expect_state("Completed")
         assert downloaded(watched, "query1").decode() == answers(flat)["query1.csv"]
         assert lossy[0].injected == 4, "the stores have two readers"
-        assert system.gateways[0].sessions.repairs.counts.sent_again >= 3
+        assert system.gateways[0].sessions.repairs.counts["sent_again"] >= 3
