@@ -238,7 +238,11 @@ class LastMessage(Ledger):
 
     @property
     def complete(self) -> bool:
-        return all(entry.count is not None for entry in self._producers.values())
+        return all(map(self.has_all, {stream for stream, _ in self._producers}))
+
+    def has_all(self, stream: str) -> bool:
+        entries = [entry for (name, _), entry in self._producers.items() if name == stream]
+        return all(entry.count is not None for entry in entries)
 
 
 class Acquainted(Ledger):
@@ -259,6 +263,9 @@ class Acquainted(Ledger):
     @property
     def complete(self) -> bool:
         return self._open == 0 and {stream for stream, _ in self._producers} == self._streams
+
+    def has_all(self, stream: str) -> bool:
+        return super().has_all(stream) and any(name == stream for name, _ in self._producers)
 
 
 def ledger(kind: type[Ledger]) -> Patch:
