@@ -21,6 +21,8 @@ class CuttingProxy:
         self.port: int = self._listener.getsockname()[1]
         self.cut_after: int | None = None
         """Bytes of one answer after which its connection is reset; once."""
+        self.refusals = 0
+        """How many of the next connections are reset at once, after a cut."""
         self.is_away = False
         """Whether new connections are reset at once."""
         self.cuts = 0
@@ -43,7 +45,7 @@ class CuttingProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return  # closed
-            if self.is_away:
+            if self.is_away or self._is_refused():
                 _reset(client)
                 continue
             server = socket.create_connection(("127.0.0.1", self._server))
@@ -69,6 +71,13 @@ class CuttingProxy:
         if is_answer:
             source.close()
             target.close()
+
+    def _is_refused(self) -> bool:
+        with self._lock:
+            if self.cuts == 0 or self.refusals == 0:
+                return False
+            self.refusals -= 1
+            return True
 
     def _is_cut(self, passed: int) -> bool:
         with self._lock:
