@@ -156,6 +156,10 @@ class GatewayClient:
                 return
         self._request("PUT", path, stop=stop, params=params, json=told)
 
+    def partial(self, session: str) -> dict[str, Any]:
+        """What is known of an open session so far, which is no answer."""
+        return self._json("GET", f"{_path(session)}/partial")
+
     def session(self, session: str) -> dict[str, Any]:
         """What the gateway tells of a session."""
         return self._json("GET", _path(session))

@@ -22,6 +22,7 @@ from coffeeshop.commands.types import (
     currency_option,
     report_option,
 )
+from coffeeshop.errors import UsageError
 from coffeeshop.names import FORMATS, STATES
 from coffeeshop.settings import Settings, set_up_logging
 
@@ -152,6 +153,11 @@ def watch(client: GatewayClient, session: str, ids: bool, as_json: bool) -> None
 @click.argument("session", type=SessionId("completed"))
 @click.option("--query", type=Query(), help="One result only.")
 @click.option(
+    "--partial",
+    is_flag=True,
+    help="Of an open session: print what is known so far, which is no answer.",
+)
+@click.option(
     "-o",
     "--output-dir",
     "output",
@@ -175,6 +181,7 @@ def results(
     session: str,
     *,
     query: str | None,
+    partial: bool,
     output: Path | None,
     file_format: str,
     report: Path | None,
@@ -184,6 +191,12 @@ def results(
 ) -> None:
     """Fetch the results of a completed SESSION."""
     from coffeeshop.commands import remote
+
+    if partial:
+        if any((query, output, report)) or file_format != "csv":
+            raise UsageError("--partial writes nothing: leave out --query, -o, --format, --report")
+        remote.partial(client, session, _mode(as_json, quiet))
+        return
 
     named = Settings.read().currency if currency is None else currency
     request = remote.ResultsRequest(

@@ -17,7 +17,7 @@ from coffeeshop.client.gateway import GatewayClient
 from coffeeshop.client.remote import queries_of
 from coffeeshop.client.results import files_of, write_results
 from coffeeshop.commands.connecting import short_length
-from coffeeshop.commands.show import show_results
+from coffeeshop.commands.show import SHOWN_ROWS, show_results
 from coffeeshop.errors import UsageError
 from coffeeshop.formats import body_of, from_arrow, warnings_of
 from coffeeshop.names import ENDS, QUERIES, error_of
@@ -164,6 +164,23 @@ def results(client: GatewayClient, session: str, request: ResultsRequest) -> Non
     elif request.mode == "table":
         names = map(shown, files) if sys.stdout.isatty() else files
         print("".join(f"{file}\n" for file in names), end="")
+
+
+def partial(client: GatewayClient, session: str, mode: str) -> None:
+    """Print what is known of an open session so far. ``mode``: table, json or ids (nothing)."""
+    found = client.partial(session)
+    if mode == "json":
+        print(json.dumps(found, indent=1))
+    elif mode == "table":
+        rows, share = sum(found["rows"].values()), found["share"]
+        part = "" if share is None else f", {share:.0%} of the sales and items that were announced"
+        print(f"so far, of {rows:,} rows{part}; this is no answer yet")
+        for name, told in found["questions"].items():
+            table = _table(*map(shown, told["columns"]))
+            for row in told["first"][:SHOWN_ROWS]:
+                table.add_row(*map(_cell, row))
+            print(f"\n{shown(name)}, {told['rows']:,} rows so far")
+            console().print(table)
 
 
 def _body(client: GatewayClient, session: str, query: str, request: ResultsRequest) -> bytes:

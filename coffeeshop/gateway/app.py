@@ -28,6 +28,7 @@ from coffeeshop.gateway.routes import file as file_routes
 from coffeeshop.gateway.routes import login as login_routes
 from coffeeshop.gateway.routes import operation as operation_routes
 from coffeeshop.gateway.routes import page as page_routes
+from coffeeshop.gateway.routes import partial as partial_routes
 from coffeeshop.gateway.routes import result as result_routes
 from coffeeshop.gateway.routes import session as session_routes
 from coffeeshop.gateway.routes import share as share_routes
@@ -44,6 +45,7 @@ ROUTES = (
     upload_routes,
     file_routes,
     result_routes,
+    partial_routes,
     share_routes,
     together_routes,
     operation_routes,

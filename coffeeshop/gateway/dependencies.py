@@ -18,6 +18,7 @@ from coffeeshop.actors.keeper_supervisor import HostedKeepers
 from coffeeshop.errors import UsageError
 from coffeeshop.gateway.admission import Admission, Limits
 from coffeeshop.gateway.changes import Changes, SessionNews
+from coffeeshop.gateway.previews import Previews, SoFar
 from coffeeshop.gateway.problems import RETRY_SECONDS, Problem
 from coffeeshop.gateway.security.access import caller, sees
 from coffeeshop.gateway.session_bodies import details, public
@@ -30,6 +31,7 @@ from coffeeshop.pipeline.plan import PLANS, plan_of
 from coffeeshop.presence import NodeDirectory
 from coffeeshop.questions.asking import QUESTION_NAME
 from coffeeshop.schema import CATALOG, Table
+from coffeeshop.sessions.events import SessionEvent
 from coffeeshop.sessions.lifecycle import Session
 from coffeeshop.sessions.log import LOST, SessionLog
 from coffeeshop.sessions.outcome import SessionOutcome
@@ -69,6 +71,9 @@ class Gateway:
     def __post_init__(self) -> None:
         self.admission = Admission(self.limits)
         self.traffic = Traffic()
+        self.previews = Previews(self.transport)
+        self.looks: dict[str, asyncio.Future[SoFar]] = {}
+        """Looks at sessions that run, under way."""
         self.reading = asyncio.Semaphore(RESULT_READERS)
         self.token_version: Callable[[], int] = lambda: 0
         """Changes when other tokens are let in."""
@@ -77,9 +82,14 @@ class Gateway:
         )
         self.news = SessionNews()
         self.sessions.log.on_event.append(lambda event: self.news.tell(event.session))
+        self.sessions.log.on_event.append(self._preview_no_more)
         self.stopping = False
         self._away_since: float | None = None
         self._digests: LRUCache[tuple[str, str, int, int], str] = LRUCache(REMEMBERED)
+
+    def _preview_no_more(self, event: SessionEvent) -> None:
+        if event.kind in ("ended", "expired"):
+            self.previews.forget(event.session)
 
     @property
     def log(self) -> SessionLog:

@@ -113,6 +113,7 @@ class GatewayServer:
             self._thread.join()
         self._socket.close()
         self.nodes.close()
+        self.gateway.previews.close()
         self.sessions.log.give_up()
         self.keepers.close()
         self.sessions.close()

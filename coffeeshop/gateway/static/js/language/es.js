@@ -37,7 +37,7 @@ export const es = {
   "Sales whose items do not add up": "Ventas cuyos ítems no suman el total",
   "Sales without items": "Ventas sin ítems",
   "Items without a sale": "Ítems sin venta",
-  "Unknown stores": "Sucursales desconocidas",
+  "Unknown stores": "Tiendas desconocidas",
   "Unknown users": "Usuarios desconocidos",
   "Unknown items": "Productos desconocidos",
   "No check found anything: no repeated id, no unknown id, and all sales add up.": "Ningún control halló nada: ningún id repetido ni desconocido, y todas las ventas suman.",
@@ -55,6 +55,18 @@ export const es = {
   "Upload waits for you": "La carga espera su decisión",
   "{} bad row left out so far.": "{} fila inválida omitida hasta ahora.",
   "{} bad rows left out so far.": "{} filas inválidas omitidas hasta ahora.",
+
+  // What is known while a session runs
+  "Show what is known so far": "Mostrar lo que se sabe hasta ahora",
+  "Hide what is known so far": "Ocultar lo que se sabe hasta ahora",
+  "Reading what came so far …": "Leyendo lo que llegó hasta ahora …",
+  "This is no answer yet: it changes with every row that comes.": "Todavía no es una respuesta: cambia con cada fila que llega.",
+  "What is known so far cannot be shown now: {}.": "Lo que se sabe hasta ahora no se puede mostrar en este momento: {}.",
+  "So far: {} of the rows, {} in all.": "Hasta ahora: {} de las filas, {} en total.",
+  "So far: {} rows, about {} of the files.": "Hasta ahora: {} filas, alrededor de {} de los archivos.",
+  "So far: {} rows; more may come.": "Hasta ahora: {} filas; pueden llegar más.",
+  "{} so far": "{} hasta ahora",
+  "this gateway shows two other sessions while they run": "este gateway ya muestra otras dos sesiones en marcha",
 
   // The overview
   "At a glance": "De un vistazo",

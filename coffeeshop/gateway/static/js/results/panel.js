@@ -7,6 +7,7 @@ import { resultsAddress } from "../address.js";
 import { ownQuestion } from "../own/question.js";
 import { qualityPage } from "../quality/checks.js";
 import { QUESTIONS } from "./questions.js";
+import { soFar } from "./sofar.js";
 import { fourSummary } from "../summary/four.js";
 import { CUBE, salesSummary } from "../summary/summary.js";
 import { tabs } from "./tabs.js";
@@ -30,16 +31,18 @@ export function resultsPanel(session, signal) {
     window.print();
   };
   const together = togetherBar(session, print);
+  const known = soFar(session, signal);
   let told = false;
   const update = (session) => {
     for (const each of pages) each.update(session);
     together.update(session);
+    known.update(session);
     if (session.state === "completed" && !told) {
       told = true;
       showWarnings(id, warnings, signal);
     }
   };
-  return { node: h("div", { class: "stack" }, together.node, warnings, shown.node), update };
+  return { node: h("div", { class: "stack" }, together.node, warnings, known.node, shown.node), update };
 }
 
 /** The tabs of a session: the summary first, then what it was asked. */
