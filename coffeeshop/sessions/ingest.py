@@ -16,8 +16,9 @@ from coffeeshop.transport.outbox import Outbox
 
 log = get_logger()
 CONFIRM_TIMEOUT = 60.0
-NACKED_PATIENCE = 6.0
-"""Seconds in which a queue must take a message that it has refused: a full one never does."""
+NACKED_PATIENCE = 30.0
+"""Seconds in which a queue must take a message that it has refused: a full one never does, and one
+that has lost its leader has another by then."""
 
 
 class Ingest:

@@ -38,9 +38,11 @@ class Outcome(Enum):
     RETURNED = "returned"
     """There is no such journal or queue; nothing was stored."""
     NACKED = "nacked"
-    """Refused for now; nothing may be assumed. Send the same id again, later."""
+    """The broker itself refused it, for now; nothing may be assumed. Send the same id again,
+    later."""
     UNKNOWN = "unknown"
-    """The connection died first; may or may not be stored. Send the same id again."""
+    """The connection died first, or the broker contradicts itself; may or may not be stored. Send
+    the same id again."""
     FORBIDDEN = "forbidden"
     """Refused until an operator gives this user permission; nothing was stored. `refusal` says
     so in words."""

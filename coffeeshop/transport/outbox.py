@@ -80,7 +80,7 @@ class Outbox:
         """Put a message into a queue. The future is done when the broker confirmed it.
 
         It raises `JournalGone` when there is no such queue, `BrokerRefuses` when the broker will
-        never take the message, or refuses it for ``patience`` seconds.
+        never take the message, or does nothing but refuse it for ``patience`` seconds.
         """
         stored = _Stored(1)
         ended = stored.part(queue, message)
@@ -93,9 +93,9 @@ class Outbox:
     def _ended(self, letter: _Letter, outcome: Outcome) -> None:
         if not self._is_open:
             return
-        since = letter.nacked_since
+        since = None  # a broker that was away meanwhile has not refused all that time
         if outcome is Outcome.NACKED:
-            since = self.clock.now() if since is None else since
+            since = self.clock.now() if letter.nacked_since is None else letter.nacked_since
             if letter.patience is not None and self.clock.now() - since > letter.patience:
                 letter.on_end(outcome)
                 return
@@ -146,6 +146,7 @@ def error_of(outcome: Outcome, name: str, message: Message) -> CoffeeshopError:
     if outcome is Outcome.NACKED:
         return BrokerRefuses(
             f"the broker refuses every message for {name}: a policy limits the queue "
-            "(max-length with reject-publish); rabbitmqctl list_policies shows it"
+            "(max-length with reject-publish; rabbitmqctl list_policies shows it), "
+            "or most of the queue's nodes are away"
         )
     return JournalGone(f"{name} does not exist")

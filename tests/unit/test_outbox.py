@@ -146,3 +146,12 @@ def test_a_lost_connection_does_not_count_as_refusing(clock: VirtualClock) -> No
     clock.run_until_idle()
     assert stored.result(0) is None
     assert transport.sent == [("publish", "q")] * 11
+
+
+def test_refusals_with_a_lost_connection_between_them_are_two(clock: VirtualClock) -> None:
+    refused = Outcome.NACKED
+    transport = Scripted(refused, *[Outcome.UNKNOWN] * 5, refused, Outcome.CONFIRMED)
+    stored = outbox(transport, clock).publish("q", RECORD, patience=6.0)
+    clock.run_until_idle()
+    assert clock.now() > 6.0
+    assert stored.result(0) is None

@@ -236,7 +236,7 @@ def test_a_refusal_for_another_reason_is_no_statement_about_the_queue(sender: Se
     connection = sender.connect()
     connection.queues["q"] = (405, "RESOURCE_LOCKED")
     sender.send(b"a")
-    assert sender.ended == [(b"a", NACKED)]
+    assert sender.ended == [(b"a", UNKNOWN)]
 
 
 def test_a_message_that_may_not_be_sent_is_not_sent_again(sender: Sender) -> None:
@@ -264,17 +264,17 @@ def test_a_returned_message_is_not_believed_when_the_queue_is_there(sender: Send
     assert (sender.ended, sender.publisher.open, len(connection.sent)) == ([], 2, 1)
     connection.patient = False
     connection.turn()
-    assert sender.ended == [(b"a", NACKED)]
+    assert sender.ended == [(b"a", UNKNOWN)]
     assert connection.sent[1:] == [("q", b"b")]
 
 
-def test_a_returned_message_whose_queue_nobody_can_ask_for_is_nacked(sender: Sender) -> None:
+def test_a_returned_message_whose_queue_nobody_can_ask_for_is_unknown(sender: Sender) -> None:
     connection = sender.connect()
     sender.send(b"a")
     connection.patient = True
     sender.give_back(1)
     sender.disconnect()
-    assert sender.ended == [(b"a", NACKED)]
+    assert sender.ended == [(b"a", UNKNOWN)]
 
 
 def test_a_return_of_a_message_nobody_sent_is_ignored(sender: Sender) -> None:
@@ -360,7 +360,7 @@ def test_a_nacked_and_a_returned_message_hold_up_no_later_ones(sender: Sender) -
     sender.confirm(1, name="Basic.Nack")
     assert sender.ended == [(b"1", NACKED), (b"2", CONFIRMED)]
     sender.give_back(3)
-    assert sender.ended[2:] == [(b"4", CONFIRMED), (b"3", NACKED)]
+    assert sender.ended[2:] == [(b"4", CONFIRMED), (b"3", UNKNOWN)]
 
 
 def test_a_connection_is_dropped_over_a_confirmation_that_later_ones_overtook(

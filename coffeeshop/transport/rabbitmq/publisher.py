@@ -189,7 +189,8 @@ class Publisher:
         return self._largest is not None and len(post.message.body) > self._largest
 
     def _forget_channel(self, fate: Outcome = Outcome.UNKNOWN) -> None:
-        """What was sent has this fate, what was returned was not stored, the rest waits."""
+        """What was sent has this fate, the rest waits. What was returned was not stored, though
+        nobody can say any more whether there is such a queue."""
         self._channel = None
         self._in_flight = 0
         self._known.clear()
@@ -200,7 +201,7 @@ class Publisher:
         for posts in held.values():
             self._waiting.extendleft(reversed(posts))
         for posts in returned.values():
-            _end(posts, Outcome.NACKED)
+            _end(posts, Outcome.UNKNOWN)
         for post in lost:
             post.end(Outcome.TOO_LARGE if self._is_too_large(post) else fate)
 
@@ -254,13 +255,13 @@ class Publisher:
         if error is None:
             self._know(queue)
             self._waiting.extendleft(reversed(held))
-            _end(returned, Outcome.NACKED)
+            _end(returned, Outcome.UNKNOWN)
         elif is_missing(error):
             _end([*returned, *held], Outcome.RETURNED)
         else:
             _log.error("transport.publishing_refused", queue=queue, detail=str(error))
             denied = is_denied(error)
-            _end([*returned, *held], Outcome.FORBIDDEN if denied else Outcome.NACKED)
+            _end([*returned, *held], Outcome.FORBIDDEN if denied else Outcome.UNKNOWN)
         self._pump()
 
     def _know(self, queue: str) -> None:
