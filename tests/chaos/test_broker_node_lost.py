@@ -29,9 +29,9 @@ CLIENTS = 3
 SECONDS = 40.0
 """Seconds in which clients open sessions, one after the other; the node is lost at a third, or when
 it is known which one, should that take longer."""
-LATEST = {"killed": 30.0, "silent": 60.0}
-"""Seconds that no session may take longer. A node that says nothing is given up by its clients and
-by the other nodes after up to 20 s, and what it was asked meanwhile is asked again."""
+LATEST = 30.0
+"""Seconds that no session may take longer. A node that says nothing is given up by its clients after
+10 to 13 s, by the other nodes after 7 to 13, and what it was asked meanwhile is asked again."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def leader_of_most(nodes: PrivateCluster) -> PrivateBroker:
     return leader
 
 
-@pytest.mark.parametrize("how", LATEST)
+@pytest.mark.parametrize("how", ["killed", "silent"])
 def test_every_answer_is_right_and_in_time_when_a_node_that_leads_them_is_lost_for_good(
     nodes: PrivateCluster, large: Data, how: str
 ) -> None:
@@ -136,4 +136,4 @@ def test_every_answer_is_right_and_in_time_when_a_node_that_leads_them_is_lost_f
     print(f"{len(sessions)} sessions, {told}")
     assert during
     assert all(session.right for session in sessions)
-    assert slowest < LATEST[how]
+    assert slowest < LATEST
