@@ -48,6 +48,8 @@ HEARTBEAT = "?heartbeat=3"
 SIZES = (0, 500, 3_000, 20_000, 100_000)
 RESULT_TTL = 120.0
 """Seconds a client has for its results: several of the longest outages in a row."""
+CLIENT_TIMEOUT = 60.0
+"""Seconds that a client may be silent."""
 REST = RESULT_TTL + 120.0
 """Seconds the system gets to come to rest."""
 TRACES_PATIENCE = 30.0
@@ -312,9 +314,10 @@ def run(
         cluster = stack.enter_context(Cluster(broker.url + HEARTBEAT))
         chance = random.Random(f"{campaign.seed}/faults")
         alone = broker if isinstance(broker, PrivateBroker) else None
-        ttl = RESULT_TTL * campaign.patience
+        seconds = {"--result-ttl": RESULT_TTL, "--client-timeout": CLIENT_TIMEOUT}
+        options = tuple(f"{name}={each * campaign.patience:g}" for name, each in seconds.items())
         ledgers = root / "ledgers"
-        faults = FaultInjector(chance, alone, cluster, say, ttl, root / "logs", ledgers)
+        faults = FaultInjector(chance, alone, cluster, say, options, root / "logs", ledgers)
         faults.start(campaign.workers)
         for each in (*faults.workers, *faults.gateways):
             each.wait_for("node.ready")

@@ -31,14 +31,13 @@ class FaultInjector:
         broker: PrivateBroker | None,
         cluster: Cluster,
         say: Callable[[str], None],
-        result_ttl: float,
+        gateway_options: tuple[str, ...],
         logs: Path,
         ledgers: Path,
     ) -> None:
-        """``broker``: None leaves it to others to break it. ``result_ttl``: seconds, for the
-        gateways; ``logs``: a folder for what the dead said; ``ledgers``: one for what was
-        confirmed, see `coffeeshop.testing.ledger`."""
-        self._result_ttl = result_ttl
+        """``broker``: None leaves it to others to break it. ``logs``: a folder for what the dead
+        said; ``ledgers``: one for what was confirmed, see `coffeeshop.testing.ledger`."""
+        self._gateway_options = gateway_options
         self._logs = logs
         self._logs.mkdir(parents=True)
         self._ledgers = ledgers
@@ -156,8 +155,7 @@ class FaultInjector:
         return self._start("worker", **environment)
 
     def _gateway(self, port: str) -> NodeProcess:
-        options = ("--port", port, "--result-ttl", f"{self._result_ttl:g}")
-        return self._start("gateway", *options)
+        return self._start("gateway", "--port", port, *self._gateway_options)
 
     def _start(self, kind: str, *options: str, **more: str) -> NodeProcess:
         environment = {ledger.FOLDER: str(self._ledgers), **more}

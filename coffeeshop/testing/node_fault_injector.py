@@ -14,11 +14,14 @@ from coffeeshop.testing.openings import Openings
 
 LONGEST_CUT = 40.0
 UNNOTICED = 5.0
-NOTICED = 20.0
-"""Seconds. Nodes give a silent one up after 7 to 13 (`net_ticktime` is 10): nobody has by the first
-of these, everybody by the second. A silence in between, or one that a node did not notice itself
-because it was frozen, may leave a RabbitMQ 3.10.8 apart from the others although it runs, with
-clients that it tells lies: docs/support.md. So none is made."""
+"""Seconds. Nodes give a silent one up after 7 to 13 (`net_ticktime` is 10). A longer silence that a
+node has not noticed itself may leave a RabbitMQ 3.10.8 apart from the others although it runs, and
+then it tells its clients that their journals do not exist: docs/support.md. So none is made: it
+lasts until the node has stopped serving, and a frozen one is reset."""
+SHORT = 0.3
+"""The part of silences that nobody notices."""
+NOTICED = 150.0
+"""Seconds that a node may take to notice that it is cut off."""
 LONGEST_ABSENCE = 20.0
 SELF_HEALING = 0.2
 """The part of the patience that a cluster has to become whole by itself."""
@@ -94,9 +97,10 @@ class NodeFaultInjector:
     def freeze_broker_node(self, node: PrivateBroker) -> None:
         """Its machine hangs: for a moment, or until somebody resets it."""
         node.freeze()
-        seconds = self._silence()
-        time.sleep(seconds)
-        if seconds > UNNOTICED:
+        if self._chance.random() < SHORT:
+            self._wait(UNNOTICED)
+        else:
+            self._wait(LONGEST_ABSENCE)
             node.kill()
 
     def cut_broker_node_off(self, node: PrivateBroker) -> None:
@@ -106,8 +110,12 @@ class NodeFaultInjector:
 
     def silence_broker_node(self, node: PrivateBroker) -> None:
         """What it and the others send each other does not arrive."""
+        short = self._chance.random() < SHORT
         self._cluster.cut(node, silent=True)
-        time.sleep(self._silence())
+        self._wait(UNNOTICED)
+        deadline = time.monotonic() + NOTICED
+        while not short and node.answers() and time.monotonic() < deadline:
+            time.sleep(0.5)
 
     def replace_broker_node(self, node: PrivateBroker) -> None:
         """It is lost for good, with its disk; another takes its place."""
@@ -115,11 +123,6 @@ class NodeFaultInjector:
         self._wait(LONGEST_ABSENCE)
         with self._openings.held(OPENING):
             self.removed += self._cluster.replace(node)
-
-    def _silence(self) -> float:
-        """Seconds."""
-        longer = self._chance.random() < 0.5
-        return self._chance.uniform(*((NOTICED, LONGEST_CUT) if longer else (1.0, UNNOTICED)))
 
     def _wait(self, longest: float) -> None:
         time.sleep(self._outage * self._chance.uniform(1.0, longest))

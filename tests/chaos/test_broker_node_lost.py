@@ -30,8 +30,8 @@ SECONDS = 40.0
 """Seconds in which clients open sessions, one after the other; the node is lost at a third, or when
 it is known which one, should that take longer."""
 LATEST = 30.0
-"""Seconds that no session may take longer. A node that says nothing is given up by its clients after
-10 to 13 s, by the other nodes after 7 to 13, and what it was asked meanwhile is asked again."""
+"""Seconds that no session may take longer. A node that says nothing is given up by its clients
+after 10 to 13 s, by the other nodes after 7 to 13, and what it was asked then is asked again."""
 
 
 @dataclass(frozen=True)
