@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,13 +28,14 @@ from coffeeshop.questions.form import (
     Question,
     columns_of,
 )
-from coffeeshop.questions.groups import Groups, Merged
+from coffeeshop.questions.groups import Groups, Merged, whole_numbers
 from coffeeshop.questions.partial import ROWS, VALUE, Part, parts
 from coffeeshop.schema import CATALOG
 
 MONEY = pa.decimal128(38, 3)
 SHOWN_AVERAGE = pa.decimal128(38, 6)
 SHOWN_IDS = 5
+_MOST_RUNS = 50_000
 
 
 class FinalQuestion:
@@ -60,7 +62,7 @@ class FinalQuestion:
         question = self._question
         warnings: list[str] = []
         first, *distinct = self._parts.values()
-        found = self._joined(first, warnings)
+        found = self._joined(first, self._told(first), warnings)
         if question.grouped:
             table = self._measured(found, first, [self._counted(part) for part in distinct])
         else:
@@ -88,14 +90,16 @@ class FinalQuestion:
         self._look_up(join, columns[f"k{place}"], columns, warnings)
         return pa.table(columns)
 
-    def _joined(self, part: Part, warnings: list[str] | None) -> pa.Table:
-        """The part's groups with the question's keys as ``k0`` and so on, filtered."""
+    def _told(self, part: Part) -> pa.Table:
+        """The part's groups, or rows."""
+        if self._question.grouped:
+            return self._groups[part.stream].unsorted()
+        rows, self._rows = self._rows, []
+        return pa.Table.from_batches(rows, part.schema)
+
+    def _joined(self, part: Part, groups: pa.Table, warnings: list[str] | None) -> pa.Table:
+        """Groups of the part with the question's keys as ``k0`` and so on, filtered."""
         question = self._question
-        if question.grouped:
-            groups = self._groups[part.stream].unsorted()
-        else:
-            groups = pa.Table.from_batches(self._rows, part.schema)
-            self._rows = []
         columns: dict[str, pa.Array] = {name: _one(groups[name]) for name in groups.column_names}
         keep: pa.Array | None = None
         late = self._late_joins()
@@ -161,14 +165,51 @@ class FinalQuestion:
     def _counted(self, part: Part) -> pa.Table:
         """How many values each group of the question's keys has."""
         assert part.distinct is not None
-        table = self._joined(part, None)
-        table = table.filter(table[VALUE].is_valid())
         keys = _keys(self._question)
+        groups = self._told(part)
+        if part.value is not None and (counts := self._counted_by_runs(part, groups)) is not None:
+            return counts
+        table = self._joined(part, groups, None)
+        table = table.filter(table[VALUE].is_valid())
         table = _with_a_key(table, keys)
         unique = table.group_by([*keys, VALUE], use_threads=False).aggregate([])
         name = f"m{part.distinct}"
         counts = unique.group_by(keys, use_threads=False).aggregate([(VALUE, "count")])
         return counts.select([*keys, f"{VALUE}_count"]).rename_columns([*keys, name])
+
+    def _counted_by_runs(self, part: Part, groups: pa.Table) -> pa.Table | None:
+        """The same where few runs of rows have equal bases: names are joined once a run, not once
+        a value. None where there are many."""
+        bases = [name for name in part.keys.names if name != VALUE]
+        begins = _begins([_one(groups[name]) for name in bases], groups.num_rows)
+        if not len(begins) or len(begins) > min(_MOST_RUNS, groups.num_rows // 4):
+            return None
+        runs = groups.take(pa.array(begins))
+        place = runs.schema.get_field_index(ROWS.name)
+        runs = runs.set_column(place, ROWS.name, pa.array(np.arange(len(begins))))
+        keys = _keys(self._question)
+        found = _with_a_key(self._joined(part, runs, None), keys)
+        # Runs may have one key: a name that two stores have. Their values are counted together.
+        rows = zip(*(found[key].to_pylist() for key in keys), strict=True)
+        numbers: dict[tuple[Any, ...], int] = {}
+        of_run = np.full(len(begins), -1, np.int64)
+        of_run[np.asarray(_one(found[ROWS.name]))] = [
+            numbers.setdefault(row, len(numbers)) for row in rows
+        ]
+        of_row = np.repeat(of_run, np.diff(begins, append=groups.num_rows))
+        values = _one(groups[VALUE])
+        kept = pa.array(of_row >= 0)
+        kept = pc.and_(kept, values.is_valid()) if values.null_count else kept
+        schema = pa.schema([("number", pa.int64()), (VALUE, values.type)])
+        unique = Groups(schema, ())
+        unique.add(pa.table([pa.array(of_row), values], schema=schema).filter(kept))
+        codes = np.asarray(_one(unique.unsorted()["number"]))
+        counts = np.bincount(codes, minlength=len(numbers))
+        columns = [
+            pa.array([row[place] for row in numbers], found.schema.field(key).type)
+            for place, key in enumerate(keys)
+        ]
+        return pa.table([*columns, pa.array(counts)], [*keys, f"m{part.distinct}"])
 
     def _measured(self, found: pa.Table, part: Part, counted: list[pa.Table]) -> pa.Table:
         """One row a group of the question's keys with its measures as ``m0`` and so on."""
@@ -255,6 +296,25 @@ def _first_of_each(ordered: pa.Array) -> pa.Array:
     begins = np.ones(len(values), np.bool_)
     begins[1:] = values[1:] != values[:-1]
     return pa.array(np.flatnonzero(begins))
+
+
+def _begins(columns: Sequence[pa.Array], rows: int) -> npt.NDArray[np.int64]:
+    """Where another tuple of values begins, from row to row."""
+    begins = np.zeros(rows, np.bool_)
+    begins[:1] = True
+    for column in columns:
+        codes = column.dictionary_encode("encode").indices if _is_text(column) else column
+        whole = whole_numbers(codes)
+        assert whole is not None
+        begins[1:] |= whole[1:] != whole[:-1]
+        if codes.null_count:
+            none = np.asarray(codes.is_null())
+            begins[1:] |= none[1:] != none[:-1]
+    return np.flatnonzero(begins)
+
+
+def _is_text(column: pa.Array) -> bool:
+    return bool(pa.types.is_string(column.type))
 
 
 def _one(column: pa.ChunkedArray | pa.Array) -> pa.Array:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -57,58 +58,105 @@ class Groups:
             self._kept.append(pa.table(groups.columns, schema=self.schema))
             self._rows += groups.num_rows
         if self._rows > self._limit:
-            self._kept = [self._folded()]
+            self._kept = [self._folded()[0]]
             self._rows = self._kept[0].num_rows
             self._limit = 2 * self._rows + _SLACK
 
     def sorted(self) -> pa.RecordBatch:
         """One row a key, sorted by the keys: equal for equal rows in whatever order they came."""
-        table = self._folded().combine_chunks()
-        keys = [_one_chunk(table[key]) for key in self._keys]
-        order = _order_of_numbers(keys)
-        if order is None:
-            return one_batch(table.sort_by([(key, "ascending") for key in self._keys]))
-        return one_batch(table.take(order))
+        table, is_sorted = self._folded()
+        if is_sorted:
+            return one_batch(table)
+        return one_batch(table.sort_by([(key, "ascending") for key in self._keys]))
 
     def unsorted(self) -> pa.Table:
         """One row a key, in any order."""
-        return self._folded()
+        return self._folded()[0]
 
-    def _folded(self) -> pa.Table:
+    def _folded(self) -> tuple[pa.Table, bool]:
+        """One row a key, and whether they are sorted."""
         if not self._kept:
-            return self.schema.empty_table()
+            return self.schema.empty_table(), True
         whole = pa.concat_tables(self._kept)
         for each in self._merged:
             if each.how == "sum":
                 _check_sums(whole[each.name], each.name)
+        added = _added_up(whole, self._keys, self._merged)
+        if added is not None:
+            return pa.table(added, schema=self.schema), True
         wanted = [(each.name, each.how) for each in self._merged]
         grouped = whole.group_by(self._keys, use_threads=False).aggregate(wanted)
         names = [*self._keys, *(f"{name}_{how}" for name, how in wanted)]
-        return grouped.select(names).rename_columns(self.schema.names).cast(self.schema)
+        found = grouped.select(names).rename_columns(self.schema.names).cast(self.schema)
+        return found, False
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
 
 
-def _order_of_numbers(keys: Sequence[pa.Array]) -> pa.Array | None:
-    """Places of rows in the order of distinct keys, nulls last; None unless all keys are whole
-    numbers that fit into one together. Sorting one number takes a fraction of sorting rows."""
-    codes, size = np.zeros(len(keys[0]), np.int64), 1
+def _added_up(
+    whole: pa.Table, keys: Sequence[str], merged: Sequence[Merged]
+) -> list[pa.Array] | None:
+    """The columns of one row a key, sorted by the keys, nulls last; None unless all keys are whole
+    numbers that fit into one together, beside the number of a row, and all that is merged are sums.
+
+    Sorting one number takes a fraction of what hashing rows does where most keys are distinct.
+    """
+    if not all(map(_is_sum, merged)):
+        return None
+    packed = _packed([_one_chunk(whole[key]) for key in keys], 63 - whole.num_rows.bit_length())
+    if packed is None:
+        return None
+    codes, found = packed
+    bits = whole.num_rows.bit_length()
+    rows = codes << bits | np.arange(whole.num_rows)
+    rows.sort()
+    order, codes = rows & ((1 << bits) - 1), rows >> bits
+    begins = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    columns = [key.decoded(codes[begins]) for key in found]
+    for each in merged:
+        column = _one_chunk(whole[each.name])
+        values = np.asarray(column.fill_null(0) if column.null_count else column)
+        sums = np.add.reduceat(values[order], begins)
+        nothing = None
+        if column.null_count and not each.counts:
+            valid = np.asarray(column.is_valid())
+            nothing = ~np.logical_or.reduceat(valid[order], begins)
+        columns.append(pa.array(sums, mask=nothing))
+    return columns
+
+
+def _is_sum(each: Merged) -> bool:
+    return each.how == "sum" and each.kind == pa.int64()
+
+
+def _packed(keys: Sequence[pa.Array], bits: int) -> tuple[Ints, list[_Key]] | None:
+    """Keys of whole numbers as one number each row, in the order of the keys, nulls last; None if
+    some are none, or do not fit into so many bits."""
+    digits, counts, least = [], [], []
     for key in keys:
-        whole = _whole(key)
+        whole = whole_numbers(key)
         if whole is None or not len(whole):
             return None
-        least = int(whole.min())
-        count = int(whole.max()) - least + 2
-        size *= count
-        if size > _LARGEST:
+        smallest = int(whole.min())
+        count = int(whole.max()) - smallest + 2
+        if count > _LARGEST:
             return None
-        digits = whole - least
+        digit = whole - smallest
         if key.null_count:
-            digits = np.where(np.asarray(key.is_null()), count - 1, digits)
-        codes = codes * count + digits
-    return pa.array(np.argsort(codes))
+            digit = np.where(np.asarray(key.is_null()), count - 1, digit)
+        digits.append(digit)
+        counts.append(count)
+        least.append(smallest)
+    if prod(counts).bit_length() > bits:
+        return None
+    codes = np.zeros(len(keys[0]), np.int64)
+    for digit, count in zip(digits, counts, strict=True):
+        codes = codes * count + digit
+    worths = [prod(counts[place + 1 :]) for place in range(len(keys))]
+    described = zip(keys, least, counts, worths, strict=True)
+    return codes, [_Key(key.type, small, count, worth) for key, small, count, worth in described]
 
 
 def _check_sums(values: pa.ChunkedArray, name: str) -> None:
@@ -131,6 +179,9 @@ def grouped(
     A value None stands for 1 in each row. Of ``merged`` that ``counts``, valid values count.
     """
     dense = _dense(keys, rows)
+    if dense is None and all(map(_is_sum, merged)) and all(_is_whole(key.type) for key in keys):
+        # Most keys are distinct, or nearly: one sort of all batches' rows is less work.
+        return [*keys, *map(_as_measured, merged, values, [rows] * len(merged))]
     if dense is None or not all(_is_dense(each, value) for each, value in zip(merged, values)):  # noqa: B905 - they are of one length
         return _hashed(keys, values, merged, rows)
     codes, found, size = dense
@@ -162,7 +213,7 @@ class _Key:
         return array if array.type == self.kind else array.view(self.kind)
 
 
-def _whole(array: pa.Array) -> Ints | None:
+def whole_numbers(array: pa.Array) -> Ints | None:
     """As whole numbers with 0 for null; None for what has no such."""
     kind = array.type
     if pa.types.is_boolean(kind):
@@ -186,7 +237,7 @@ def _dense(keys: Sequence[pa.Array], rows: int) -> tuple[Ints, list[_Key], int] 
     found = []
     codes = np.zeros(rows, np.int64)
     for key in keys:
-        whole = _whole(key)
+        whole = whole_numbers(key)
         if whole is None or not rows:
             return None
         least = int(whole.min())
@@ -200,6 +251,22 @@ def _dense(keys: Sequence[pa.Array], rows: int) -> tuple[Ints, list[_Key], int] 
         found.append(_Key(key.type, least, count, size))
         size *= count
     return codes, found, size
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_date32(kind)
+        or pa.types.is_timestamp(kind)
+    )
+
+
+def _as_measured(each: Merged, value: pa.Array | None, rows: int) -> pa.Array:
+    """Of each row what a group of it alone has."""
+    if value is None:
+        return pa.repeat(pa.scalar(1, pa.int64()), rows)
+    return value.is_valid().cast(pa.int64()) if each.counts else value.cast(pa.int64())
 
 
 def _is_dense(each: Merged, value: pa.Array | None) -> bool:
