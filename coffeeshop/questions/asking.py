@@ -16,7 +16,7 @@ from coffeeshop.errors import UsageError
 from coffeeshop.names import EXTRA, RESULTS
 from coffeeshop.parameters import Parameters
 from coffeeshop.questions.form import Question
-from coffeeshop.questions.gallery import ready_names, ready_one
+from coffeeshop.questions.gallery import forms, ready_names, ready_one
 from coffeeshop.suggestions import did_you_mean
 
 LONGEST_SQL = 10_000
@@ -42,6 +42,9 @@ def _text_of(name: str, sql: str) -> str:
         if name in BUILTIN:
             return json.dumps(name)
         sql = ready_text(name)
+    known = forms().get(name)
+    if known is not None and Question.from_json(known).text == sql:
+        return known
     from coffeeshop.questions.sql import question_of  # its parser takes as long as a small analysis
 
     return question_of(sql, name).to_json()

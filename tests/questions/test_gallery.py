@@ -12,7 +12,9 @@ from click.testing import CliRunner
 from coffeeshop.cli import cli
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.questions.asking import questions_of
-from coffeeshop.questions.gallery import ready
+from coffeeshop.questions.form import Question
+from coffeeshop.questions.gallery import forms, ready
+from coffeeshop.questions.sql import question_of
 from tests.questions.comparing import compare
 from tests.questions.data import database_of, tables, write
 from tests.questions.running import answers
@@ -29,6 +31,13 @@ def test_every_question_of_the_gallery_has_the_answer_of_duckdb(tmp_path: Path) 
     with database_of(data) as database:
         for name, text in asked:
             compare(text, completed.tables[name], database.execute(text).fetchall(), ordered=True)
+
+
+def test_the_forms_of_the_gallery_are_those_of_its_texts() -> None:
+    said = "run .venv/bin/python scripts/gallery_forms.py"
+    assert {each.name for each in ready()} == set(forms()), said
+    for each in ready():
+        assert Question.from_json(forms()[each.name]) == question_of(each.text, each.name), said
 
 
 def test_questions_lists_all_and_prints_one() -> None:

@@ -5,13 +5,17 @@ Imports neither the parser nor the columnar library: lists and completions read 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from coffeeshop.errors import UsageError
 from coffeeshop.suggestions import did_you_mean
 
 _FOLDER = Path(__file__).parent
+FORMS = "forms.json"
+"""The file of what the texts are compiled to; scripts/gallery_forms.py writes it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,13 @@ def ready_one(name: str) -> Ready:
         meant = did_you_mean(name, ready_names()) or f"; there are {', '.join(ready_names())}"
         raise UsageError(f"no question {name!r} in the gallery{meant}")
     return _read(_FOLDER / f"{name}.sql")
+
+
+@cache
+def forms() -> dict[str, str]:
+    """The declared form of each question as JSON, by its name."""
+    found: dict[str, str] = json.loads((_FOLDER / FORMS).read_text(encoding="utf-8"))
+    return found
 
 
 def _read(file: Path) -> Ready:
