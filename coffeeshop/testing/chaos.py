@@ -318,9 +318,7 @@ def run(
         options = tuple(f"{name}={each * campaign.patience:g}" for name, each in seconds.items())
         ledgers = root / "ledgers"
         faults = FaultInjector(chance, alone, cluster, say, options, root / "logs", ledgers)
-        faults.start(campaign.workers)
-        for each in (*faults.workers, *faults.gateways):
-            each.wait_for("node.ready")
+        faults.start(campaign.workers, campaign.patience)
         urls = [f"http://127.0.0.1:{port}" for port in faults.ports]
         with recording(broker.url + HEARTBEAT, report, ledgers) as opened:
             openings = Openings()

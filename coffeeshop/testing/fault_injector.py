@@ -13,7 +13,7 @@ from typing import Any
 
 from coffeeshop.testing import ledger
 from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.processes import Cluster, NodeProcess, url_of
+from coffeeshop.testing.processes import READY_TIMEOUT, Cluster, NodeProcess, url_of
 
 SESSION_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 LOST_SHARE = 0.01
@@ -49,11 +49,14 @@ class FaultInjector:
         self.gateways: list[NodeProcess] = []
         self.ports: list[str] = []
 
-    def start(self, workers: int) -> None:
-        """Start the processes."""
+    def start(self, workers: int, patience: float = 1.0) -> None:
+        """Start the processes and wait until they are ready, so many times their usual time."""
         self.workers = [self._worker() for _ in range(workers)]
         self.gateways = [self._gateway("0") for _ in range(2)]
-        self.ports = [url_of(each).rsplit(":", 1)[1] for each in self.gateways]
+        timeout = READY_TIMEOUT * patience
+        self.ports = [url_of(each, timeout).rsplit(":", 1)[1] for each in self.gateways]
+        for each in (*self.workers, *self.gateways):
+            each.wait_for("node.ready", timeout)
 
     def one(self) -> str:
         """Do something bad; returns what. The worst things are rarer."""

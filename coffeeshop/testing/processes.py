@@ -162,7 +162,7 @@ class Cluster:
         self.close()
 
 
-def url_of(gateway: NodeProcess) -> str:
+def url_of(gateway: NodeProcess, timeout: float = READY_TIMEOUT) -> str:
     """The URL a gateway process listens on."""
-    said = gateway.wait_for("gateway.listening")
+    said = gateway.wait_for("gateway.listening", timeout)
     return f"http://{said['address']}:{said['port']}"
