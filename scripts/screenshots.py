@@ -55,7 +55,9 @@ def main() -> None:
         spoil(folder, Path(scratch) / "north")
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         first_look(browser, url)
-        upload(browser, url, folder)
+        session = upload(browser, url, folder)
+        asked(browser, url, folder)
+        compared(browser, url, session)
         refused(browser, url, Path(scratch) / "north")
         overview(browser, url)
         report(browser, written)
@@ -100,8 +102,8 @@ def first_look(browser: Browser, url: str) -> None:
     context.close()
 
 
-def upload(browser: Browser, url: str, folder: Path) -> None:
-    """The dialog, the session while data comes in, and the answers, tab by tab."""
+def upload(browser: Browser, url: str, folder: Path) -> str:
+    """The dialog, the session while data comes in, and the answers, tab by tab; its id."""
     context = browser.new_context(viewport=WIDE, color_scheme="light")
     page = context.new_page()
     page.goto(url)
@@ -124,6 +126,31 @@ def upload(browser: Browser, url: str, folder: Path) -> None:
         page.wait_for_timeout(800)  # a chart grows
         page.evaluate("() => document.querySelector('.tabs').closest('section').scrollIntoView()")
         shot(page, re.sub(r"\W+", "-", tab.inner_text().strip().lower()))
+    session = page.url.partition("#/sessions/")[2].partition("/")[0]
+    context.close()
+    return session
+
+
+def asked(browser: Browser, url: str, folder: Path) -> None:
+    """The answer to a question of the gallery."""
+    with Client(url) as client:
+        results = client.submit(folder, name="malls", questions=["revenue_by_weekday_and_hour"])
+    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    page = context.new_page()
+    page.goto(f"{url}/#/sessions/{results.session_id}")
+    page.get_by_role("tabpanel").locator("canvas, table").first.wait_for()
+    page.evaluate("() => document.querySelector('.tabs').closest('section').scrollIntoView()")
+    shot(page, "weekdays-and-hours")
+    context.close()
+
+
+def compared(browser: Browser, url: str, session: str) -> None:
+    """Two years of one session side by side."""
+    context = browser.new_context(viewport=WIDE, color_scheme="light")
+    page = context.new_page()
+    page.goto(f"{url}/#/compare/{session}/{session}")
+    page.get_by_role("row", name="Revenue").first.wait_for()
+    shot(page, "compare")
     context.close()
 
 

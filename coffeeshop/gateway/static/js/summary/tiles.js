@@ -41,7 +41,8 @@ function tile(title) {
 export function changeOf(now, before, of) {
   const share = percentOf(now - before, before);
   if (share === "") return null;
-  const kind = now === before ? "same" : now > before ? "more" : "less";
+  const isSame = Math.abs(Number(share)) < 0.05; // what would be shown as 0.0 %
+  const kind = isSame ? "same" : now > before ? "more" : "less";
   const arrow = { same: "=", more: "▲", less: "▼" }[kind];
   return { kind, text: of(`${arrow} ${percent(share, true)}`) };
 }
