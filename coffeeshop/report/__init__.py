@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from coffeeshop.errors import UsageError
-from coffeeshop.names import FOUR
+from coffeeshop.names import FOUR, QUALITY
 from coffeeshop.report.run import MOST_ROWS, Run, run_of
 
 __all__ = ["Run", "check_place", "place_of", "run_of", "write_report"]
@@ -58,7 +58,8 @@ def write_report(
         raise UsageError("a report is about the four questions, and these are answers to others")
     from coffeeshop.report.page import page  # most who import this write none
 
-    body = page({name: tables[name] for name in tables if name in FOUR}, run, most)
+    shown = {name: table for name, table in tables.items() if name in (*FOUR, QUALITY)}
+    body = page(shown, run, most)
     try:
         _replace(path, body)
     except OSError as error:

@@ -12,12 +12,14 @@ import pytest
 
 import coffeeshop
 from coffeeshop.errors import UsageError
+from coffeeshop.generate import generate
 from coffeeshop.names import QUERIES
 from coffeeshop.parameters import Parameters
 from coffeeshop.pipeline.messages import Assignment, SessionSpec, TaskId
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.questions.asking import questions_of
 from coffeeshop.questions.quality import sentences
+from tests.acceptance.command import Run
 from tests.questions.data import Tables, database_of, tables, write
 from tests.questions.running import answers
 from tests.running import Running, running
@@ -207,3 +209,18 @@ def test_a_gateway_keeps_the_checks_with_the_results_of_a_session(
     assert set(known["results"]) == {*QUERIES, "quality"}
     with coffeeshop.Client("memory:") as here:
         assert here.submit(tmp_path, quality=True).quality == found.quality
+
+
+def test_people_see_the_checks_in_the_report_on_the_terminal_and_behind_the_command(
+    tmp_path: Path, run: Run
+) -> None:
+    generate(tmp_path / "shop", transactions=50, seed=4)
+    store = tmp_path / "shop" / "stores" / "stores_0000.csv"
+    store.write_text("".join(store.read_text().splitlines(keepends=True)[:-1]))
+    report = tmp_path / "report.html"
+    done = run("submit", str(tmp_path / "shop"), "--quality", "--show", "--report", str(report))
+    assert done.returncode == 0, done.stderr
+    assert "data  the items of" in done.stdout
+    assert "sales name 1 stores without a row in stores: 10" in done.stdout
+    assert "Sales whose items do not add up" in done.stdout
+    assert "<td>Unknown stores</td>" in report.read_text()
