@@ -27,6 +27,7 @@ from coffeeshop.gateway.dependencies import (
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.routes.page import HEADERS, FileFormat
 from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, answer
+from coffeeshop.gateway.routes.together import Form, all_of
 from coffeeshop.gateway.security.tokens import hash_of, new_token
 from coffeeshop.headlines import headlines
 from coffeeshop.parameters import Parameters
@@ -35,6 +36,7 @@ from coffeeshop.sessions.lifecycle import DAY, MOST_LINKS, Session
 SHOWN_ROWS = 100
 """Rows of each result on the page of a link; the files have all of them."""
 FILES = ("csv", "xlsx", "parquet", "json")
+TOGETHER = {"xlsx": "one Excel workbook", "csv.zip": "CSV files in an archive"}
 NO_LINK = "no such link, or it has expired"
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 70rem; padding: 0 1rem;
@@ -132,6 +134,14 @@ async def page(gateway: GatewayDep, session: SessionId, token: Token) -> Respons
     return Response(body, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
 
 
+@router.get("/shared/{session}/{token}/all.{form}", include_in_schema=False)
+async def together(gateway: GatewayDep, session: SessionId, token: Token, form: Form) -> Response:
+    """All results in one file; `Problem` as for the page, and as for any session."""
+    found = await all_of(gateway, await _shared(gateway, session, token), form)
+    found.headers.update(PAGE_HEADERS)
+    return found
+
+
 @router.get("/shared/{session}/{token}/{query}.{suffix}", include_in_schema=False)
 async def file(
     gateway: GatewayDep, session: SessionId, token: Token, query: QueryName, suffix: FileFormat
@@ -166,6 +176,9 @@ def _page(known: Session, token: str, tables: Mapping[str, pa.Table], currency: 
     told = headlines(tables, asked, currency) if known.state == "completed" else []
     parts = [f"<p><strong>{html.escape(sentence)}</strong></p>" for sentence in said]
     parts += [f"<p>{html.escape(sentence)}</p>" for sentence in told]
+    if known.state == "completed":
+        files = (f'<a href="{token}/all.{form}">{what}</a>' for form, what in TOGETHER.items())
+        parts.append(f"<p>All results: {', '.join(files)}</p>")
     parts += [_section(query, token, table) for query, table in tables.items()]
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name}</title>'

@@ -44,7 +44,11 @@ _TYPES = {
 async def together(gateway: GatewayDep, session: SessionId, form: Form) -> Response:
     """All results in one file; `Problem` 409 before the session is completed, 406 where the file
     cannot hold them."""
-    known = await session_of(gateway, session)
+    return await all_of(gateway, await session_of(gateway, session), form)
+
+
+async def all_of(gateway: Gateway, known: Session, form: str) -> Response:
+    """All results of a session that who asks may see, in one file; raises `Problem`."""
     if known.state == "open":
         raise Problem(409, "the session is not complete yet", retry_after=1)
     if known.state != "completed":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from pathlib import Path
 
 import httpx2 as httpx
@@ -45,6 +47,11 @@ def test_a_link_shows_the_results_and_gives_the_files_without_a_token(
             found = anybody.get(f"{path.rpartition('/')[0]}/{name}")
             assert found.content == alice.get(f"/v1/sessions/{completed}/results/{query}").content
         assert anybody.get(f"{path}/query3.xlsx").content.startswith(b"PK")
+        assert page.text.count('/all.csv.zip"') == 1
+        together = anybody.get(f"{path}/all.csv.zip")
+        assert together.headers["cache-control"] == "private, no-store"
+        with zipfile.ZipFile(io.BytesIO(together.content)) as archive:
+            assert len(archive.namelist()) == 5
 
 
 def test_a_link_opens_nothing_else(system: Running, completed: str) -> None:
