@@ -147,6 +147,7 @@ def test_the_api_describes_itself(api: httpx.Client) -> None:
         ("/v1/sessions/{session}/heartbeat", "post"),
         ("/v1/sessions/{session}/cancel", "post"),
         ("/v1/sessions/{session}/keep", "post"),
+        ("/v1/sessions/{session}/partial", "get"),
         ("/v1/sessions/{session}/links", "post"),
         ("/v1/sessions/{session}/links", "delete"),
         ("/v1/sessions/{session}/tables/{table}/files", "put"),
