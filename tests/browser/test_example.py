@@ -27,6 +27,7 @@ def test_the_example_is_analysed_at_one_press(open_page: Open, flat: Path) -> No
         page.locator("#to-overview").click()
         expect(page.get_by_role("link", name="example")).to_be_visible()
         expect(page.get_by_role("button", name="Try with example data")).to_be_hidden()
+        page.close()  # before its gateway goes, of which it would complain
 
 
 def test_what_is_wrong_with_the_example_is_said(open_page: Open, tmp_path: Path) -> None:

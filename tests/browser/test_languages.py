@@ -8,8 +8,10 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.browser.test_looks import NARROW, OVERFLOW, violations
+from tests.browser.test_session import drawn
 from tests.running import Running
 
+OWN = "select hour(created_at) as hour, count(*) as sales from transactions group by all"
 TABS = ("Síntesis", "Compras grandes", "Más vendidos", "Facturación", "Clientes")
 
 
@@ -28,17 +30,24 @@ def test_the_whole_way_from_a_folder_to_an_answer_is_in_the_browsers_language(
     page = watched.page
     expect(page.locator("html")).to_have_attribute("lang", "es")
     expect(page.get_by_role("heading", name="De un vistazo")).to_be_visible()
-    page.get_by_role("button", name="Nuevo análisis").click()
+    page.get_by_role("button", name="Nuevo análisis").press("Enter")
     page.locator("#pick-folder").set_input_files(dirs)
     expect(page.get_by_text("Listo para empezar.")).to_be_visible()
     assert violations(page) == []
-    page.get_by_label("Otras preguntas").check()
-    page.get_by_role("checkbox", name="Facturación, ventas y ticket promedio por mes").check()
-    page.get_by_role("button", name="Iniciar el análisis").click()
+    page.get_by_label("Otras preguntas").press("Space")
+    page.get_by_role("checkbox", name="Facturación, ventas y ticket promedio por mes").press(
+        "Space"
+    )
+    page.get_by_label("SQL", exact=True).press_sequentially(OWN)
+    page.get_by_role("button", name="Iniciar el análisis").press("Enter")
     watched.expect_state("Completada")
     expect(page.get_by_role("rowheader", name="domingo")).to_be_visible()
     assert page.evaluate(OVERFLOW) <= 0
-    page.get_by_role("tab", name="Facturación, ventas y ticket").click()
+    page.get_by_role("tab", name="Síntesis").press("End")
+    _, [sales] = drawn(page, "Own1: Ventas")
+    assert sum(sales) == 3_000
+    assert violations(page) == []
+    page.get_by_role("tab", name="Own1").press("ArrowLeft")
     expect(page.get_by_role("columnheader", name="Facturación")).to_be_visible()
     expect(page.get_by_role("row", name="Total 3.000")).to_be_visible()
     assert violations(page) == []

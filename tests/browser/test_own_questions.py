@@ -34,6 +34,7 @@ def test_the_answer_to_a_question_of_ones_own_is_a_table(
     first = tables["best_stores"].slice(0, 1).to_pylist()[0]
     expect(answer.nth(1)).to_contain_text(first["store_name"])
     expect(answer.nth(1)).to_contain_text(f"{first['sales']:,}")
+    page.locator("details.work").evaluate("details => { details.open = true; }")
     inputs = page.get_by_role("group", name="Input of the session").get_by_role("rowheader")
     expect(inputs).to_have_text(["Stores", "Transactions"])
     expect(page.get_by_role("log")).to_contain_text("Registered: 2 tables")

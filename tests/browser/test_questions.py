@@ -132,6 +132,8 @@ def test_questions_are_chosen_written_and_mended_on_the_page_of_a_dropped_folder
     expect(page.get_by_role("columnheader", name="Monday")).to_have_count(0)
     expect(page.get_by_role("rowheader", name="Monday")).to_be_visible()
     page.get_by_role("tab", name="Own1").click()
+    _, [sales] = drawn(page, "Own1: Sales")
+    assert sum(sales) == 3_000
     expect(page.get_by_role("row", name="Total 3,000")).to_be_visible()
 
 

@@ -110,6 +110,7 @@ def test_the_protocol_is_told_in_its_order(system: Running, open_page: Open, fla
     times = story.locator("time").all_inner_texts()
     assert times == sorted(times)
     watched.page.reload()
+    watched.page.locator("details.work").evaluate("details => { details.open = true; }")
     expect(story.locator("time")).to_have_text(times)
     pipeline = watched.page.get_by_role("img", name="The pipeline. clients: all sent;")
     expect(pipeline).to_have_attribute("aria-label", re.compile("results: 7 of 7 ready"))

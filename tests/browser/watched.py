@@ -45,7 +45,7 @@ class Watched:
 
     def check(self) -> None:
         """Fail for whatever the browser complained of, but what was ``forgiven``."""
-        assert not self.complaints
+        assert not self.complaints, self.complaints
 
     def forgive(self, *beginnings: str) -> None:
         """Let the console speak of what a test does on purpose."""

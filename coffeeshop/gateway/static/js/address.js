@@ -13,6 +13,12 @@ export function routeOf(hash) {
   return { view, ids, tab, look: new URLSearchParams(query) };
 }
 
+/** What the address of the overview looks for, as URLSearchParams; null where it says nothing. */
+export function overviewLook() {
+  const query = /^#\/\?(.+)$/.exec(location.hash)?.[1];
+  return query === undefined ? null : new URLSearchParams(query);
+}
+
 /** The address of a view of those sessions. */
 export const addressOf = (view, ids) => `#/${[view, ...ids].join("/")}`;
 

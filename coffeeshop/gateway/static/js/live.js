@@ -4,13 +4,14 @@ import { poll } from "./poll.js";
 
 const PERIOD = 2; // seconds
 const KEPT = 150; // samples
-const PAGE = 50; // sessions
+const FIRST = 12; // sessions that are listed at first
+const MORE = 50; // and as many more each time
 
 class Live {
   constructor() {
     this.latest = null;
     this.samples = [];
-    this.limit = PAGE;
+    this.limit = FIRST;
     this.state = "";
     this.text = "";
     this.again = { now: () => {} };
@@ -43,13 +44,13 @@ class Live {
   }
 
   more() {
-    this.limit = Math.min(1000, this.limit + PAGE);
+    this.limit = Math.min(1000, this.limit + MORE);
     this.again.now();
   }
 
   /** Show the sessions of that state with that text; empty is all. The gateway looks for them. */
   find(state, text) {
-    Object.assign(this, { state, text, limit: PAGE });
+    Object.assign(this, { state, text, limit: FIRST });
     this.again.now();
   }
 

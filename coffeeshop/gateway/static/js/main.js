@@ -25,7 +25,7 @@ function viewOf(hash) {
   const route = routeOf(hash);
   if (route?.view === "compare") return compareView(route.ids);
   if (route !== null) return sessionView(route.ids[0]);
-  if (hash === "" || hash === "#" || hash === "#/") return overviewView();
+  if (["", "#", "#/"].includes(hash) || hash.startsWith("#/?")) return overviewView();
   return nothingHere();
 }
 

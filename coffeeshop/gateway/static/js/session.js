@@ -16,6 +16,7 @@ import { sessionHead } from "./head.js";
 import { follow } from "./sse.js";
 import { tablesPanel } from "./tables.js";
 import { uploadPanel } from "./upload/panel.js";
+import { uploadOf } from "./upload/uploads.js";
 
 const PERIOD = 1; // seconds
 const AFTER = 5; // seconds, once it has ended
@@ -72,24 +73,31 @@ function built(node, session, signal) {
   const leftOut = leftOutPanel();
   const results = resultsPanel(session, signal);
   const answers = section("Results", { class: "panel" }, results.node);
-  const flow = section("Pipeline", { class: "panel screen" }, pipeline.node);
+  const flow = section("Pipeline", { class: "panel" }, pipeline.node);
+  // Who comes for the answers need not see how they were made; who watched goes on watching.
+  const work = h(
+    "details",
+    { class: "stack work screen", open: session.state !== "completed" || uploadOf(session.id) !== undefined },
+    h("summary", {}, "How it was worked out"),
+    flow,
+    h(
+      "div",
+      { class: "pair" },
+      section("Input", { class: "panel" }, tables.node),
+      section("End-of-stream protocol", { class: "panel" }, life.node),
+    ),
+  );
   node
     .querySelector(".loading")
     .replaceWith(
       head.node,
       upload.node,
       leftOut.node,
-      flow,
-      h(
-        "div",
-        { class: "pair screen" },
-        section("Input", { class: "panel" }, tables.node),
-        section("End-of-stream protocol", { class: "panel" }, life.node),
-      ),
+      work,
       answers,
     );
   // What a session is opened for comes first as soon as it is there.
-  const order = { update: ({ state }) => state === "completed" && raise(answers, flow) };
+  const order = { update: ({ state }) => state === "completed" && raise(answers, work) };
   upload.start(signal);
   return [head, leftOut, pipeline, tables, life, results, order];
 }

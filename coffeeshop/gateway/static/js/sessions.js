@@ -1,5 +1,6 @@
 /** The list of sessions. */
 
+import { overviewLook } from "./address.js";
 import { h, Keyed, setAttribute, setText } from "./dom.js";
 import { ago, bytes, counted, duration, moment, whole } from "./format.js";
 import { live } from "./live.js";
@@ -36,7 +37,10 @@ export function sessionList() {
 function sessionFilter() {
   const states = Object.entries(STATES);
   const options = states.map(([value, text]) => h("option", { value }, text));
-  const find = () => live.find(select.value, search.value.trim());
+  const find = () => {
+    live.find(select.value, search.value.trim());
+    keepInAddress();
+  };
   const select = h(
     "select",
     { id: "state-filter", onchange: find },
@@ -56,6 +60,9 @@ function sessionFilter() {
     timer = setTimeout(find, TYPING);
   });
   // A view that is left and opened again shows what is still looked for.
+  const wanted = overviewLook();
+  if (wanted !== null) live.find(wanted.get("state") ?? "", wanted.get("q") ?? "");
+  else keepInAddress();
   search.value = live.text;
   select.value = live.state;
   const node = h(
@@ -67,6 +74,13 @@ function sessionFilter() {
   const update = (counts) =>
     states.forEach(([state, text], i) => setText(options[i], `${text} (${whole(counts[state])})`));
   return { node, update };
+}
+
+/** The address says what is looked for, so that a link shows the same. */
+function keepInAddress() {
+  const wanted = { state: live.state, q: live.text };
+  const query = new URLSearchParams(Object.entries(wanted).filter(([, text]) => text !== ""));
+  history.replaceState(null, "", query.size === 0 ? "#/" : `#/?${query}`);
 }
 
 function emptyState() {

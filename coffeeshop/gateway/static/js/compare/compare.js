@@ -9,6 +9,7 @@ import { titleOfQuestion } from "../own/question.js";
 import { loading, notice, section } from "../parts.js";
 import { loaded } from "../results/load.js";
 import { tabs } from "../results/tabs.js";
+import { isCube } from "../summary/cube.js";
 import { comparable } from "./columns.js";
 import { comparedCubes } from "./cubes.js";
 import { comparedQuestion } from "./question.js";
@@ -80,10 +81,11 @@ function both([a, b], signal) {
   const address = resultsAddress("compare", [a.id, b.id]);
   const described = comparable(a, b);
   const cube = described[SUMMARY.cube];
+  const hasCube = isCube(cube ?? []);
   const questions = Object.entries(described)
-    .filter(([name]) => name !== SUMMARY.cube)
+    .filter(([name]) => name !== SUMMARY.cube || !hasCube)
     .map(([name, columns]) => comparedQuestion(name, titleFor(a, name), columns));
-  if (cube !== undefined) questions.unshift(comparedCubes(cube, a.id === b.id));
+  if (hasCube) questions.unshift(comparedCubes(cube, a.id === b.id));
   if (questions.length === 0)
     return h("p", { class: "empty" }, "These sessions have no answers to the same questions.");
   const pages = questions.map((question) => page(question, [a, b], address.look(question.key), signal));

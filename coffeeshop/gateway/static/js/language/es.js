@@ -244,6 +244,7 @@ export const es = {
   "This session and its results were deleted.": "Esta sesión y sus resultados fueron borrados.",
   "The session cannot be shown: {}.": "No se puede mostrar la sesión: {}.",
   Input: "Entrada",
+  "How it was worked out": "Cómo se calculó",
   "End-of-stream protocol": "Protocolo de fin de datos",
   "What happened": "Qué ocurrió",
   "This was not written down": "Esto no quedó registrado",

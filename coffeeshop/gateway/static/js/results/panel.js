@@ -9,7 +9,7 @@ import { qualityPage } from "../quality/checks.js";
 import { QUESTIONS } from "./questions.js";
 import { soFar } from "./sofar.js";
 import { fourSummary } from "../summary/four.js";
-import { CUBE, salesSummary } from "../summary/summary.js";
+import { hasCube, salesSummary } from "../summary/summary.js";
 import { tabs } from "./tabs.js";
 import { togetherBar } from "./together.js";
 
@@ -51,7 +51,7 @@ function questionsOf(session, address) {
   // A session that names no question answers the four.
   const builtIn = questions.length === 0 ? QUESTIONS : QUESTIONS.filter(({ name }) => isNamed(questions, name));
   const summary =
-    CUBE in columns
+    hasCube(columns)
       ? [salesSummary(columns, address.look("summary"))]
       : builtIn.length === QUESTIONS.length
         ? [fourSummary]

@@ -41,7 +41,7 @@ export function togetherBar(session, print) {
   const label = h("span", { class: "hint" }, "Download all");
   const node = h(
     "div",
-    { class: "stack screen", hidden: true },
+    { class: "screen", hidden: true },
     h("div", { class: "row start" }, label, buttons, paper, status),
     trouble,
   );

@@ -111,6 +111,9 @@ function sumAt(sums, key) {
   return found;
 }
 
+/** Whether a cube can be made of an answer with these columns: a question may only be called so. */
+export const isCube = (columns) => Object.values(placesOf(columns)).every((at) => at >= 0);
+
 /** Where the columns are, by what they are and not by their order. */
 function placesOf(columns) {
   const at = (test) => columns.findIndex(test);

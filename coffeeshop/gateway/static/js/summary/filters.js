@@ -46,7 +46,7 @@ export function filters(cube, look, onChange) {
     span.control.value = isAllOf(period) ? "" : isSpan ? String(length) : "own";
     opens.control.value = String(hours?.from ?? open[0]);
     closes.control.value = String(hours?.to ?? open.at(-1));
-    reset.disabled = key === null && isAllOf(period) && hours === null;
+    reset.hidden = key === null && isAllOf(period) && hours === null;
   }
   const isAllOf = (period) => period.from === data.from && period.to === data.to;
 

@@ -3,6 +3,12 @@
 import { textOf, unitsOf } from "../exact.js";
 import { SCALE } from "./cube.js";
 
+const NEEDED = ["month", "item_name", "items", "revenue"];
+
+/** Whether an answer with these columns can be added up so: a question may only be called so. */
+export const areItems = (columns) =>
+  NEEDED.every((wanted) => columns.some(({ name }) => name === wanted));
+
 /** `of(period)` gives the items of those months, `{name, sold, revenue}`, the largest revenue first. */
 export function itemsOf(columns, rows) {
   const at = Object.fromEntries(columns.map(({ name }, place) => [name, place]));

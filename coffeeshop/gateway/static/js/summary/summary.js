@@ -7,21 +7,24 @@ import { translated } from "../language/language.js";
 import { SUMMARY } from "../names.js";
 import { itemsTable, storesTable } from "./breakdown.js";
 import { largestChart, largestItems, largestStores, monthsChart, timesMap } from "./charts.js";
-import { Cube, SCALE } from "./cube.js";
+import { Cube, isCube, SCALE } from "./cube.js";
 import { filters } from "./filters.js";
-import { itemsOf } from "./items.js";
+import { areItems, itemsOf } from "./items.js";
 import { MEASURES } from "./measures.js";
 import { comparison, later, lengthOf, periodName } from "./period.js";
 import { changeOf, tiles } from "./tiles.js";
 
-export const CUBE = SUMMARY.cube;
+const CUBE = SUMMARY.cube;
 const ITEMS = SUMMARY.items;
 const YEAR = 12; // months
 const TITLES = ["Revenue", "Transactions", "Average ticket", "Best store", "Best item", "Period"];
 
+/** Whether the answers with these columns make a summary. */
+export const hasCube = (columns) => isCube(columns[CUBE] ?? []);
+
 /** The summary of a session that answers the questions it needs; `columns` describes the answers. */
 export function salesSummary(columns, look) {
-  const needs = [CUBE, ITEMS].filter((name) => name in columns);
+  const needs = areItems(columns[ITEMS] ?? []) ? [CUBE, ITEMS] : [CUBE];
   return {
     key: "summary",
     title: "Summary",
