@@ -145,6 +145,8 @@ def test_what_is_no_part_of_a_file_is_refused(api: httpx.Client, short: None) ->
         "rows": 1,
         "step": None,
         "warnings": [],
+        "left_out": 0,
+        "bad_rows": [],
     }
     assert end(api, session, "stores", 1).status_code == 204
     assert problem(put_file(api, session, STORES, batch=1), 409)
