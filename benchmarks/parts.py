@@ -20,20 +20,21 @@ from statistics import median
 
 import contenders
 import document
+import pyarrow as pa
 from processes import Measured, data_set, measure, measure_ours, read_once
 from startup import run
 
 from coffeeshop.allocator import tune_malloc
 from coffeeshop.client.results import write_results
 from coffeeshop.client.upload import use_one_columnar_thread
-from coffeeshop.codec import encode, split
+from coffeeshop.codec import decode, encode, split
 from coffeeshop.pipeline.messages import Record, SessionSpec, out_journal
 from coffeeshop.pipeline.plan import destinations, plan_of
 from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.reading.blocks import Buffers, blocks_of
 from coffeeshop.reading.folder import open_folder
 from coffeeshop.reading.parse import read
-from coffeeshop.sessions.results import Completed, ResultFold, Terminal
+from coffeeshop.sessions.results import ResultFold
 
 SPEC = SessionSpec("parts", "fused", 1, 2)
 PLAN = plan_of(SPEC)
@@ -58,7 +59,7 @@ class Parts:
         self._buffers = Buffers()
         self._tasks = {task.journal: TaskCore(SPEC, task) for task in PLAN.tasks(SPEC)}
         self._results = ResultFold(SPEC)
-        self._completed: Terminal | None = None
+        self._tables: dict[str, pa.Table] = {}
 
     @contextmanager
     def _of(self, name: str) -> Iterator[None]:
@@ -78,9 +79,9 @@ class Parts:
                     self._feed(Record("batch", name, "0", number, body), number)
                     number += 1
             self._feed(Record("eof", name, "0", number), None)
-        assert isinstance(self._completed, Completed)
+        assert self._results.terminal is not None
         with self._of("writing the files"):
-            write_results(self._completed.tables, out, "csv")
+            write_results(self._tables, out, "csv")
 
     def _bodies(self, name: str, file: Path) -> Iterator[bytes]:
         late = PLAN.late_columns(name)
@@ -112,7 +113,10 @@ class Parts:
     def _pass_on(self, output: Output) -> None:
         with self._of("answers"):
             if output.journal == out_journal(SPEC.id):
-                self._completed = self._results.feed(output.record)
+                self._results.feed(output.record)
+                if output.record.kind == "batch":
+                    batch = decode(output.record.body)
+                    self._tables[output.record.stream] = pa.Table.from_batches([batch])
                 return
             outputs = self._tasks[output.journal].feed(output.record)
         for each in outputs:
