@@ -4,7 +4,7 @@ Starts a private RabbitMQ, one gateway and one worker on loopback and opens sess
 /v1/sessions`` in steps. After each step it counts threads, memory and file descriptors of every
 process, and one client analyses a small data set: its time stands beside its time alone. With
 ``--feed`` each session gets one batch, so that its filter tasks have begun; 1,000 of those take
-22,000 descriptors of the broker, or 16,000 with ``--partitions 1``. Linux.
+22,000 descriptors of the broker, or 18,000 with ``--partitions 1``. Linux.
 """
 
 from __future__ import annotations
