@@ -36,9 +36,5 @@ def test_batches_that_vanished_are_sent_again_by_the_page(open_page: Open, flat:
         expect(watched.page.get_by_role("heading", name="Uploaded")).to_be_visible()
         watched.expect_state("Completed")
         assert downloaded(watched, "query1").decode() == answers(flat)["query1.csv"]
-<<<<<<< HEAD
         assert lossy[0].injected == 5, "the stores have three readers"
-=======
-        assert lossy[0].injected == 5, "the stores have three readers, one of them checks the data"
->>>>>>> 952cadc (Tests know that the page checks the data, and what an upload tells of bad rows)
         assert system.gateways[0].sessions.repairs.counts["sent_again"] >= 3
