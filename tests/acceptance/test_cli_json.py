@@ -156,6 +156,19 @@ def test_results_names_the_files_it_wrote(run: Found, completed: str, tmp_path: 
     assert all((tmp_path / file).is_file() for file in found["files"])
 
 
+def test_results_are_shared_and_compared(run: Found, completed: str) -> None:
+    shared = json.loads(run("share", completed))
+    check("share", shared)
+    assert shared["session"] == completed
+    check("share", json.loads(run("share", completed, "--end")))
+    compared = json.loads(run("compare", completed, completed, "--query", "query3"))
+    check("compare", compared)
+    assert list(compared) == ["query3"]
+    written = json.loads(run("compare", completed, completed, "--format", "csv"))
+    check("compare", written)
+    assert written["files"]
+
+
 def test_nodes_are_listed_and_doctor_tells_a_gateway_from_none(run: Found, system: Running) -> None:
     eventually(system.client().nodes, "a node is listed")
     nodes = json.loads(run("nodes"))
