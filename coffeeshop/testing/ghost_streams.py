@@ -17,6 +17,9 @@ _LOSE = """
     {{rabbit_stream_coordinator, node()}}, {{delete_stream, Stream, #{{}}}}
 )
 """
+_FORGET = """
+mnesia:dirty_delete(rabbit_queue, rabbit_misc:r(<<"/">>, queue, <<"{name}">>))
+"""
 _BEGIN = """
 {{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{like}">>)),
 Resource = rabbit_misc:r(<<"/">>, queue, <<"{name}">>),
@@ -34,6 +37,12 @@ rabbit_amqqueue:internal_declare(amqqueue:set_type_state(New, State#{{
 def lose_stream(broker: PrivateBroker, name: str) -> None:
     """As if the broker had been killed while it deleted a stream, though it runs on."""
     broker.evaluate(_LOSE.format(name=name))
+
+
+def forget_stream(broker: PrivateBroker, name: str) -> None:
+    """As if the broker had been killed while it started: it knows the name, and says that the node
+    of the stream is down."""
+    broker.evaluate(_FORGET.format(name=name))
 
 
 def begin_stream(broker: PrivateBroker, name: str, like: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from coffeeshop.errors import JournalBroken
 from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.ghost_streams import begin_stream, lose_stream, remove
-from coffeeshop.transport import Delivery, Message
+from coffeeshop.testing.ghost_streams import begin_stream, forget_stream, lose_stream, remove
+from coffeeshop.transport import Delivery, Message, Outcome
+from coffeeshop.transport.rabbitmq import absence as rabbitmq_absence
 from coffeeshop.transport.rabbitmq import control as rabbitmq_control
 from coffeeshop.transport.rabbitmq import subscription as rabbitmq_subscription
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
@@ -106,6 +107,32 @@ def test_a_reader_of_such_a_name_is_told_it_is_gone_and_other_readers_read_on(
     assert gone.empty()
     remove(ghosts, "lost lately")
     transport.delete_journal("read")
+
+
+def test_a_stream_that_a_broker_does_not_have_for_minutes_is_lost_but_those_of_all_sessions(
+    ghosts: PrivateBroker, transport: RabbitTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says each time that the node of the stream is down, and is that node itself."""
+    monkeypatch.setattr(rabbitmq_control, "ABSENT_PATIENCE", 0.3)
+    monkeypatch.setattr(rabbitmq_absence, "LOST_PATIENCE", 1.0)
+    gone: SimpleQueue[str] = SimpleQueue()
+    outcomes: dict[str, SimpleQueue[Outcome]] = {}
+    for name in ("ctl.absent", "absent"):
+        transport.declare_journal(name)
+        forget_stream(ghosts, name)
+        outcomes[name] = SimpleQueue()
+        transport.read(name, 0, 100, lambda _: None, lambda name=name: gone.put(name))
+    found = Outcome.UNKNOWN
+    while found is Outcome.UNKNOWN:
+        for name, told in outcomes.items():
+            transport.append(name, Message(), told.put)
+        assert outcomes["ctl.absent"].get(timeout=PATIENCE) is Outcome.UNKNOWN
+        found = outcomes["absent"].get(timeout=PATIENCE)
+    assert found is Outcome.RETURNED
+    assert gone.get(timeout=PATIENCE) == "absent"
+    assert gone.empty()
+    for name in outcomes:
+        remove(ghosts, name)
 
 
 @pytest.mark.long

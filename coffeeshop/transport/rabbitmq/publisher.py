@@ -9,8 +9,10 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
+from coffeeshop.errors import JournalBroken
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnOutcome, Outcome
+from coffeeshop.transport.rabbitmq.absence import Absence
 from coffeeshop.transport.rabbitmq.commands import exists
 from coffeeshop.transport.rabbitmq.connection import (
     Channel,
@@ -106,6 +108,7 @@ class Publisher:
         self._unconfirmed: dict[int, Sent[_Post]] = {}
         self._order: ConfirmOrder[_Post] = ConfirmOrder()
         self._known: dict[str, None] = {}
+        self._absences: dict[str, Absence] = {}
         self._in_flight = 0
         self._last_tag = 0
         self._channel: Channel | None = None
@@ -152,6 +155,7 @@ class Publisher:
 
     def connection_down(self) -> None:
         self.blocked = False
+        self._absences.clear()
         self._readiness.connection_down()
         self._asking.connection_down()
         self._forget_channel()
@@ -256,7 +260,8 @@ class Publisher:
             self._know(queue)
             self._waiting.extendleft(reversed(held))
             _end(returned, Outcome.UNKNOWN)
-        elif is_missing(error):
+        elif is_missing(error) or self._is_lost(queue, error):
+            self._absences.pop(queue, None)
             _end([*returned, *held], Outcome.RETURNED)
         else:
             _log.error("transport.publishing_refused", queue=queue, detail=str(error))
@@ -264,8 +269,14 @@ class Publisher:
             _end([*returned, *held], Outcome.FORBIDDEN if denied else Outcome.UNKNOWN)
         self._pump()
 
+    def _is_lost(self, queue: str, error: BaseException) -> bool:
+        if not isinstance(error, JournalBroken):
+            return False
+        return self._absences.setdefault(queue, Absence(queue)).is_final()
+
     def _know(self, queue: str) -> None:
         self._known[queue] = None
+        self._absences.pop(queue, None)
         if len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.base import Message, OnGone
+from coffeeshop.transport.rabbitmq.absence import Absence
 from coffeeshop.transport.rabbitmq.connection import (
     AMQPError,
     Channel,
     ChannelClosedByBroker,
     Connection,
     NoFreeChannels,
+    is_absent,
     is_breakdown,
     is_missing,
 )
@@ -67,6 +69,7 @@ class Subscription:
         """Whether the broker was asked and has not answered."""
         self._broken_since: float | None = None
         """Since when (monotonic seconds) it breaks each connection that it attaches on."""
+        self._absence = Absence(queue)
 
     def start(self) -> None:
         """Attach as soon as there is a connection."""
@@ -86,6 +89,7 @@ class Subscription:
     def connection_down(self) -> None:
         attaching, self._attaching = self._attaching, False
         self._channel = None
+        self._absence.end()
         self._reset()
         loss = self._link.loss if self._link is not None else None
         if is_breakdown(loss) and (attaching or f"'{self._queue}'" in str(loss)):
@@ -163,6 +167,7 @@ class Subscription:
             return
         self._attaching = False
         self._broken_since = None
+        self._absence.end()
         self._attempts.reset()
         if self._isolation.holds(self):
             self._detach()
@@ -183,7 +188,7 @@ class Subscription:
         self._channel = None
         self._attaching = self._attaching and not isinstance(reason, ChannelClosedByBroker)
         self._reset()
-        if is_missing(reason):
+        if is_missing(reason) or (is_absent(reason) and self._absence.is_final()):
             self._vanish()
         elif isinstance(reason, ChannelClosedByBroker):
             self._retry(str(reason))
