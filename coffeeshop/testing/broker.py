@@ -21,6 +21,7 @@ from coffeeshop.errors import Unreachable
 from coffeeshop.testing.epmd import PortMapper
 from coffeeshop.testing.guarded import Guarded
 from coffeeshop.testing.partition import TOOLS, Network
+from coffeeshop.testing.ports import free_ports
 
 _PLACES = ("usr/lib/rabbitmq/lib/rabbitmq_server-*/sbin", "opt/rabbitmq/sbin")
 _LOOPBACK = "-kernel inet_dist_use_interface {127,0,0,1}"
@@ -40,15 +41,6 @@ def _scripts() -> Path | None:
     return found[-1] if found else None
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    try:
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
 def node_name() -> str:
     """An Erlang name that no other node has."""
     return f"coffeeshop-{uuid4().hex[:8]}@localhost"
@@ -60,7 +52,7 @@ class Domain:
     def __init__(self, patience: float = 90.0, network: Network | None = None) -> None:
         """``patience``: seconds that its start may take. ``network``: between its nodes, to be cut;
         the port mapper is one of this process then, which puts the network's gates before them."""
-        (self._port,) = _free_ports(1)
+        (self._port,) = free_ports(1)
         self.cookie = uuid4().hex
         self._network = network
         self._mapper: PortMapper | None = None
@@ -125,7 +117,7 @@ class PrivateBroker:
         ``domain``: what it shares with the other nodes of a cluster; somebody else ends that.
         ``name``: its Erlang name, ``something@localhost``; one of its own without it.
         """
-        self.port, self.distribution_port = _free_ports(2)
+        self.port, self.distribution_port = free_ports(2)
         self.name = name or node_name()
         self.frozen = False
         """Whether it was frozen and not thawed."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.ports import free_ports
 from tests.deploy.stack import BROKER, Service, arguments, services
 
 PATIENCE = 60.0
@@ -71,7 +71,7 @@ class Containers:
 
     def port(self, name: str, inside: str) -> int:
         """The port of this machine for one of a service."""
-        return self.ports.setdefault((name, inside), free_port())
+        return self.ports.setdefault((name, inside), free_ports(1)[0])
 
     def folder(self, name: str, target: str) -> Path:
         """The folder that a service has at that path."""
@@ -219,12 +219,6 @@ def project(checkout: Path, volumes: Path) -> Iterator[Containers]:
     )
     with ExitStack() as stack:
         yield Containers(checkout, volumes, variables, stack)
-
-
-def free_port() -> int:
-    """A port that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as one:
-        return int(one.getsockname()[1])
 
 
 def has_env(checkout: Path) -> bool:

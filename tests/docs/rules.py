@@ -84,7 +84,7 @@ CHECKED = (
     Checked("make long", "minutes", "make"),
     Checked("make model", "minutes", "make"),
     Checked("make simulate", "half an hour", "make"),
-    Checked(r"make chaos( CHAOS_\w+=[\d.]+)*", "up to 30 minutes", "make"),
+    Checked(r"make chaos( CHAOS_\w+=[\w.]+)*", "up to 30 minutes", "make"),
     Checked(r"(\.venv/bin/)?python benchmarks/.*", "minutes, and 2 M transactions", "script"),
     Checked("apt install .*", "changes the machine", "package"),
     Checked("pip install .*", "changes the environment that runs the tests", "extra"),

@@ -11,6 +11,7 @@ import pytest
 
 from coffeeshop.testing.epmd import PortMapper
 from coffeeshop.testing.partition import Network
+from coffeeshop.testing.ports import free_ports
 
 PATIENCE = 10.0
 
@@ -27,8 +28,7 @@ class Nodes:
 
     def __init__(self, stack: ExitStack) -> None:
         self.network = Network()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         mapper = PortMapper(self.port, self.network.gate)
         stack.callback(mapper.close)
         self._stack = stack

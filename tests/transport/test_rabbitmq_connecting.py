@@ -12,6 +12,7 @@ import pytest
 
 from coffeeshop.errors import Forbidden, Unreachable
 from coffeeshop.testing.broker import PrivateBroker
+from coffeeshop.testing.ports import free_ports
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.fragile import Events
@@ -60,8 +61,7 @@ def certificates(folder: Path) -> tuple[Path, Path, Path]:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")
 def test_messages_travel_over_tls_to_a_broker_that_is_trusted_only(tmp_path: Path) -> None:
     ca, cert, key = certificates(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     config = f"""
         listeners.ssl.1 = 127.0.0.1:{port}
         ssl_options.cacertfile = {ca}
