@@ -7,8 +7,8 @@ import socket
 from contextlib import ExitStack
 
 FIRST, END = 15_000, 32_000
-"""Below those that Linux gives to connections: one of these would take a port that is free now, before
-its server listens. Two test runs at once rarely choose the same."""
+"""Below those that Linux gives to connections: one of these could take a port that is free now,
+before its server listens. Two test runs at once rarely choose the same."""
 
 
 def free_ports(count: int) -> list[int]:
