@@ -20,6 +20,7 @@ from coffeeshop.reading.dialect import Header, header_of
 from coffeeshop.reading.names import Form, Packing, file_name
 from coffeeshop.reading.parquet import converted, parquet_rows, row_groups
 from coffeeshop.reading.parse import Parsed, read
+from coffeeshop.reading.sized import SizedFile
 from coffeeshop.reading.sources import PARQUET, broken_as_bad_data, is_utf_16, text_of
 from coffeeshop.schema import Table
 
@@ -255,31 +256,16 @@ class _Raw(io.RawIOBase):
         return len(data)
 
 
-class _Sparse(io.RawIOBase):
+class _Sparse(SizedFile):
     """A file of which some parts are here; ``missing`` is what was asked for and is not."""
 
     def __init__(self, size: int, parts: list[tuple[int, bytes]]) -> None:
-        self._size = size
+        super().__init__(size)
         self._parts = parts
-        self._at = 0
         self.missing: tuple[int, int] | None = None
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
-        self._at = bases[whence] + offset
-        return self._at
-
     def readinto(self, buffer: Any) -> int:
-        wanted = min(len(buffer), self._size - self._at)
+        wanted = self._wanted(buffer)
         if wanted <= 0:
             return 0
         for start, data in self._parts:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from coffeeshop.errors import BadData, CoffeeshopError, Unreachable, UsageError
 from coffeeshop.reading.file import Place
+from coffeeshop.reading.sized import SizedFile
 
 PATIENCE = 30.0
 """Seconds in which a read that gets no answer is repeated."""
@@ -107,7 +107,7 @@ def checked_address(address: str) -> str:
 USUAL = "the usual variables or files of that store for them"
 
 
-class Retrying(io.RawIOBase):
+class Retrying(SizedFile):
     """Bytes that are read by place, each read repeated until it is answered or it is too late."""
 
     def __init__(
@@ -119,34 +119,14 @@ class Retrying(io.RawIOBase):
     ) -> None:
         """``read`` gets an offset and a size; ``failure`` says what an `OSError` of it means: only
         what is `Unreachable` is tried again."""
-        super().__init__()
-        self._size = size
+        super().__init__(size)
         self._read = read
         self._failure = failure
         self._close = close
-        self._at = 0
-
-    def readable(self) -> bool:
-        """True."""
-        return True
-
-    def seekable(self) -> bool:
-        """True."""
-        return True
-
-    def tell(self) -> int:
-        """Where the next read begins."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Read from elsewhere on."""
-        bases = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}
-        self._at = bases[whence] + offset
-        return self._at
 
     def readinto(self, buffer: Any) -> int:
         """Fill the buffer as far as the file goes; 0 at the end."""
-        wanted = min(len(buffer), self._size - self._at)
+        wanted = self._wanted(buffer)
         if wanted <= 0:
             return 0
         data = retried(lambda: self._read(self._at, wanted), self._failure)
