@@ -86,7 +86,7 @@ static void try_range(struct input *input, size_t rows, uint8_t *mask) {
     for (size_t row = 0; row < rows; row++) {
         int64_t value = value_at(&range.column, row);
         if (range.modulus)
-            value = (value % range.modulus + range.modulus) % range.modulus;
+            value = value % range.modulus + (value % range.modulus < 0 ? range.modulus : 0);
         int in = is_valid(&range.column, row) && range.least <= value && value <= range.largest;
         check(mask[row] == (before[row] && in));
         kept += mask[row];

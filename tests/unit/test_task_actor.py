@@ -17,6 +17,7 @@ from coffeeshop.pipeline.task import Output, TaskCore
 from coffeeshop.testing.clock import VirtualClock
 from coffeeshop.transport import Outcome
 from coffeeshop.transport.outbox import RESEND
+from tests.running import eventually
 from tests.unit.actors import Stage
 from tests.unit.helpers import PATIENCE, TRANSACTIONS, batch, drain, eof
 from tests.unit.spies import SpyTransport
@@ -95,6 +96,7 @@ def test_an_output_confirmed_twice_changes_nothing(stage: Stage, transport: SpyT
     ref = stage.start(YEARS)
     assert drain(transport.appended, 1)[0][0] == HOURS
     transport.settle()
+    eventually(lambda: transport.held[HOURS], "the output waits for its confirmation")
     transport.held[HOURS][0]()
     transport.held[HOURS][0]()
     transport.put(YEARS.journal, batch("transactions", 1, TRANSACTIONS[1]), *END)
