@@ -5,7 +5,7 @@ one and, at the end of its input, gives its result, which does not depend on the
 batches.
 """
 
-from coffeeshop.operators.base import Fold, Map, RowsFold
+from coffeeshop.operators.base import Fold, Map, RowsFold, take_rows
 from coffeeshop.operators.calendar import Years
 from coffeeshop.operators.filters import (
     Filter,
@@ -56,4 +56,5 @@ __all__ = [
     "partial_query2",
     "partial_query3",
     "partial_query4",
+    "take_rows",
 ]

@@ -32,3 +32,11 @@ class RowsFold(Fold, Protocol):
     def on_rows(self, stream: str, rows: Rows) -> None:
         """The same as `on_batch` with the batch of the rows."""
         ...
+
+
+def take_rows(fold: Fold, stream: str, rows: Rows, columns: tuple[str, ...]) -> None:
+    """Have a fold take rows of a stream: where they are, or else as a batch of these columns."""
+    if isinstance(fold, RowsFold):
+        fold.on_rows(stream, rows)
+    else:
+        fold.on_batch(stream, rows.batch(columns))

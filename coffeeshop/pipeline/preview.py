@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 import pyarrow as pa
 
 from coffeeshop.codec import opened
-from coffeeshop.operators import Fold, Rows, RowsFold
+from coffeeshop.operators import Fold, Rows, take_rows
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId
 from coffeeshop.pipeline.plan import FoldOperator, MapOperator, plan_of
 from coffeeshop.schema import IDS
@@ -87,7 +87,7 @@ class Preview:
             fold = operator.make()
             for stream in operator.sources:
                 for rows in self._kept[stream]:
-                    _take(operator, fold, stream, rows)
+                    take_rows(fold, stream, rows, operator.reads)
             found[operator.emits] = pa.Table.from_batches([fold.on_end()])
         self._told = found
         return found
@@ -97,14 +97,7 @@ class Preview:
             if stream in operator.sources:
                 if operator.emits not in self._open:
                     self._open[operator.emits] = operator.make()
-                _take(operator, self._open[operator.emits], stream, rows)
+                take_rows(self._open[operator.emits], stream, rows, operator.reads)
         for mapped in self._maps:
             if mapped.source == stream:
                 self._pass_on(mapped.emits, mapped.function(rows))
-
-
-def _take(operator: FoldOperator, fold: Fold, stream: str, rows: Rows) -> None:
-    if isinstance(fold, RowsFold):
-        fold.on_rows(stream, rows)
-    else:
-        fold.on_batch(stream, rows.batch(operator.reads))

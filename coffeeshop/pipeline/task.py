@@ -7,12 +7,12 @@ any repeats, two attempts say the same records under the same ids.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from coffeeshop.codec import encode, opened, split
 from coffeeshop.errors import ProtocolError
-from coffeeshop.operators import Fold, Rows, RowsFold
+from coffeeshop.operators import Fold, Rows, take_rows
 from coffeeshop.pipeline.messages import Record, SessionSpec, TaskId, out_journal
 from coffeeshop.pipeline.plan import FoldOperator, MapOperator, Plan, Stage, destinations, plan_of
 from coffeeshop.pipeline.progress import Gap, Ledger, Waiting
@@ -35,21 +35,11 @@ class _Folding:
     operator: FoldOperator
     fold: Fold
     inputs: frozenset[str]
-    by_rows: Callable[[str, Rows], None] | None
-    """Takes rows where they are, if the fold can."""
 
     @classmethod
     def of(cls, stage: Stage, operator: FoldOperator) -> _Folding:
-        fold = operator.make()
         inputs = frozenset[str]().union(*map(stage.inputs_of, operator.sources))
-        return cls(operator, fold, inputs, fold.on_rows if isinstance(fold, RowsFold) else None)
-
-    def take(self, stream: str, rows: Rows) -> None:
-        """Give it rows of one of its streams."""
-        if self.by_rows is not None:
-            self.by_rows(stream, rows)
-        else:
-            self.fold.on_batch(stream, rows.batch(self.operator.reads))
+        return cls(operator, operator.make(), inputs)
 
 
 class TaskCore:
@@ -147,7 +137,7 @@ class TaskCore:
     def _run(self, record: Record, stream: str, rows: Rows) -> Iterator[Output]:
         for each in self._folds:
             if stream in each.operator.sources:
-                each.take(stream, rows)
+                take_rows(each.fold, stream, rows, each.operator.reads)
         for mapped in self._maps(stream):
             result = mapped.function(rows)
             journals = self._destinations(mapped.emits, record.number)
