@@ -32,6 +32,15 @@ class ReleasingResponse(StreamingResponse):
             await super().stream_response(send)
 
 
+def attachment(body: bytes, name: str, media_type: str, held: ExitStack) -> ReleasingResponse:
+    """A file to be saved under that name; lets go of what it holds when it was sent."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(len(body)),
+    }
+    return ReleasingResponse(in_pieces(body), held, media_type=media_type, headers=headers)
+
+
 async def in_pieces(body: bytes) -> AsyncIterator[memoryview]:
     """A body piece by piece, so that what a slow client has not read waits here and not twice."""
     view = memoryview(body)

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from fastapi import APIRouter, Header, Query
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from coffeeshop.formats import MEDIA_TYPES, warnings_of
@@ -23,7 +22,7 @@ from coffeeshop.gateway.listing import Listing, SearchText, State
 from coffeeshop.gateway.pages import INDEX, Page, pages
 from coffeeshop.gateway.problems import Problem
 from coffeeshop.gateway.routes.operation import status_of
-from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, result
+from coffeeshop.gateway.routes.result import result, table_of
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import STAGES
 from coffeeshop.parameters import Parameters
@@ -164,12 +163,12 @@ async def warnings(gateway: GatewayDep, session: SessionId) -> dict[str, list[st
     known = await session_of(gateway, session)
     if known.state != "completed":
         raise Problem(409, f"the session is {known.state}")
-    outcome, tables = gateway.outcome_of(known), dict[str, pa.Table]()
+    tables: dict[str, pa.Table] = {}
     for query in plan_of(known.spec).results:
         if query in SILENT:
             continue
         async with gateway.reading:
-            tables[query] = await run_in_threadpool(outcome.table, query, RESULT_TIMEOUT)
+            tables[query] = await table_of(gateway, known, query)
     return {"warnings": list(warnings_of(tables))}
 
 

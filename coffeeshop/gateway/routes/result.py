@@ -26,7 +26,7 @@ from coffeeshop.gateway.dependencies import (
 )
 from coffeeshop.gateway.events import event_stream, only_event, sse
 from coffeeshop.gateway.problems import Problem, document, problems
-from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
+from coffeeshop.gateway.responses import ReleasingResponse, attachment
 from coffeeshop.gateway.security.access import INVALID_TOKEN, StillAllowed, caller
 from coffeeshop.names import QUERIES
 from coffeeshop.pipeline.plan import plan_of
@@ -156,22 +156,17 @@ async def answer(gateway: Gateway, known: Session, query: str, chosen: str) -> R
     with ExitStack() as held:
         async with gateway.reading:
             hold = held.enter_context(gateway.admission.response_bytes(caller().name))
-            table: pa.Table = await run_in_threadpool(
-                gateway.outcome_of(known).table, query, RESULT_TIMEOUT
-            )
+            table = await table_of(gateway, known, query)
             body = await run_in_threadpool(_body, query, table, chosen, gateway.currency)
             hold(len(body))
         crash_point("gateway.result_read")
         gateway.traffic.count_sent(query if query in QUERIES else OWN, len(body))
-        return ReleasingResponse(
-            in_pieces(body),
-            held.pop_all(),
-            media_type=MEDIA_TYPES[chosen],
-            headers={
-                "Content-Disposition": f'attachment; filename="{query}.{chosen}"',
-                "Content-Length": str(len(body)),
-            },
-        )
+        return attachment(body, f"{query}.{chosen}", MEDIA_TYPES[chosen], held.pop_all())
+
+
+async def table_of(gateway: Gateway, known: Session, query: str) -> pa.Table:
+    """A complete result; `Gateway.reading` bounds how many are read at a time."""
+    return await run_in_threadpool(gateway.outcome_of(known).table, query, RESULT_TIMEOUT)
 
 
 def _body(query: str, table: pa.Table, chosen: str, currency: str) -> bytes:

@@ -26,7 +26,7 @@ from coffeeshop.gateway.dependencies import (
 )
 from coffeeshop.gateway.problems import Problem, problems
 from coffeeshop.gateway.routes.page import HEADERS, FileFormat
-from coffeeshop.gateway.routes.result import RESULT_TIMEOUT, answer
+from coffeeshop.gateway.routes.result import answer, table_of
 from coffeeshop.gateway.routes.together import Form, all_of
 from coffeeshop.gateway.security.tokens import hash_of, new_token
 from coffeeshop.headlines import headlines
@@ -127,9 +127,7 @@ async def page(gateway: GatewayDep, session: SessionId, token: Token) -> Respons
     tables: dict[str, pa.Table] = {}
     for query in gateway.complete(known) if known.state in ("open", "completed") else ():
         async with gateway.reading:
-            tables[query] = await run_in_threadpool(
-                gateway.outcome_of(known).table, query, RESULT_TIMEOUT
-            )
+            tables[query] = await table_of(gateway, known, query)
     body = await run_in_threadpool(_page, known, token, tables, gateway.currency)
     return Response(body, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
 

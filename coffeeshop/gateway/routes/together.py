@@ -18,8 +18,8 @@ from coffeeshop.errors import UsageError
 from coffeeshop.formats import MEDIA_TYPES, WRITERS, warnings_of
 from coffeeshop.gateway.dependencies import Gateway, GatewayDep, SessionId, over, session_of
 from coffeeshop.gateway.problems import Problem
-from coffeeshop.gateway.responses import ReleasingResponse, in_pieces
-from coffeeshop.gateway.routes.result import MOST_XLSX_ROWS, RESULT_TIMEOUT
+from coffeeshop.gateway.responses import attachment
+from coffeeshop.gateway.routes.result import MOST_XLSX_ROWS, table_of
 from coffeeshop.gateway.security.access import caller
 from coffeeshop.names import FOUR
 from coffeeshop.pipeline.plan import plan_of
@@ -57,24 +57,15 @@ async def all_of(gateway: Gateway, known: Session, form: str) -> Response:
         async with gateway.reading:
             hold = held.enter_context(gateway.admission.response_bytes(caller().name))
             tables = {
-                query: await run_in_threadpool(
-                    gateway.outcome_of(known).table, query, RESULT_TIMEOUT
-                )
+                query: await table_of(gateway, known, query)
                 for query in plan_of(known.spec).results
             }
             body = await run_in_threadpool(_writer(gateway, known, form), tables)
             hold(len(body))
-        return ReleasingResponse(
-            in_pieces(body),
-            held.pop_all(),
-            media_type=_TYPES[form],
-            headers={
-                "Content-Disposition": f'attachment; filename="results.{form}"',
-                "Content-Length": str(len(body)),
-                "X-Content-Type-Options": "nosniff",
-                "Cache-Control": "private, no-store",
-            },
-        )
+        found = attachment(body, f"results.{form}", _TYPES[form], held.pop_all())
+    found.headers["X-Content-Type-Options"] = "nosniff"
+    found.headers["Cache-Control"] = "private, no-store"
+    return found
 
 
 def _writer(gateway: Gateway, known: Session, form: str) -> Callable[[Tables], bytes]:
