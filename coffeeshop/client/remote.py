@@ -352,5 +352,4 @@ def fetch(client: GatewayClient, session: str, queries: Iterable[str]) -> dict[s
 
 def queries_of(known: Mapping[str, Any]) -> tuple[str, ...]:
     """The queries of a session, by what its gateway tells of it."""
-    own = tuple(str(each["name"]) for each in known.get("questions") or ())  # before 0.4
-    return tuple(known.get("queries") or own or plan_named(str(known["plan"])).results)
+    return tuple(known.get("queries") or plan_named(str(known["plan"])).results)  # before 0.3
