@@ -67,7 +67,7 @@ class Session(ABC):
         """End it, unless it has ended."""
 
     def share(self, days: float = 7.0) -> str:
-        """The address of a read-only link to its results, which whoever has it may open for so many
+        """The address of a read-only link to its results, which any browser may open for so many
         days, without a token. Raises `UsageError` where no gateway runs it.
         """
         raise UsageError(NOT_SHARED)

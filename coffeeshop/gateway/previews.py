@@ -1,4 +1,4 @@
-"""Previews of sessions that run: made while somebody asks for them, and let go of afterwards.
+"""Previews of sessions that run: made when a client asks for them, and let go of afterwards.
 
 Nothing is read for a session that nobody asks about. Each question reads on for a bounded time, so
 a preview of much data comes in steps, and two previews at once are all that a gateway makes.
