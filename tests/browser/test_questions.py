@@ -106,11 +106,7 @@ def test_questions_are_chosen_written_and_mended_on_the_page_of_a_dropped_folder
     watched = open_page(system.url)
     watched.forgive("Failed to load resource: the server responded with a status of 400")
     page = watched.page
-    session = watched.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(dirs)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        where = {"x": 300, "y": 400}
-        session.send("Input.dispatchDragEvent", {"type": kind, "data": data, **where})
+    watched.drop(dirs, page.locator("main"))
     expect(page.get_by_label("Name (optional)")).to_have_value(dirs.name)
     page.get_by_label("The four questions").press("Space")
     page.get_by_label("Other questions").press("Space")

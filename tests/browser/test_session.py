@@ -135,13 +135,7 @@ def test_a_folder_can_be_dropped(system: Running, open_page: Open, dirs: Path) -
     watched = open_page(system.url)
     page = watched.page
     page.get_by_role("button", name="New analysis").click()
-    box = page.locator(".drop").bounding_box()
-    assert box is not None
-    session = watched.context.new_cdp_session(page)
-    data = {"items": [], "files": [str(dirs)], "dragOperationsMask": 1}
-    for kind in ("dragEnter", "dragOver", "drop"):
-        where = {"x": box["x"] + 20, "y": box["y"] + 20}
-        session.send("Input.dispatchDragEvent", {"type": kind, "data": data, **where})
+    watched.drop(dirs, page.locator(".drop"))
     expect(page.get_by_label("Name (optional)")).to_have_value(dirs.name)
     page.get_by_role("button", name="Start the analysis").click()
     watched.expect_state("Completed")

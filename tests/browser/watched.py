@@ -6,7 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, ConsoleMessage, FileChooser, Page, Request, expect
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FileChooser,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 PATIENCE = 30_000
 """Milliseconds a test waits for something that must happen."""
@@ -65,6 +73,28 @@ class Watched:
         self.page.get_by_role("button", name="New analysis").click()
         self.page.locator("#pick-folder").set_input_files(folder)
         expect(self.page.get_by_role("list", name="Tables in what was chosen")).to_be_visible()
+
+    def drop(self, folder: Path, target: Locator) -> None:
+        """Drag a folder over ``target`` until the page says that it takes it, and let it go.
+
+        A browser passes no drag on to a page that it has not drawn yet.
+        """
+        box = target.bounding_box()
+        assert box is not None
+        session = self.context.new_cdp_session(self.page)
+        drag = {
+            "data": {"items": [], "files": [str(folder)], "dragOperationsMask": 1},
+            "x": box["x"] + 20,
+            "y": box["y"] + 20,
+        }
+
+        def taken() -> bool:
+            for kind in ("dragEnter", "dragOver"):
+                session.send("Input.dispatchDragEvent", {"type": kind, **drag})
+            return self.page.locator("body.dropping, .drop.over").count() > 0
+
+        self.wait(taken)
+        session.send("Input.dispatchDragEvent", {"type": "drop", **drag})
 
     def chooser(self) -> FileChooser:
         """Wait for the one file chooser that the page opened."""
