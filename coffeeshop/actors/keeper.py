@@ -20,16 +20,19 @@ from coffeeshop.actors.rounds import Context, RoundsActor
 from coffeeshop.actors.supervised import Parent, Ref, reason_of, tell
 from coffeeshop.clock import Backoff
 from coffeeshop.crashpoints import crash_point
-from coffeeshop.errors import BrokerRefuses, CoffeeshopError, JournalBroken, JournalGone
+from coffeeshop.errors import BrokerRefuses, CoffeeshopError
 from coffeeshop.observability.logs import get_logger
 from coffeeshop.sessions.events import End
 from coffeeshop.sessions.lifecycle import (
-    LONGEST_OPENING,
     Action,
+    Decision,
     KeeperState,
+    Known,
     Session,
     View,
-    next_transition,
+    decide,
+    has_no_end_to_write,
+    is_refusal,
 )
 from coffeeshop.sessions.outcome import Subscription
 from coffeeshop.sessions.steps import makes_journals
@@ -65,9 +68,8 @@ class SessionOver:
 class _Keeper:
     """One session's keeper. Belongs to its actor's thread."""
 
-    since: float
     headers: Mapping[str, str | int]
-    state: KeeperState = field(default_factory=KeeperState)
+    state: KeeperState
     subscription: Subscription | None = None
     """To what the session's tasks ask for."""
     failures: Failures = field(default_factory=lambda: Failures(SESSION_INTENSITY))
@@ -96,8 +98,8 @@ class Keepers(RoundsActor):
         """A session to keep, or to look at."""
         match message:
             case Keep(session, headers):
-                since = self.sessions.clock.now()
-                self._kept.setdefault(session, _Keeper(since, headers))
+                state = KeeperState(since=self.sessions.clock.now())
+                self._kept.setdefault(session, _Keeper(headers, state))
                 self._attend(session)
             case Look(session):
                 self._attend(session)
@@ -116,33 +118,36 @@ class Keepers(RoundsActor):
             return
         with self.attempt(name, "attend") as attempt:
             for _ in range(ACTIONS_IN_A_ROW):
-                view = self._view(name, keeper)
-                row = None if view is None else next_transition(view)
-                if view is None or row is None:
+                decision = self._decide(name, keeper)
+                view, transition = decision.view, decision.transition
+                if decision.over:
+                    self._let_go(name)
+                if view is None or transition is None:
                     return
-                attempt.step = row.action.name.lower()
-                self._act(row.action, view, keeper)
+                attempt.step = transition.action.name.lower()
+                self._act(transition.action, view, keeper)
                 keeper.attempts = 0
         if attempt.error is not None:
             keeper.failed(attempt.error, now)
 
-    def _view(self, name: str, keeper: _Keeper) -> View | None:
-        """What there is to decide on; None when the session needs no keeper."""
+    def _decide(self, name: str, keeper: _Keeper) -> Decision:
         sessions = self.sessions
         session = sessions.log.latest(name)
-        is_new = session is None and sessions.log.expired_owner(name) is None
-        if is_new and sessions.clock.now() - keeper.since < LONGEST_OPENING:
-            return None  # it is about to be announced
-        if session is not None:
-            keeper.state = keeper.state.seeing(session, sessions.end_of(name))
-        if session is None or keeper.state.is_over(session):
-            del self._kept[name]
-            if keeper.subscription is not None:
-                keeper.subscription.close()
-            self.tell_parent(SessionOver(name))
-            return None
-        misses = keeper.state.watching and sessions.misses(session)
-        return sessions.view(session, replace(keeper.state, misses=misses))
+        known = Known(
+            session,
+            session is None and sessions.log.expired_owner(name) is not None,
+            sessions.end_of(name),
+            keeper.state.watching and session is not None and sessions.misses(session),
+        )
+        decision = decide(known, keeper.state, sessions.log.moment(), sessions.timeouts)
+        keeper.state = decision.keeper
+        return decision
+
+    def _let_go(self, name: str) -> None:
+        keeper = self._kept.pop(name)
+        if keeper.subscription is not None:
+            keeper.subscription.close()
+        self.tell_parent(SessionOver(name))
 
     def _act(self, action: Action, view: View, keeper: _Keeper) -> None:
         say = log.info if action in (Action.ABORT, Action.GIVE_UP_CLIENT) else log.debug
@@ -157,15 +162,13 @@ class Keepers(RoundsActor):
                 self.sessions.repairs.act(view.session)
             else:
                 self.sessions.act(action, view, keeper.headers)
-        except (BrokerRefuses, JournalBroken) as error:
-            if action not in (Action.DECLARE, Action.ASSIGN):
+        except CoffeeshopError as error:
+            if is_refusal(action, error):
+                keeper.state = replace(keeper.state, failure=self._refusal(action, error))
+            elif has_no_end_to_write(action, error):
+                keeper.state = replace(keeper.state, end=view.overdue)
+            else:
                 raise
-            keeper.state = replace(keeper.state, failure=self._refusal(action, error))
-        except JournalGone:
-            if action is not Action.ABORT:
-                raise
-            # It has no journal for a terminal event.
-            keeper.state = replace(keeper.state, end=view.overdue)
         keeper.state = keeper.state.after(action, view.now.process)
 
     def _watch(self, session: Session, keeper: _Keeper) -> None:

@@ -15,7 +15,15 @@ from dataclasses import dataclass, field, fields, replace
 from enum import Enum
 from typing import Any
 
-from coffeeshop.errors import CodecError, ProtocolError, UsageError
+from coffeeshop.errors import (
+    BrokerRefuses,
+    CodecError,
+    CoffeeshopError,
+    JournalBroken,
+    JournalGone,
+    ProtocolError,
+    UsageError,
+)
 from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.pipeline.repair import STALLED_AFTER
@@ -172,6 +180,8 @@ class Session:
 class KeeperState:
     """What one keeper knows beyond the log. Lost when it restarts, and found again."""
 
+    since: float = float("-inf")
+    """When the session was assigned to it, on the process's clock."""
     watching: bool = False
     created: bool = False
     """It has begun to create the journals, and did not see yet that this came in time."""
@@ -215,7 +225,7 @@ class KeeperState:
 
     def anew(self) -> KeeperState:
         """Of a keeper that failed and begins again."""
-        return KeeperState(created=self.created, asked_at=self.asked_at)
+        return KeeperState(self.since, created=self.created, asked_at=self.asked_at)
 
 
 @dataclass(frozen=True)
@@ -432,6 +442,60 @@ def next_transition(view: View) -> Transition | None:
     """The first row that applies; None when there is nothing to do now."""
     phase = view.session.phase
     return next((row for row in TRANSITIONS if row.phase is phase and row.when(view)), None)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a process knows of a session when its keeper looks at it."""
+
+    session: Session | None
+    """As the log tells it; None when it does not, or not any more."""
+    deleted: bool = False
+    """The session was deleted so long ago that no more is remembered."""
+    end: End | None = None
+    """What the out journal says, as far as it was read."""
+    misses: bool = False
+    """See `KeeperState.misses`."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a keeper comes to."""
+
+    keeper: KeeperState
+    view: View | None = None
+    transition: Transition | None = None
+    """The one to make now; None when there is nothing to do, for now or any more."""
+    over: bool = False
+    """The session needs no keeper any more: its assignment may be acknowledged."""
+
+
+def decide(known: Known, keeper: KeeperState, now: Now, timeouts: Timeouts) -> Decision:
+    """What a keeper does next.
+
+    A session of which the log does not tell is about to be announced: a keeper waits for that as
+    long as an opening may last.
+    """
+    session = known.session
+    if session is None:
+        waits = not known.deleted and now.process - keeper.since < LONGEST_OPENING
+        return Decision(keeper, over=not waits)
+    keeper = replace(keeper.seeing(session, known.end), misses=known.misses)
+    if keeper.is_over(session):
+        return Decision(keeper, over=True)
+    view = View(session, keeper, now, timeouts)
+    return Decision(keeper, view, next_transition(view))
+
+
+def is_refusal(action: Action, error: CoffeeshopError) -> bool:
+    """Whether the session fails by it; else the action is tried again."""
+    refused = isinstance(error, BrokerRefuses | JournalBroken)
+    return refused and action in (Action.DECLARE, Action.ASSIGN)
+
+
+def has_no_end_to_write(action: Action, error: CoffeeshopError) -> bool:
+    """Whether the session ends as it was to end, since it has no journal for a terminal record."""
+    return action is Action.ABORT and isinstance(error, JournalGone)
 
 
 def opened(event: SessionEvent) -> Session | None:

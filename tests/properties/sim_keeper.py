@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+from coffeeshop.errors import CoffeeshopError, JournalBroken, JournalGone
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
 from coffeeshop.pipeline.plan import plan_of
 from coffeeshop.schema import TABLES
@@ -23,11 +24,13 @@ from coffeeshop.sessions.lifecycle import (
     LONGEST_OPENING,
     Action,
     KeeperState,
+    Known,
     LogClock,
     Now,
     Phase,
     Timeouts,
     View,
+    decide,
 )
 from coffeeshop.sessions.log import Directory
 from coffeeshop.sessions.steps import (
@@ -48,6 +51,7 @@ LONG_TICK = 20.0
 REQUEST_TIMEOUT = 3.0
 """Seconds in which a gateway must hear of what it wrote; then its client asks another one."""
 MOST_CALLS = 40_000
+REFUSED = End("failed", "the session could not be opened", refused="SessionFailed")
 CLIENTS = ("completes", "announces", "leaves", "cancels", "deletes", "dies")
 
 
@@ -88,8 +92,7 @@ class Plot:
 class Kept:
     """A keeper in its process."""
 
-    since: float
-    state: KeeperState = field(default_factory=KeeperState)
+    state: KeeperState
     busy: bool = False
     tags: list[int] = field(default_factory=list)
 
@@ -189,7 +192,7 @@ class Gateway:
     # Keepers.
 
     def assigned(self, tag: int) -> None:
-        kept = self.kept.setdefault(self.world.spec.id, Kept(self.world.now))
+        kept = self.kept.setdefault(self.world.spec.id, Kept(KeeperState(self.world.now)))
         kept.tags.append(tag)
         if not self.world.rules.ack_when_over:
             self.world.ack(tag)
@@ -203,22 +206,17 @@ class Gateway:
         session = self.directory.sessions.get(name) or self.directory.last.get(name)
         if session is None and not self.world.rules.announce_first:
             session = lifecycle.Session(self.world.spec, "?", self.world.now)
-        is_new = session is None and self.world.now - kept.since < LONGEST_OPENING
-        if is_new:
-            return
-        if session is not None:
-            end = self.world.end_read() if kept.state.watching else None
-            kept.state = kept.state.seeing(session, end)
-        if session is None or kept.state.is_over(session):
+        end = self.world.end_read() if kept.state.watching else None
+        known = Known(session, name in self.directory.expired, end)
+        decision = decide(known, kept.state, self.moment(), TIMEOUTS)
+        kept.state = decision.keeper
+        if decision.over:
             del self.kept[name]
             for tag in kept.tags:
                 self.world.ack(tag)
-            return
-        view = View(session, kept.state, self.moment(), TIMEOUTS)
-        row = lifecycle.next_transition(view)
-        if row is not None:
-            kept.state = kept.state.before(row.action)
-            self.act(kept, view, row.action)
+        elif decision.view is not None and decision.transition is not None:
+            kept.state = kept.state.before(decision.transition.action)
+            self.act(kept, decision.view, decision.transition.action)
 
     def moment(self) -> Now:
         return Now(self.world.now, self.log_time, self.world.now)
@@ -232,6 +230,18 @@ class Gateway:
         ]
         kept.busy = True
 
+        def failed(error: CoffeeshopError) -> None:
+            kept.busy = False
+            if lifecycle.is_refusal(action, error):
+                self.world.seen["refused"] += 1
+                kept.state = replace(kept.state, failure=REFUSED).after(action, self.world.now)
+            elif lifecycle.has_no_end_to_write(action, error):
+                kept.state = replace(kept.state, end=view.overdue).after(action, self.world.now)
+            else:
+                self.later(1.0, self.attend)
+                return
+            self.attend()
+
         def go_on() -> None:
             if self.world.strikes(self):
                 return
@@ -240,7 +250,9 @@ class Gateway:
                 kept.busy = False
                 self.attend()
                 return
-            self.world.perform(self, left.pop(0), lambda: self.later(self.world.soon(), go_on))
+            self.world.perform(
+                self, left.pop(0), lambda: self.later(self.world.soon(), go_on), failed
+            )
 
         go_on()
 
@@ -261,7 +273,7 @@ class Gateway:
     def all_of(self, all_steps: tuple[Step, ...]) -> None:
         for step in all_steps:
             if not isinstance(step, CrashPoint):
-                self.world.perform(self, step, lambda: None)
+                self.world.perform(self, step, lambda: None, lambda error: None)
 
 
 class World:
@@ -275,6 +287,8 @@ class World:
         self.spec = SessionSpec("s", "fused", 1, 1)
         self.log: list[SessionEvent] = []
         self.journals: dict[str, list[End]] = {}
+        self.broken: set[str] = set()
+        """Names without a stream: their journals cannot be made until they are deleted."""
         self.waiting = 0
         self.unacked: dict[int, Gateway] = {}
         self.tags = count()
@@ -344,18 +358,31 @@ class World:
 
         gateway.later(self.soon(), due)
 
-    def perform(self, gateway: Gateway, step: Step, then: Callable[[], None]) -> None:
+    def perform(
+        self,
+        gateway: Gateway,
+        step: Step,
+        then: Callable[[], None],
+        failed: Callable[[CoffeeshopError], None],
+    ) -> None:
         if not gateway.reachable:
-            gateway.later(0.5, lambda: self.perform(gateway, step, then))
+            gateway.later(0.5, lambda: self.perform(gateway, step, then, failed))
             return
         match step:
+            case DeclareJournal(name) if self._is_broken(name):
+                failed(JournalBroken(name))
+                return
             case DeclareJournal(name):
                 self.journals.setdefault(name, [])
             case DeleteJournal(name):
                 if name.startswith("in.") and self.end() is None:
                     raise Violation("input deleted before the end")
                 self.journals.pop(name, None)
-            case Append(journal, record) if record.kind == "failed" and journal in self.journals:
+                self.broken.discard(name)
+            case Append(journal, _) if journal not in self.journals:
+                failed(JournalGone(journal))
+                return
+            case Append(journal, record) if record.kind == "failed":
                 state = record.stream if record.stream in ("cancelled", "aborted") else "failed"
                 self._append_end(journal, End(state, record.body.decode()))  # type: ignore[arg-type]
             case Append(_, record) if record.kind == "client_gone":
@@ -365,6 +392,11 @@ class World:
                 self._write_and_read_back(gateway, kind, dict(fields), then)
                 return
         then()
+
+    def _is_broken(self, journal: str) -> bool:
+        if journal not in self.journals and self.rough(0.01):
+            self.broken.add(journal)
+        return journal in self.broken
 
     def _write_and_read_back(
         self, gateway: Gateway, kind: Any, fields: dict[str, Any], then: Callable[[], None]
@@ -482,6 +514,9 @@ class World:
         if len(ends) != 1 or "open" in ends:
             raise Violation(f"no single end: {ends}")
         end = last[0].state
+        if end == "failed" and last[0].refused and not last[0].declared:
+            self.seen[end] += 1
+            return
         allowed = {
             "completes": {"completed"},
             "announces": {"aborted"},

@@ -72,7 +72,8 @@ def test_the_simulations_see_every_end_and_every_fault() -> None:
     seen = Counter[str]()
     for seed in range(200):
         seen += run(seed, plot(seed)).seen
-    for each in ("completed", "aborted", "cancelled", "crash", "freeze", "cut", "client gone"):
+    ends = ("completed", "aborted", "cancelled", "failed")
+    for each in (*ends, "crash", "freeze", "cut", "client gone", "refused"):
         assert seen[each] > 3, seen
 
 
@@ -131,6 +132,10 @@ def without_row(condition: str) -> Patch:
     return lambda patch: patch.setattr(lifecycle, "TRANSITIONS", tuple(kept))
 
 
+def never(decision: str) -> Patch:
+    return lambda patch: patch.setattr(lifecycle, decision, lambda *of: False)
+
+
 def without_field(name: str) -> Patch:
     """Events are taken as if they had no such field."""
 
@@ -154,6 +159,7 @@ def without_field(name: str) -> Patch:
         pytest.param(
             "announces", without_row("its_clients_are_silent"), "given up late", id="gone"
         ),
+        pytest.param("completes", never("is_refusal"), GIVEN_UP, id="refusals"),
         pytest.param("cancels", without_field("undeclared"), "no single end", id="undeclared ends"),
     ],
 )
