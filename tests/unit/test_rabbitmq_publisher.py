@@ -111,6 +111,7 @@ class Sender:
             refusal=None,
             listeners=set(),
             open=lambda: None,
+            denied=lambda queue, if_gone: if_gone(),
         )
         self.publisher = Publisher(self.loop, self.link, {}, 30.0, window_bytes=100)  # type: ignore[arg-type]
         self.ended: list[tuple[bytes, Outcome]] = []

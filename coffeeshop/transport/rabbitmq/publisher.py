@@ -254,8 +254,16 @@ class Publisher:
     def _answered(self, queue: str, asked_for: list[_Post], answer: Future[None]) -> None:
         if self._held.get(queue) is not asked_for:
             return  # of an earlier connection
-        held, returned = self._held.pop(queue), self._returned.pop(queue, [])
         error = answer.exception()
+        if error is not None and is_missing(error):
+            self._link.denied(queue, lambda: self._settle(queue, asked_for, error))
+        else:
+            self._settle(queue, asked_for, error)
+
+    def _settle(self, queue: str, asked_for: list[_Post], error: BaseException | None) -> None:
+        if self._held.get(queue) is not asked_for:
+            return
+        held, returned = self._held.pop(queue), self._returned.pop(queue, [])
         if error is None:
             self._know(queue)
             self._waiting.extendleft(reversed(held))

@@ -18,6 +18,8 @@ _log = get_logger()
 FIRST_DELAY = 0.2
 LAST_DELAY = 10.0
 BACKOFF = Backoff(FIRST_DELAY, LAST_DELAY)
+OnVerdict = Callable[[bool], None]
+"""Called with whether a name is gone."""
 
 
 class Attempts:
@@ -48,6 +50,18 @@ class ConnectionListener(Protocol):
         ...
 
 
+class OtherNodes(Protocol):
+    """The nodes of a broker; see `witnesses`."""
+
+    def ask(self, name: str, on_verdict: OnVerdict) -> None:
+        """Find out whether a name that one node denies is gone."""
+        ...
+
+    def leave(self, address: Address, reason: Exception) -> None:
+        """Drop every connection to a node."""
+        ...
+
+
 class ReconnectingConnection:
     """One connection to the broker, again and again. Belongs to the loop's thread.
 
@@ -55,8 +69,14 @@ class ReconnectingConnection:
     """
 
     def __init__(
-        self, loop: Loop, address: Address, name: str, blocked_timeout: float | None = None
+        self,
+        loop: Loop,
+        address: Address,
+        name: str,
+        blocked_timeout: float | None = None,
+        others: OtherNodes | None = None,
     ) -> None:
+        """``others``: who is asked about a name that the broker's node denies, if anyone is."""
         self.name = name
         self.connection: Connection | None = None
         """Open, or None."""
@@ -72,6 +92,7 @@ class ReconnectingConnection:
         self._turn = 0
         self._failures = 0
         self._blocked_timeout = blocked_timeout
+        self._others = others
         self._attempts = Attempts()
         self._attempt: Connection | None = None
         self._cancel_retry: Callable[[], None] = lambda: None
@@ -106,6 +127,35 @@ class ReconnectingConnection:
         """Drop the connection; unless the link is being closed it opens another."""
         if self._attempt is not None:
             self._attempt.abort(reason)
+
+    def denied(self, name: str, if_gone: Callable[[], None]) -> None:
+        """The node behind it says that there is no such queue or stream: ask the others.
+
+        ``if_gone`` is called if they agree. If not, every connection to that node is dropped: the
+        next ones are to others. Nothing happens when this one was lost meanwhile.
+        """
+        connection, others = self.connection, self._others
+
+        def told(is_gone: bool) -> None:
+            if connection is None or self.connection is not connection:
+                return
+            if is_gone or others is None:
+                if_gone()
+                return
+            broker = self._address.redacted
+            _log.warning("transport.node_apart", link=self.name, broker=broker, queue=name)
+            reason = ConnectionAbortedError(f"{broker} denies {name}, which other nodes have")
+            others.leave(self._address, reason)
+
+        if others is None:
+            told(True)
+        else:
+            others.ask(name, told)
+
+    def leave(self, address: Address, reason: Exception) -> None:
+        """Drop a connection to that node."""
+        if self._address == address:
+            self.abort(reason)
 
     def _opened(self, connection: Connection) -> None:
         self.connection = connection

@@ -188,8 +188,10 @@ class Subscription:
         self._channel = None
         self._attaching = self._attaching and not isinstance(reason, ChannelClosedByBroker)
         self._reset()
-        if is_missing(reason) or (is_absent(reason) and self._absence.is_final()):
+        if is_absent(reason) and self._absence.is_final():
             self._vanish()
+        elif is_missing(reason) and self._link is not None:
+            self._link.denied(self._queue, self._vanish)
         elif isinstance(reason, ChannelClosedByBroker):
             self._retry(str(reason))
         # else the connection is lost, and the link says when there is another

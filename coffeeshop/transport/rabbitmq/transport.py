@@ -52,6 +52,7 @@ from coffeeshop.transport.rabbitmq.reconnecting import ConnectionPool, Reconnect
 from coffeeshop.transport.rabbitmq.subscription import Subscription
 from coffeeshop.transport.rabbitmq.url import Address, Tls
 from coffeeshop.transport.rabbitmq.watch import CLUSTER_PATIENCE
+from coffeeshop.transport.rabbitmq.witnesses import Witnesses
 
 _log = get_logger()
 
@@ -109,6 +110,7 @@ class RabbitTransport:
         self._closing = False
         self._older_queues: set[str] = set()
         self._loop = Loop(f"{name}-rabbitmq")
+        self._witnesses = Witnesses(self._loop, self._witness_links, self._own_links)
         self._publish_link = self._link("publish", blocked_timeout)
         self._control_link = self._link("control")
         # Apart: reading a stream while it is deleted may cost the connection on RabbitMQ 3.10.
@@ -275,13 +277,26 @@ class RabbitTransport:
 
     def _link(self, purpose: str, blocked_timeout: float | None = None) -> ReconnectingConnection:
         return ReconnectingConnection(
-            self._loop, self._address, f"{self._name}:{purpose}", blocked_timeout
+            self._loop,
+            self._address,
+            f"{self._name}:{purpose}",
+            blocked_timeout,
+            self._witnesses,
         )
 
-    def _links(self) -> list[ReconnectingConnection]:
+    def _witness_links(self) -> list[ReconnectingConnection]:
+        hosts, name = self._address.each(), f"{self._name}:witness"
+        if len(hosts) == 1:
+            return []
+        return [ReconnectingConnection(self._loop, host, name) for host in hosts]
+
+    def _own_links(self) -> list[ReconnectingConnection]:
         pooled = [*self._read_links.links, *self._consume_links.links]
         isolated = [] if self._isolation.link is None else [self._isolation.link]
         return [self._publish_link, self._control_link, *pooled, *isolated]
+
+    def _links(self) -> list[ReconnectingConnection]:
+        return [*self._own_links(), *self._witnesses.links]
 
     def _start(self, subscription: Subscription) -> None:
         if not self._closing:
