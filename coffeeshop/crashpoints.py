@@ -76,7 +76,7 @@ def arm(wanted: str) -> None:
     def passing(point: str) -> None:
         nonlocal left
         if point == name:
-            with lock:  # never given back by whoever dies: no other thread gets past it
+            with lock:  # never given back by the thread that kills: no other gets past it
                 left -= 1
                 if left == 0:
                     os.kill(os.getpid(), signal.SIGKILL)

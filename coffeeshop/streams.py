@@ -4,7 +4,7 @@
 replaced, and a stream that is closed leads nowhere. What happens when a write fails depends on the
 stream. Standard output holds what a command was asked for, so a failure ends the command
 (`ReaderGone`, `OutputFailed`). Standard error holds messages, logs and progress, and work must not
-end because nobody reads them: what cannot be written there is dropped.
+end because their readers went away: what cannot be written there is dropped.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any, TextIO
 from coffeeshop.errors import OutputFailed
 
 BROKEN_PIPE = 141
-"""The exit code of whoever SIGPIPE ended: how shells know that the reader went away first."""
+"""What SIGPIPE ends a process with: how shells know that the reader went away first."""
 _REPLACE = "coffeeshop-replace"
 
 
 class ReaderGone(BaseException):
-    """The reader of standard output went away: nothing is wrong, and nobody wants the rest.
+    """The reader of standard output went away: nothing is wrong, and the rest is wanted no more.
 
     Not an `Exception`: no code between the write and `coffeeshop.cli.main` takes it for a failure
     of its own.
@@ -61,7 +61,7 @@ class _Messages(io.FileIO):
 def prepare() -> None:
     """Replace ``sys.stdin``, ``sys.stdout`` and ``sys.stderr`` where they are the process's own.
 
-    Doing it twice is harmless. What somebody put there (a test, a notebook) stays.
+    Doing it twice is harmless. What a test or a notebook put there stays.
     """
     codecs.register_error(_REPLACE, _replaced)
     _open_what_is_closed()

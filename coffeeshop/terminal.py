@@ -1,4 +1,4 @@
-"""The terminal: whether to colour what is printed, and hints for whoever sits at it.
+"""The terminal: whether to colour what is printed, and hints for the person who sits at it.
 
 NO_COLOR (not empty) wins over FORCE_COLOR; without either, terminals get colours and files do not.
 Only a terminal is redrawn. rich is imported inside: ``--help`` must not wait for it.
@@ -65,7 +65,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def hint(command: str) -> None:
-    """Tell a person at a terminal what to type next, on standard error; nobody else."""
+    """Tell a person at a terminal what to type next, on standard error; scripts see none of it."""
     if sys.stderr.isatty():
         from rich.text import Text
 

@@ -1,7 +1,7 @@
 """Result tables as one Excel workbook, a sheet a question. Needs XlsxWriter, imported when used.
 
 Excel keeps every number as a double and shows fifteen digits of it: a larger amount is written as
-text, so that nobody reads a rounded one. No text is ever taken for a formula or an address.
+text, so that a spreadsheet rounds none. No text is ever taken for a formula or an address.
 """
 
 from __future__ import annotations

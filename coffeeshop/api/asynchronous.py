@@ -70,11 +70,11 @@ class AsyncClient:
         either: set[asyncio.Future[Any]] = {work, begun}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if begun.done() and not work.done():
-            # When it has ended meanwhile, or nobody answers, there is nothing to cancel.
+            # When it has ended meanwhile, or no gateway answers, there is nothing to cancel.
             with suppress(CoffeeshopError):
                 await self.cancel(begun.result())
         await asyncio.wait({work})
-        work.exception()  # whoever awaited it has left
+        work.exception()  # the task that awaited it has left
 
     async def sessions(self, state: str | None = None, limit: int = 100) -> list[Session]:
         """`Client.sessions`."""

@@ -18,5 +18,5 @@ options and their help, and import what does the work inside:
 ============  ===========================================  =================================
 
 Shared by them: `help` (how help looks), `types` (values of options), `tracing` (an option) and
-`advice` (what somebody can do about an error).
+`advice` (what a user can do about an error).
 """

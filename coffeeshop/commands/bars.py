@@ -68,7 +68,7 @@ class NoBars:
 
 
 class Lines(NoBars):
-    """Says on standard error what is to be known now: that nobody works."""
+    """Says on standard error what is to be known now: that no worker runs."""
 
     def event(self, event: Event) -> None:
         """Print what is said of workers."""

@@ -253,7 +253,7 @@ def keep(client: GatewayClient, session: str, days: float, ids: bool, as_json: b
 def share(
     client: GatewayClient, session: str, seconds: float, end: bool, ids: bool, as_json: bool
 ) -> None:
-    """Print a link that shows the results of a SESSION to whoever has it, without a token.
+    """Print a link that shows the results of a SESSION to those who have it, without a token.
 
     It shows them read-only, and holds until then, or until the results are deleted.
     """

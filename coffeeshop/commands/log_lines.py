@@ -33,7 +33,7 @@ class Line:
 
     text: str
     source: str
-    """The file, or what a prefix names; empty when nobody says."""
+    """The file, or what a prefix names; empty when no option says."""
     at: dt.datetime = BEGINNING
     fields: dict[str, Any] | None = None
 

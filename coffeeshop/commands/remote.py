@@ -58,7 +58,7 @@ def sessions(
         table = _table("session", "folder", "state", *(("plan",) if wide else ()), "started")
         table.add_column("MB in", justify="right", no_wrap=True)
         table.add_column("reason", overflow="fold")
-        for place in (0, 2):  # what somebody copies, or compares, is never broken
+        for place in (0, 2):  # what a user copies, or compares, is never broken
             table.columns[place].no_wrap = True
         now = time.time()
         for each in found:
@@ -259,7 +259,7 @@ def share(client: GatewayClient, session: str, seconds: float, mode: str) -> Non
         return
     print(made["url"])
     if mode == "table":
-        print(f"whoever has it sees the results until {_moment(made['until'])}", file=sys.stderr)
+        print(f"those who have it see the results until {_moment(made['until'])}", file=sys.stderr)
 
 
 def unshare(client: GatewayClient, session: str, mode: str) -> None:

@@ -128,6 +128,6 @@ async def _bug(request: Request, error: Exception) -> Response:
 
 
 def _logged_path(request: Request) -> str:
-    """The path without the token of a link, which would let whoever reads the log in."""
+    """The path without the token of a link, which would let a reader of the log in."""
     path = request.url.path
     return SHARED if path.startswith(SHARED) else path

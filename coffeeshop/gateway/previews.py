@@ -1,7 +1,7 @@
 """Previews of sessions that run: made when a client asks for them, and let go of afterwards.
 
-Nothing is read for a session that nobody asks about. Each question reads on for a bounded time, so
-a preview of much data comes in steps, and two previews at once are all that a gateway makes.
+Nothing is read for a session unless a client asks about it. Each question reads on for a bounded
+time, so a preview of much data comes in steps, and a gateway makes two previews at once at most.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ class Previews:
         return reading.look()
 
     def drop_unused(self) -> None:
-        """Let go of what nobody asks for any more."""
+        """Let go of what no client asks for any more."""
         with self._lock:
             self._drop(self._unused())
 

@@ -22,7 +22,7 @@ def defer(level: int, configure: Callable[[], None]) -> None:
 
 
 def is_configured() -> bool:
-    """Whether somebody said how lines are written."""
+    """Whether the program said how lines are written."""
     if _deferred is not None:
         return True
     structlog = sys.modules.get("structlog")

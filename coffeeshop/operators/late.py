@@ -28,7 +28,7 @@ class Late:
         return pa.schema(fields, schema.metadata)
 
     def withheld(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The batch with a null for every text that nobody can want.
+        """The batch with a null for every text that no operator can want.
 
         The columns of the ranges may be narrowed. A late column becomes a nullable one.
         """

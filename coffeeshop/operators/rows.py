@@ -19,7 +19,7 @@ class Rows:
     """Some rows of a batch, whose whole numbers may be as narrow as they travel.
 
     A filter makes another selection of the same batch; nothing is copied for that. `batch` copies
-    the columns that somebody reads, once and with their own types. Not to be changed, so any number
+    the columns that operators read, once and with their own types. Not to be changed, so any number
     of threads may read it.
     """
 

@@ -122,7 +122,7 @@ class FinalQuality:
         sales, baskets = self._grouped(SALES), self._grouped(BASKETS)
         of_sale = pc.index_in(sales["b0"], baskets["b0"])
         of_basket = pc.index_in(baskets["b0"], sales["b0"])
-        # Of a repeated id nobody knows which row is right: it is told of once.
+        # Of a repeated id no row is known to be right: it is told of once.
         single = pc.equal(sales[ROWS.name], 1)
         # An amount that is unknown is none; a comparison with it is none either.
         differs = pc.not_equal(sales["m0"], baskets["m0"].take(of_sale))

@@ -114,7 +114,7 @@ class PrivateBroker:
     ) -> None:
         """``config``: more lines for its rabbitmq.conf. ``patience``: seconds a start may take.
 
-        ``domain``: what it shares with the other nodes of a cluster; somebody else ends that.
+        ``domain``: what it shares with the other nodes of a cluster; its owner ends that.
         ``name``: its Erlang name, ``something@localhost``; one of its own without it.
         """
         self.port, self.distribution_port = free_ports(2)

@@ -133,7 +133,7 @@ class Report:
     remained: list[str] = field(default_factory=list)
     """What a broker's cluster did not mend by itself until its nodes were restarted."""
     given_up: str = ""
-    """Why the campaign ended early, or nobody could see what it left: a cluster that could not be
+    """Why the campaign ended early, or what it left could not be seen: a cluster that could not be
     made whole, or a broker that did not answer."""
     opened_anew: int = 0
     """Sessions that the broker, killed while it made their journals, could only have under another
@@ -469,7 +469,7 @@ def _delete_all(url: str) -> None:
 def _come_to_rest(
     broker: Broker, urls: list[str], report: Report, say: Callable[[str], None]
 ) -> None:
-    """Wait until nothing is left. Raises `subprocess.SubprocessError` when nobody tells in time."""
+    """Wait until nothing is left. Raises `subprocess.SubprocessError` when the broker is silent."""
     deadline = time.monotonic() + REST * report.campaign.patience
     while True:
         try:

@@ -22,7 +22,7 @@ from coffeeshop.transport.base import (
 
 
 class Cut(Forwarding):
-    """Is cut at the n-th append, publish or delivery, until somebody calls `heal`.
+    """Is cut at the n-th append, publish or delivery, until a test calls `heal`.
 
     While it is cut, every outcome is UNKNOWN (also of what was stored before), nothing is stored,
     and what would be delivered or handed over waits. Declaring, deleting and settling still work.

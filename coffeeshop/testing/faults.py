@@ -156,4 +156,4 @@ FAULTS: dict[str, Callable[[Transport, random.Random], Transport]] = {
     "refusing appends": RefusingAppends,
     "cut": Cut,
 }
-"""Every fault by name. `Cut` needs somebody who heals it."""
+"""Every fault by name. `Cut` needs a test that heals it."""

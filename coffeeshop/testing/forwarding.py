@@ -20,7 +20,7 @@ from coffeeshop.transport.base import (
 )
 
 NOWHERE = "testing.nowhere"
-"""A journal and a queue that nobody may declare: what is sent there is returned."""
+"""A journal and a queue that no test may declare: what is sent there is returned."""
 
 Send = Callable[[str, Message, OnOutcome], None]
 """`Transport.append` or `Transport.publish`."""
@@ -87,7 +87,7 @@ def refuse(send: Send, on_outcome: OnOutcome, outcome: Outcome) -> None:
 
 
 class SerialQueue:
-    """Makes calls one at a time and in order, in the thread of whoever puts or releases them."""
+    """Makes calls one at a time and in order, in the thread that puts or releases them."""
 
     def __init__(self, held: Callable[[], bool] = lambda: False) -> None:
         """While ``held()`` no call begins; `run` when that has changed."""
@@ -97,7 +97,7 @@ class SerialQueue:
         self._busy = False
 
     def put(self, call: Callable[[], None]) -> None:
-        """Make this call when its turn comes: now, or by whoever is making calls now."""
+        """Make this call when its turn comes: now, or in the thread that makes calls now."""
         with self._lock:
             self._calls.append(call)
         self.run()

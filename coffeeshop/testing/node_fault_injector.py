@@ -19,7 +19,7 @@ node has not noticed itself may leave a RabbitMQ 3.10.8 apart from the others al
 then it tells its clients that their journals do not exist: docs/support.md. So none is made: it
 lasts until the node has stopped serving, and a frozen one is reset."""
 SHORT = 0.3
-"""The part of silences that nobody notices."""
+"""The part of silences that no node notices."""
 NOTICED = 150.0
 """Seconds that a node may take to notice that it is cut off."""
 LONGEST_ABSENCE = 20.0
@@ -95,7 +95,7 @@ class NodeFaultInjector:
         node.stop()
 
     def freeze_broker_node(self, node: PrivateBroker) -> None:
-        """Its machine hangs: for a moment, or until somebody resets it."""
+        """Its machine hangs: for a moment, or until it is reset."""
         node.freeze()
         if self._chance.random() < SHORT:
             self._wait(UNNOTICED)

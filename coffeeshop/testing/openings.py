@@ -21,7 +21,7 @@ class Openings:
 
     @contextmanager
     def one(self) -> Iterator[None]:
-        """Open a session within this; waits as long as somebody holds."""
+        """Open a session within this; waits as long as openings are held."""
         with self._changed:
             self._changed.wait_for(lambda: not self._holds)
             self._under_way += 1

@@ -34,7 +34,7 @@ class Network:
     def cut(self, name: str, *, silent: bool = False) -> None:
         """Cut a node off from all others (not from clients, nor from RabbitMQ's tools).
 
-        ``silent``: what is sent does not arrive, and nobody is told, as when a cable is drawn;
+        ``silent``: what is sent does not arrive, and no side is told, as when a cable is drawn;
         otherwise connections are reset and refused.
         """
         with self._lock:

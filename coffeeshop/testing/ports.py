@@ -12,7 +12,7 @@ before its server listens. Two test runs at once rarely choose the same."""
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports of loopback at which nobody listens."""
+    """So many ports of loopback at which no process listens."""
     ports: list[int] = []
     with ExitStack() as stack:
         while len(ports) < count:

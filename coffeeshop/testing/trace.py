@@ -1,7 +1,7 @@
 """Whether the journals of one session are a behaviour of the protocol: trace validation, pure.
 
 A journal is totally ordered, so the journals of a session are its history. The rules here are the
-actions of spec/Coffeeshop.tla: each record must be one that somebody could append when it was
+actions of spec/Coffeeshop.tla: each record must be one that a process could append when it was
 appended. Repeats, any order of batches and whatever comes after the end are behaviours; an answer
 without its input is none. Shares no code with the ledger or the result fold, whose mistakes it is
 to find; of the plan it takes the topology.
@@ -102,7 +102,7 @@ def _addressed(trace: Trace) -> Iterator[str]:
             if record.kind in ("client_gone", "marker"):
                 continue
             if record.kind not in ("batch", "eof") or record.stream not in stage.inputs:
-                yield f"{task.journal}: nobody sends {record.id} there"
+                yield f"{task.journal}: no process sends {record.id} there"
             elif record.producer not in trace.plan.producers(record.stream, trace.spec):
                 yield f"{task.journal}: {record.id} is of no announced producer"
             elif record.kind == "batch" and record.number % partitions != task.partition:
@@ -263,7 +263,7 @@ def _misses(
     if gap.stream not in stage.inputs or gap.producer not in trace.plan.producers(
         gap.stream, trace.spec
     ):
-        yield f"{what}, which nobody sends it"
+        yield f"{what}, which no process sends it"
         return
     partitions = stage.partitions(trace.spec)
     numbers = set(numbers_of(gap.ranges, gap.step))

@@ -112,7 +112,7 @@ class MemoryTransport:
             self._oldest.append((name, entry))
             self._resident += entry.size
             self._spill()
-            # Inside the lock: what is stored gets its outcome, also if somebody closes just now.
+            # Inside the lock: what is stored gets its outcome, also if the transport closes now.
             self._calls.submit(lambda: on_outcome(Outcome.CONFIRMED))
             self.wake(name)
 

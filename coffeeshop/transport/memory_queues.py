@@ -88,7 +88,7 @@ class Queues:
             return list(self._by_name)
 
     def get(self, name: str) -> _Queue | None:
-        """The queue of that name, if it is there; for whoever holds the lock."""
+        """The queue of that name, if it is there; the caller holds the lock."""
         return self._by_name.get(name)
 
     def waiting(self, name: str) -> list[Message]:
@@ -156,7 +156,7 @@ class Queues:
             if not free:
                 return None
             consumer = free[0]
-            # Round robin: whoever was handed a message goes to the back.
+            # Round robin: a consumer that was handed a message goes to the back.
             queue.consumers.remove(consumer)
             queue.consumers.append(consumer)
             handed = QueueDelivery(next(consumer.tags), queue.waiting.popleft())

@@ -114,7 +114,7 @@ STAYS = (
 NAMED_ONLY = {
     "kill -9": "what happens, not what to do",
     "ulimit -n": "a limit",
-    "py-spy dump --native --pid PID": "a program of others, for whoever has it",
+    "py-spy dump --native --pid PID": "a program of others, which a reader may have",
     "rabbitmqctl forget_cluster_node": "the private broker is no cluster",
     "rabbitmqctl join_cluster": "the private broker is no cluster",
     "rabbitmqctl cluster_status": "the private broker is no cluster",

@@ -30,13 +30,13 @@ async def partial(gateway: GatewayDep, session: SessionId) -> dict[str, Any]:
     many `rows` it has so far, and the `first` hundred of them as texts. **No answer**: it changes
     with every row that comes. `rows` says how many were read, by table; `share` which part of the
     rows of facts that is, or null while clients still send; `caught_up` whether all that is stored
-    was read. Nothing is computed for sessions that nobody asks about. 429 while the gateway makes
+    was read. Nothing is computed for a session unless a client asks. 429 while the gateway makes
     two of these for other sessions.
     """
     known = await open_session_of(gateway, session)
     looks = gateway.looks
     look = looks.get(known.spec.id)
-    if look is None:  # else whoever asks meanwhile is told the same, and takes no thread
+    if look is None:  # else a client that asks meanwhile is told the same, and takes no thread
         work = run_in_threadpool(gateway.previews.look, known.spec)
         look = looks[known.spec.id] = asyncio.ensure_future(work)
         look.add_done_callback(lambda _: looks.pop(known.spec.id))

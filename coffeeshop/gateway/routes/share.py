@@ -1,4 +1,4 @@
-"""Links that show one session to whoever has them, read-only and for a while."""
+"""Links that show one session to those who have them, read-only and for a while."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ EVERYBODY = Client("", admin=True)
 """The client of every request to a gateway without tokens."""
 OPEN = frozenset(("/healthz", "/readyz", "/login", "/logout"))
 SHARED = "/shared/"
-"""Where links lead that show a session to whoever has them."""
+"""Where links lead that show a session to those who have them."""
 HEALTH = frozenset(("/healthz", "/readyz"))
 SAFE = frozenset(("GET", "HEAD", "OPTIONS"))
 MISSING_TOKEN = "no token given"

@@ -49,7 +49,7 @@ class WebStore:
             follow_redirects=True,
             timeout=TIMEOUTS,
             headers={"Accept-Encoding": "identity"},
-            # Nobody says when the last file was read: no connection outlives its answer.
+            # No caller says when it read the last file: no connection outlives its answer.
             limits=httpx.Limits(max_keepalive_connections=0),
             auth=_netrc(),
         )

@@ -41,7 +41,7 @@ class RabbitConsumer(Subscription):
         self._loop.post(lambda: self._settle(tag, requeue=False))
 
     def requeue(self, tag: int) -> None:
-        """Hand this message to somebody else; from any thread."""
+        """Hand this message to another consumer; from any thread."""
         self._loop.post(lambda: self._settle(tag, requeue=True))
 
     def stop_taking(self) -> None:

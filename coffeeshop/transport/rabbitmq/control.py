@@ -55,7 +55,7 @@ class _Call:
     """Whether the broker closed a connection over this call, or over another with it."""
 
     def succeed(self, answer: Any) -> None:
-        with suppress(InvalidStateError):  # nobody waits for it any more
+        with suppress(InvalidStateError):  # its caller waits no longer
             self.answer.set_result(answer)
 
     def fail(self, error: BaseException) -> None:

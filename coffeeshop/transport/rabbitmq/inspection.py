@@ -49,7 +49,7 @@ def _inspect(
 
 
 def _has(control: Control, journal: str, timeout: float) -> bool:
-    """Whether a node has a copy; a journal that nobody declared yet is no fault of it."""
+    """Whether a node has a copy; a journal that was never declared is no fault of it."""
     try:
         control.call(replace(attach(journal), waits_for_absent=False), timeout)
     except ChannelClosedByBroker as error:

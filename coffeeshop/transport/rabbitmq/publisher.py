@@ -194,7 +194,7 @@ class Publisher:
 
     def _forget_channel(self, fate: Outcome = Outcome.UNKNOWN) -> None:
         """What was sent has this fate, the rest waits. What was returned was not stored, though
-        nobody can say any more whether there is such a queue."""
+        the broker can no longer be asked whether there is such a queue."""
         self._channel = None
         self._in_flight = 0
         self._known.clear()

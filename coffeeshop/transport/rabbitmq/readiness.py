@@ -30,11 +30,11 @@ class BrokerReadiness:
     Measured on RabbitMQ 3.10: while it recovers its streams after a crash it replaces their
     writers, once for every earlier crash, and what a replaced writer confirmed is lost. And the
     first stream that a broker ever has may lose confirmed messages in a crash within its first
-    second. So whoever finds a broker without the mark makes sure that it has a stream without a
-    purpose, waits, and leaves the mark: a transient message in a durable classic queue, which no
-    restart of its node leaves there, whatever the broker keeps its metadata in. Later comers need
-    not wait. On a cluster the mark tells of one node and so of a start of the whole; a single node
-    that comes back leads nothing, and `order` guards what changes its leader.
+    second. So a process that finds a broker without the mark makes sure that it has a stream
+    without a purpose, waits, and leaves the mark: a transient message in a durable classic queue,
+    which no restart of its node leaves there, whatever the broker keeps its metadata in. Later
+    comers need not wait. On a cluster the mark tells of one node and so of a start of the whole; a
+    single node that comes back leads nothing, and `order` guards what changes its leader.
 
     Belongs to the loop's thread; one for each link.
     """

@@ -188,7 +188,7 @@ class ReconnectingConnection:
         else:
             self.refusal = None
         self._cancel_retry = self._loop.later(delay, self.open)
-        # Whoever waits for the first connection says so in words of its own.
+        # A command that waits for the first connection says so itself.
         is_new = self.openings == 0 and self.refusal is None
         say = _log.debug if is_new else _log.warning
         say(

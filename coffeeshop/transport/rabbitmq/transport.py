@@ -214,7 +214,7 @@ class RabbitTransport:
         """Make the quorum queue unless there is a queue. Raises as `declare_journal` does.
 
         A classic queue, as earlier releases made it, serves as before. It is replaced by a quorum
-        queue when nobody consumes it and nothing waits in it. One with other arguments serves too.
+        queue when it has no consumer and no message. One with other arguments serves too.
         """
         if name in self._older_queues and self.exists(name):
             return

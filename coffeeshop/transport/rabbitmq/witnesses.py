@@ -49,7 +49,7 @@ class _Poll:
             self.end()
 
     def end(self) -> None:
-        """Nobody else is waited for."""
+        """No other node is waited for."""
         if not self.is_over:
             self.is_over = True
             guarded(self.on_verdict, self.denied > self.known)

@@ -150,7 +150,7 @@ def test_the_command_and_the_library_share_where_no_tokens_are(
         run = runner(tmp_path, COFFEESHOP_GATEWAY=free.url)
         shared = run("share", spec.id, "--for", "12h")
         url = ok(shared).strip()
-        assert "whoever has it sees the results until" in shared.stderr
+        assert "those who have it see the results until" in shared.stderr
         assert httpx.get(url).status_code == 200
         told = found(run("share", spec.id, "--for", "30m", "--json"))
         assert told["session"] == spec.id
