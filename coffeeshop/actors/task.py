@@ -245,8 +245,8 @@ class TaskActor(SupervisedActor):
         return outputs
 
     def _dated(self, output: Output) -> Output:
-        """The end of a result says when it was reached."""
-        if output.record.kind != "eof" or output.journal != out_journal(self._task.session):
+        """What a session is told says when: of results, and of how far a task is."""
+        if output.journal != out_journal(self._task.session):
             return output
         return replace(output, record=replace(output.record, at=time.time()))
 

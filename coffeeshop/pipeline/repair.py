@@ -271,7 +271,6 @@ class Repairs:
 
         ``tables`` that ended, ``complete`` results as of this record.
         """
-        self.heard(now)
         self._offset = max(self._offset, offset)
         if record.kind == "done":
             return self._task_done(record, complete)
@@ -285,9 +284,13 @@ class Repairs:
             return [RepeatEnd(*key, tables[key])] if key in tables else []
         return self._of_a_client(missing, now, self._uploaded(tables))
 
-    def heard(self, now: float) -> None:
-        """There was a record that says nothing of what is missing."""
-        self._heard_at, self._stalls = now, 0
+    def heard(self, at: float) -> None:
+        """There was a sign of life then, perhaps before this process began.
+
+        So a session whose keepers are restarted again and again is stalled as soon as any other.
+        """
+        if self._heard_at is None or at > self._heard_at:
+            self._heard_at, self._stalls = at, 0
 
     def stalled(self, now: float, tables: Tables, complete: Collection[str]) -> list[Action]:
         """What is due when nothing comes any more; ask now and then while the session is open."""

@@ -54,14 +54,17 @@ class SessionRepairs:
         patience: float,
         count_as_gone: Callable[[Session, str], None],
         now: Callable[[], float],
+        wall: Callable[[], float],
         stalled_after: float = STALLED_AFTER,
     ) -> None:
         """``patience``: seconds that a client has to answer. ``count_as_gone`` tells the tasks of a
-        session that its clients are gone, and why; it may block."""
+        session that its clients are gone, and why; it may block. ``now`` and ``wall``: seconds of
+        this process's clock, and since 1970."""
         self._outbox = outbox
         self._patience = patience
         self._count_as_gone = count_as_gone
         self._now = now
+        self._wall = wall
         self._stalled_after = stalled_after
         self._lock = threading.Lock()
         self._sessions: dict[str, _Known] = {}
@@ -77,8 +80,8 @@ class SessionRepairs:
         """Take the next update of an open session's out journal; see `Repairs.feed`."""
         with self._lock:
             known, tables, now = self._of(session.spec), dict(session.tables), self._now()
+            known.repairs.heard(self._then(update.at))
             if update.said is None or update.offset is None:
-                known.repairs.heard(now)
                 return
             try:
                 found = known.repairs.feed(update.said, update.offset, now, tables, update.complete)
@@ -91,6 +94,7 @@ class SessionRepairs:
         """Whether something is to be done for an open session: `act` does it."""
         with self._lock:
             known = self._of(session.spec)
+            known.repairs.heard(self._then(max(session.table_times.values(), default=None)))
             known.due.extend(known.repairs.stalled(self._now(), dict(session.tables), complete))
             return bool(known.due)
 
@@ -133,6 +137,11 @@ class SessionRepairs:
         """The session has ended."""
         with self._lock:
             self._sessions.pop(session, None)
+
+    def _then(self, at: float | None) -> float:
+        """A moment in seconds since 1970 on this process's clock; now if it is not known."""
+        age = 0.0 if at is None else self._wall() - at
+        return self._now() - max(0.0, age)
 
     def _of(self, spec: SessionSpec) -> _Known:
         made = self._sessions.get(spec.id)

@@ -119,6 +119,8 @@ class Update:
     """The record, when it is a task's word of what is missing, or that it is done."""
     complete: tuple[str, ...] = ()
     """The results that were complete then."""
+    at: float | None = None
+    """When the record was written, in seconds since 1970, if it says so."""
 
 
 @dataclass(frozen=True)
@@ -178,10 +180,10 @@ class EventTranslator:
         events = [*self._results(record, now)]
         if record.kind in ("missing", "done"):
             complete = tuple(self._fold.complete)
-            return Update(delivery.offset, _asked(record), said=record, complete=complete)
+            return Update(delivery.offset, _asked(record), False, record, complete, record.at)
         if terminal is not None:
             events.append(terminal.event)
-        return Update(delivery.offset, tuple(events), terminal is not None)
+        return Update(delivery.offset, tuple(events), terminal is not None, at=record.at)
 
     def _results(self, record: Record, now: float) -> list[Event]:
         new = [query for query in self._fold.complete if query not in self._times]

@@ -75,7 +75,12 @@ class Sessions:
         self.outcomes = Outcomes(transport, self.clock, self.wall, self._on_said)
         """What the out journals say."""
         self.repairs = SessionRepairs(
-            self.outbox, silence, self._count_as_gone, now, self.timeouts.stalled_after
+            self.outbox,
+            silence,
+            self._count_as_gone,
+            now,
+            self.wall,
+            self.timeouts.stalled_after,
         )
         self._lock = threading.Lock()
         self._ingests: dict[str, Ingest] = {}

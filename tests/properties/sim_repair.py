@@ -80,6 +80,7 @@ class RepairingGateway:
             self.next += 1
             self.fold.feed(record)
             now, complete = self.world.clock.now(), self.fold.complete
+            self.repairs.heard(now)
             self.act(self.repairs.feed(record, offset, now, self.tables, complete))
             if record.kind == "missing":
                 self.tell_clients(Missing.of(record))

@@ -1,16 +1,19 @@
 """A node of a cluster that came back apart: it denies what the others have.
 
 RabbitMQ 3.10.8 comes to that when a node was silent for too long, but not whenever one wants it.
-Two brokers that never heard of each other are the same to their clients.
+Brokers that never heard of each other are the same to their clients.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from queue import SimpleQueue
 
 import pytest
 
+from coffeeshop.errors import Unreachable
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.ports import free_ports
 from coffeeshop.transport import Delivery, Message, Outcome
@@ -22,15 +25,39 @@ JOURNAL, BODY = "known", b"what most nodes have"
 Connect = Callable[..., RabbitTransport]
 
 
+@dataclass(frozen=True)
+class Nodes:
+    """Two brokers that have a journal with one record, and one that has none; by their ports."""
+
+    knowing: tuple[int, int]
+    apart: int
+
+
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[tuple[PrivateBroker, PrivateBroker]]:
-    """A broker that has a journal with one record, and one that has none."""
-    with PrivateBroker() as knowing, PrivateBroker() as apart:
-        transport = RabbitTransport(knowing.url)
-        transport.declare_journal(JOURNAL)
-        assert appended(transport, JOURNAL) is Outcome.CONFIRMED
+def nodes() -> Iterator[Nodes]:
+    with ExitStack() as stack:
+        first, second, apart = (stack.enter_context(PrivateBroker()) for _ in range(3))
+        for node in (first, second):
+            declare(node.port, JOURNAL)
+        yield Nodes((first.port, second.port), apart.port)
+
+
+def declare(port: int, journal: str) -> None:
+    """Make a journal with one record on one node."""
+    transport = RabbitTransport(f"amqp://guest:guest@127.0.0.1:{port}/")
+    try:
+        transport.declare_journal(journal)
+        assert appended(transport, journal) is Outcome.CONFIRMED
+    finally:
         transport.close()
-        yield knowing, apart
+
+
+def has(port: int, journal: str) -> bool:
+    transport = RabbitTransport(f"amqp://guest:guest@127.0.0.1:{port}/")
+    try:
+        return transport.exists(journal)
+    finally:
+        transport.close()
 
 
 @pytest.fixture
@@ -67,46 +94,55 @@ def first_read(transport: RabbitTransport, journal: str) -> bytes | None:
 
 
 def test_what_one_node_denies_is_read_and_appended_to_at_another(
-    nodes: tuple[PrivateBroker, PrivateBroker], connect: Connect
+    nodes: Nodes, connect: Connect
 ) -> None:
-    knowing, apart = nodes
-    transport = connect(apart.port, knowing.port)
-    transport.wait_connected(PATIENCE)
+    transport = connect(nodes.apart, *nodes.knowing)
     assert first_read(transport, JOURNAL) == BODY
-    assert transport.exists(JOURNAL), "declarations go to the other node, too"
     # What was unknown when the connection was left is sent again by the outbox.
     outcome = appended(transport, JOURNAL)
     assert outcome in (Outcome.CONFIRMED, Outcome.UNKNOWN)
     assert appended(transport, JOURNAL) is Outcome.CONFIRMED
 
 
-def test_what_all_nodes_deny_is_gone(
-    nodes: tuple[PrivateBroker, PrivateBroker], connect: Connect
-) -> None:
-    transport = connect(*(node.port for node in nodes))
+def test_what_one_node_denies_is_deleted_at_another(nodes: Nodes, connect: Connect) -> None:
+    for port in nodes.knowing:
+        declare(port, "to delete")
+    transport = connect(nodes.apart, *nodes.knowing)
+    transport.delete_journal("to delete")
+    assert [has(port, "to delete") for port in nodes.knowing] == [False, True]
+    transport.delete_journal("never made")
+
+
+def test_what_only_one_node_knows_is_declared_at_another(nodes: Nodes, connect: Connect) -> None:
+    transport = connect(nodes.apart, *nodes.knowing)
+    with pytest.raises(Unreachable, match="apart from the others"):
+        transport.declare_journal("new")
+    transport.declare_journal("new")
+    assert [has(port, "new") for port in nodes.knowing] == [True, False]
+
+
+def test_what_most_nodes_deny_is_gone(nodes: Nodes, connect: Connect) -> None:
+    transport = connect(nodes.apart, *nodes.knowing)
     assert first_read(transport, "unknown") is None
     assert appended(transport, "unknown") is Outcome.RETURNED
+    assert not transport.exists("unknown")
     assert transport.counts().reconnects == 0
 
 
 def test_a_node_that_does_not_answer_has_no_voice(
-    nodes: tuple[PrivateBroker, PrivateBroker],
-    connect: Connect,
-    monkeypatch: pytest.MonkeyPatch,
+    nodes: Nodes, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(witnesses, "PATIENCE", 0.5)
-    transport = connect(nodes[1].port, *free_ports(1))
+    transport = connect(nodes.apart, *free_ports(1))
     assert first_read(transport, JOURNAL) is None
     assert appended(transport, JOURNAL) is Outcome.RETURNED
 
 
 def test_the_nodes_are_asked_over_connections_that_end(
-    nodes: tuple[PrivateBroker, PrivateBroker],
-    connect: Connect,
-    monkeypatch: pytest.MonkeyPatch,
+    nodes: Nodes, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(witnesses, "IDLE", 0.1)
-    transport = connect(*(node.port for node in nodes))
+    transport = connect(nodes.apart, *nodes.knowing)
     asked: SimpleQueue[int] = SimpleQueue()
     closed = witnesses.Witnesses._rest
 

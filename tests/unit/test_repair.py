@@ -221,6 +221,7 @@ class Gateway:
 
     def feed(self, record: Record, now: float = 0.0) -> list[object]:
         offset = next(self.offsets)
+        self.repairs.heard(now)
         return [*self.repairs.feed(record, offset, now, self.tables, self.complete)]
 
     def stalled(self, now: float) -> list[object]:
@@ -307,6 +308,14 @@ def test_after_a_long_silence_the_tasks_that_owe_results_are_assigned_again() ->
     assert gateway.stalled(201.0) == owing
     gateway.feed(Record("done", "tasks", "filters.0", 0), 210.0)
     assert gateway.stalled(300.0) == []
+
+
+def test_a_silence_counts_from_its_beginning_whichever_process_looks() -> None:
+    gateway = Gateway()
+    gateway.repairs.heard(-90.0)
+    assert gateway.stalled(0.0) == []
+    gateway.repairs.heard(-95.0)
+    assert gateway.stalled(11.0), "an older sign of life says nothing new"
 
 
 def test_a_session_that_is_not_uploaded_may_be_silent() -> None:

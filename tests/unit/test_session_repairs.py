@@ -17,6 +17,7 @@ from coffeeshop.pipeline.messages import (
 from coffeeshop.pipeline.progress import Gap
 from coffeeshop.pipeline.repair import IN_VAIN, REPAIR, Missing, done
 from coffeeshop.sessions.lifecycle import Session
+from coffeeshop.sessions.repairs import SessionRepairs
 from coffeeshop.sessions.sessions import Sessions
 from coffeeshop.transport import QueueDelivery
 from tests.running import eventually, new_id
@@ -155,3 +156,20 @@ def test_a_request_that_nobody_can_read_is_passed_over(
     say(world, spec, Missing("aggregator_query3.0", BATCHES).record())
     eventually(lambda: sessions.repairs.counts["asked"] == 1, "the other one is heard")
     assert session_of(sessions, spec).state == "open"
+
+
+@pytest.mark.parametrize(("age", "is_due"), [(99.0, False), (101.0, True)])
+def test_a_keeper_that_has_just_begun_counts_the_silence_before_it(
+    sessions: Sessions, spec: SessionSpec, age: float, is_due: bool
+) -> None:
+    session = session_of(sessions, spec)
+    uploaded = max(session.table_times.values())
+    repairs = SessionRepairs(
+        sessions.outbox,
+        60.0,
+        lambda session, reason: None,
+        now=lambda: 5.0,
+        wall=lambda: uploaded + age,
+        stalled_after=100.0,
+    )
+    assert repairs.look(session, ()) is is_due

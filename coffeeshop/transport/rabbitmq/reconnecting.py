@@ -99,14 +99,15 @@ class ReconnectingConnection:
         self._on_closed: Callable[[], None] | None = None
 
     @property
-    def _address(self) -> Address:
+    def address(self) -> Address:
+        """The host that it is connected to, or tries."""
         return self._addresses[self._turn % len(self._addresses)]
 
     def open(self) -> None:
         """Connect; harmless when it does already."""
         if self._attempt is None and self._on_closed is None:
             self._attempt = Connection(
-                self._address,
+                self.address,
                 self._loop.io,
                 self.name,
                 self._opened,
@@ -142,10 +143,10 @@ class ReconnectingConnection:
             if is_gone or others is None:
                 if_gone()
                 return
-            broker = self._address.redacted
+            broker = self.address.redacted
             _log.warning("transport.node_apart", link=self.name, broker=broker, queue=name)
             reason = ConnectionAbortedError(f"{broker} denies {name}, which other nodes have")
-            others.leave(self._address, reason)
+            others.leave(self.address, reason)
 
         if others is None:
             told(True)
@@ -154,7 +155,7 @@ class ReconnectingConnection:
 
     def leave(self, address: Address, reason: Exception) -> None:
         """Drop a connection to that node."""
-        if self._address == address:
+        if self.address == address:
             self.abort(reason)
 
     def _opened(self, connection: Connection) -> None:
@@ -163,7 +164,7 @@ class ReconnectingConnection:
         self.openings += 1
         self._attempts.reset()
         self._failures = 0
-        _log.info("transport.connected", link=self.name, broker=self._address.redacted)
+        _log.info("transport.connected", link=self.name, broker=self.address.redacted)
         for listener in list(self.listeners):
             guarded(listener.connection_up, connection)
 
@@ -184,7 +185,7 @@ class ReconnectingConnection:
         delay = self._attempts.next() if tried_all else FIRST_DELAY * random.uniform(0.5, 1)
         if is_refusal(error):
             delay = LAST_DELAY
-            self.refusal = _refusal(self._address, str(error))
+            self.refusal = _refusal(self.address, str(error))
         else:
             self.refusal = None
         self._cancel_retry = self._loop.later(delay, self.open)
@@ -194,7 +195,7 @@ class ReconnectingConnection:
         say(
             "transport.lost",
             link=self.name,
-            broker=self._address.redacted,
+            broker=self.address.redacted,
             reason=type(error).__name__,
             detail=str(error) or repr(error),
             retry_in=round(delay, 1),

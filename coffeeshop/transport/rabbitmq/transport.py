@@ -171,9 +171,16 @@ class RabbitTransport:
         """
         self._wait_settled()
         self._declare(name, _stream_arguments(max_bytes), attach(name))
+        if self._address.hosts[1:] and self._is_gone(name):
+            self._leave_node(f"it made {name}, of which other nodes do not know")
+            raise Unreachable(f"the broker's node that made {name} is apart from the others")
 
     def delete_journal(self, name: str) -> None:
         """Delete the stream if it exists. Raises as `declare_journal` does."""
+        if self._address.hosts[1:] and not self._is_known(name):
+            if self._is_gone(name):
+                return
+            self._leave_node(f"it denies {name}, which other nodes have")
         self._control.call(delete(name), self._call_timeout + DELETE_GRACE)
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
@@ -200,15 +207,7 @@ class RabbitTransport:
 
     def exists(self, name: str) -> bool:
         """Whether there is a stream or queue, be it broken. Raises as `declare_journal` does."""
-        try:
-            self._call(exists(name))
-        except JournalBroken:
-            return True
-        except ChannelClosedByBroker as error:
-            if is_missing(error):
-                return False
-            raise
-        return True
+        return self._is_known(name) or not self._is_gone(name)
 
     def declare_queue(self, name: str) -> None:
         """Make the quorum queue unless there is a queue. Raises as `declare_journal` does.
@@ -304,6 +303,33 @@ class RabbitTransport:
 
     def _call(self, command: Command) -> Any:
         return self._control.call(command, self._call_timeout)
+
+    def _is_known(self, name: str) -> bool:
+        """Whether the node behind the control link knows a stream or queue, be it broken."""
+        try:
+            self._call(exists(name))
+        except JournalBroken:
+            return True
+        except ChannelClosedByBroker as error:
+            if is_missing(error):
+                return False
+            raise
+        return True
+
+    def _is_gone(self, name: str) -> bool:
+        """Whether most nodes deny a name; true where there is but one host to ask."""
+        verdict: Future[bool] = Future()
+        self._loop.post(lambda: self._witnesses.ask(name, verdict.set_result))
+        try:
+            return verdict.result(self._call_timeout)
+        except FutureTimeout as error:
+            raise Unreachable("the transport is closed") from error
+
+    def _leave_node(self, why: str) -> None:
+        """Have no connection to the node behind the control link."""
+        _log.warning("transport.node_apart", link=self._control_link.name, detail=why)
+        reason = ConnectionAbortedError(why)
+        self._loop.post(lambda: self._witnesses.leave(self._control_link.address, reason))
 
     def _declare(self, name: str, arguments: dict[str, Any], trial: Command) -> None:
         try:
