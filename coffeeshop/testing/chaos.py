@@ -56,6 +56,8 @@ TRACES_PATIENCE = 30.0
 """Seconds until the last sessions' input must be deleted."""
 CLIENT_PATIENCE = 180.0
 """Seconds a client asks again where no gateway answers."""
+LONGEST_SESSION = 300.0
+"""Seconds in which a session must end once it is open, whatever is broken meanwhile."""
 WHOLE_PATIENCE = 150.0
 """Seconds until a cluster must be whole again."""
 NODE_PAUSE = 4.0
@@ -268,9 +270,10 @@ class Clients:
             self._opened(spec)
             with self._lock:
                 self._report.opened_anew += spec != wanted
+            timeout = LONGEST_SESSION * self._report.campaign.patience
             for producer in range(1, spec.producers):
-                analyse(client, folder, spec, producer=producer, wait=False)
-            _, tables, _ = analyse(client, folder, spec)
+                analyse(client, folder, spec, producer=producer, wait=False, timeout=timeout)
+            _, tables, _ = analyse(client, folder, spec, timeout=timeout)
             ends = [event.name for event in client.events(spec.id) if event.name in ENDS]
             state = _written_end(client, spec.id, self._report.campaign.patience)
         except CoffeeshopError as error:
