@@ -285,7 +285,7 @@ class RabbitTransport:
 
     def _witness_links(self) -> list[ReconnectingConnection]:
         hosts, name = self._address.each(), f"{self._name}:witness"
-        if len(hosts) == 1:
+        if len(hosts) == 1 or self._closing:
             return []
         return [ReconnectingConnection(self._loop, host, name) for host in hosts]
 

@@ -95,8 +95,8 @@ class Witnesses:
         make: Callable[[], Sequence[ReconnectingConnection]],
         links: Callable[[], Sequence[ReconnectingConnection]],
     ) -> None:
-        """``make`` makes one link for every host of the broker, or none where there is but one.
-        ``links`` are those of the transport."""
+        """``make`` makes one link for every host of the broker, or none where there is but one, or
+        the transport is being closed. ``links`` are those of the transport."""
         self._loop = loop
         self._make = make
         self._links = links
@@ -113,10 +113,10 @@ class Witnesses:
         """Find out whether a name that one node denies is gone; at once if there is but one."""
         if not self._witnesses:
             self._witnesses = [_Witness(self._loop, link) for link in self._make()]
+            if not self._witnesses:
+                on_verdict(True)
+                return
             self._loop.later(IDLE, self._rest)
-        if not self._witnesses:
-            on_verdict(True)
-            return
         self._asked_at = time.monotonic()
         poll = _Poll(queue, len(self._witnesses), on_verdict)
         self._loop.later(PATIENCE, poll.end)
