@@ -45,6 +45,8 @@ IN_VAIN = 5
 STALLED_AFTER = 180.0
 """Seconds of silence on an out journal after which tasks that owe results are assigned again: a
 task that waits asks more often."""
+MOST_DOUBLINGS = 60
+"""Each silence that is answered in vain must be twice as long as the one before."""
 REPAIR = "repair"
 """The header of an assignment that is published again: which request led to it, a number."""
 Tables = Mapping[tuple[str, str], int]
@@ -257,6 +259,7 @@ class Repairs:
     _unanswered: dict[tuple[str, str, str], _Unanswered] = field(default_factory=dict)
     _heard_at: float | None = None
     _stalls: int = 0
+    _repair: int = 0
     _offset: int = -1
 
     def feed(
@@ -278,7 +281,7 @@ class Repairs:
             return []
         missing = Missing.of(record)
         if missing.gap.stream not in CATALOG:
-            return list(self._recomputed(missing))
+            return self._recomputed(missing)
         if missing.gap.count is None:
             key = missing.gap.stream, missing.gap.producer
             return [RepeatEnd(*key, tables[key])] if key in tables else []
@@ -297,7 +300,8 @@ class Repairs:
         if self._heard_at is None or not self._uploaded(tables):
             self._heard_at = now if self._heard_at is None else self._heard_at
             return []
-        if now - self._heard_at < self.stalled_after * 2.0 ** min(self._stalls, 10):
+        silence = (now - self._heard_at) / self.stalled_after
+        if silence < 2.0 ** min(self._stalls, MOST_DOUBLINGS):
             return []
         self._stalls += 1
         plan = plan_of(self.spec)
@@ -307,7 +311,17 @@ class Repairs:
             for stage in _stages_of(plan, result)
             if result not in complete
         }
-        return [Recompute(t, self._offset + 1) for t in plan.tasks(self.spec) if t.stage in owing]
+        repair = self._number(int(silence))
+        return [Recompute(task, repair) for task in plan.tasks(self.spec) if task.stage in owing]
+
+    def _number(self, silence: int = 0) -> int:
+        """Of the next repair. Nodes take each number of a task once; its first assignment has 0.
+
+        Replicas that read the same give the same. ``silence`` tells a stall from the one before it,
+        after which nothing came, though another keeper may have seen that one.
+        """
+        self._repair = max(self._repair + 1, self._offset + 1 + silence)
+        return self._repair
 
     def _uploaded(self, tables: Tables) -> bool:
         return len(tables) == len(plan_of(self.spec).tables) * self.spec.producers
@@ -320,19 +334,20 @@ class Repairs:
         own = [o.emits for o in plan.stage(task.stage).operators if o.emits in plan.results]
         if any(result not in complete for result in own):
             # Its output was confirmed before it said so, and is not there.
-            return [Recompute(task, self._offset + 1)]
+            return [Recompute(task, self._number())]
         self._done.add(task)
         return []
 
-    def _recomputed(self, missing: Missing) -> Iterator[Action]:
+    def _recomputed(self, missing: Missing) -> list[Action]:
         """Tasks that made what is missing and have nothing more to do; or perhaps have, when it was
         asked for again and again: their word may be what was lost."""
         makers = makers_of(self.spec, missing.gap)
         certain = [task for task in makers if task in self._done]
         doubtful = missing.asked > 0 and missing.asked % IN_VAIN == 0
-        for task in certain or (makers if doubtful else []):
-            self._done.discard(task)  # until it says so again
-            yield Recompute(task, self._offset + 1)
+        due = certain or (makers if doubtful else [])
+        self._done.difference_update(due)  # until they say so again
+        repair = self._number() if due else 0
+        return [Recompute(task, repair) for task in due]
 
     def _of_a_client(self, missing: Missing, now: float, uploaded: bool) -> list[Action]:
         key = missing.task, missing.gap.stream, missing.gap.producer

@@ -71,6 +71,11 @@ def test_a_session_of_a_real_plan_keeps_the_promise(start: int) -> None:
         run(seed, real)
 
 
+def test_a_session_whose_only_record_is_lost_does_not_wait_for_ever() -> None:
+    """Its tasks were settled by a failure that went nowhere: they are put up once more."""
+    assert run(5085, tiny).recomputed
+
+
 def test_a_seed_gives_the_same_simulation_again() -> None:
     def story(seed: int) -> tuple[int, float, list[str]]:
         world = run(seed, tiny)

@@ -302,10 +302,10 @@ def test_after_a_long_silence_the_tasks_that_owe_results_are_assigned_again() ->
     gateway.complete = {"query1", "query3", "query4", "query2_best_selling"}
     assert gateway.stalled(0.0) == []
     assert gateway.stalled(99.0) == []
-    owing = [Recompute(TaskId("s", "aggregator_query2", 0), 0)]
-    assert gateway.stalled(101.0) == owing
+    owing = TaskId("s", "aggregator_query2", 0)
+    assert gateway.stalled(101.0) == [Recompute(owing, 1)], "its first assignment has 0"
     assert gateway.stalled(150.0) == [], "ever more rarely"
-    assert gateway.stalled(201.0) == owing
+    assert gateway.stalled(201.0) == [Recompute(owing, 2)], "another one: nodes take each once"
     gateway.feed(Record("done", "tasks", "filters.0", 0), 210.0)
     assert gateway.stalled(300.0) == []
 
@@ -316,6 +316,21 @@ def test_a_silence_counts_from_its_beginning_whichever_process_looks() -> None:
     assert gateway.stalled(0.0) == []
     gateway.repairs.heard(-95.0)
     assert gateway.stalled(11.0), "an older sign of life says nothing new"
+
+
+def test_a_silence_is_answered_ever_more_rarely_without_end() -> None:
+    gateway = Gateway()
+    times = [now for now in range(0, 1_000_000, 50) if gateway.stalled(now)]
+    assert times == [100 * 2**n for n in range(14)]
+
+
+def test_another_keeper_that_sees_the_same_silence_asks_under_another_number() -> None:
+    found = []
+    for now in (101.0, 250.0):
+        gateway = Gateway()
+        gateway.repairs.heard(0.0)
+        found.append({repair.repair for repair in gateway.stalled(now)})  # type: ignore[attr-defined]
+    assert found == [{1}, {2}]
 
 
 def test_a_session_that_is_not_uploaded_may_be_silent() -> None:
