@@ -160,8 +160,8 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
     "a batch above the end of its stream": (of_filters(also("batch", number=40)), "ended"),
     "a batch of another partition": (of_filters(also("batch", number=1)), "another partition"),
     "a batch of an unknown producer": (of_filters(also("batch", producer="7")), "no announced"),
-    "a batch of a stream that nobody reads": (of_filters(also("batch", stream="x")), "nobody"),
-    "a claim on an input journal": (of_filters(also("eof", kind="claim")), "nobody sends"),
+    "a batch of a stream that nobody reads": (of_filters(also("batch", stream="x")), "no process"),
+    "a claim on an input journal": (of_filters(also("eof", kind="claim")), "no process sends"),
     "two counts of one stream": (of_filters(also("eof", number=9)), "ended"),
     "two contents under one id": (of_filters(also("batch", digest="another")), "2 contents"),
     "two answers": (of_out(also("batch", digest="another")), "2 contents"),
@@ -208,7 +208,7 @@ MUTATIONS: dict[str, tuple[Callable[[Trace], Trace], str]] = {
     ),
     "a request for what nobody sends": (
         lambda t: of_out(lambda r: [*r, asks(t, stream="stores")])(marked(t)),
-        "nobody sends",
+        "no process sends",
     ),
     "a request of no task": (
         lambda t: of_out(lambda r: [*r, Missing("x.0", Gap("stores", "0", 1)).record()])(t),
