@@ -59,7 +59,6 @@ class Node:
         """The process dies with all it knew, and comes back."""
         if self.up:
             self.up = False
-            self.world.crashes += 1
             self.process.die()
             self.world.broker.soon(self.start, DOWN)
 

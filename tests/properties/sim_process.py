@@ -81,6 +81,7 @@ class Process:
             reader.close()
 
     def _lose_connection(self) -> None:
+        self.world.losses += 1
         self.world.broker.cut(self.consumers)
         if not self.alive:
             return

@@ -128,8 +128,8 @@ class World:
     content: Content
     plot: Plot
     attempts: int = 0
-    crashes: int = 0
-    """Processes that died."""
+    losses: int = 0
+    """Times that a process died, froze or was cut off: another one took its tasks."""
     revived: int = 0
     """Attempts of tasks that their node knew to be settled."""
     lied: int = 0
@@ -342,9 +342,9 @@ class World:
             raise Violation(f"wrong results: {rows(event)} instead of {self.content.answer}")
 
     def _is_suspicion(self, event: End) -> bool:
-        """Whether so many processes died by chance that a record may be blamed for it."""
+        """Whether so many processes were lost by chance that a record may be blamed for it."""
         needed = SAME_CULPRIT - (self.plot.weather.vanish > 0)
-        return " died while working on " in event.reason and self.crashes >= needed
+        return " died while working on " in event.reason and self.losses >= needed
 
     def _check_nothing_left(self) -> None:
         asked = [node.status() for node in self.nodes if node.up]
