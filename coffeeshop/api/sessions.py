@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # an analysis in this process needs no HTTP client
     from coffeeshop.client.gateway import GatewayClient
 
 NOT_SHARED = "only a session of a gateway can be shared"
+NOT_PARTIAL = "only a session of a gateway shows what is known so far"
 
 
 class Session(ABC):
@@ -61,6 +62,15 @@ class Session(ABC):
     def watch(self) -> Iterator[Event]:
         """Its events from the first one on, up to its end: `result` for each query that is
         answered, then `completed`, `failed`, `cancelled` or `aborted`."""
+
+    def partial(self) -> dict[str, Any]:
+        """What its questions would answer if no more rows came, while it runs. **No answer**: it
+        changes with every row. `questions` has, by the names of their results, the `columns`, how
+        many `rows` there are, and the `first` hundred of them as texts; `rows` how many were read,
+        by table. Raises `SessionFailed` once it has ended, and `UsageError` where no gateway runs
+        it.
+        """
+        raise UsageError(NOT_PARTIAL)
 
     @abstractmethod
     def cancel(self) -> None:
@@ -117,6 +127,9 @@ class RemoteSession(Session):
 
     def watch(self) -> Iterator[Event]:
         return self._client.events(self.id)
+
+    def partial(self) -> dict[str, Any]:
+        return self._client.partial(self.id)
 
     def cancel(self) -> None:
         self._client.cancel(self.id)

@@ -11,9 +11,10 @@ from pathlib import Path
 import httpx2 as httpx
 import pytest
 
+import coffeeshop
 from coffeeshop.client.upload import upload
 from coffeeshop.clock import SystemClock
-from coffeeshop.errors import SessionFailed
+from coffeeshop.errors import SessionFailed, UsageError
 from coffeeshop.gateway.previews import MOST, Previews, TooManyPreviews
 from coffeeshop.generate import generate
 from coffeeshop.pipeline.messages import SessionSpec
@@ -115,6 +116,8 @@ def test_a_session_that_runs_shows_what_is_known_and_has_no_result_by_it(
     assert found["share"] is None
     assert found["questions"]["query3"]["rows"] > 0
     assert client.session(spec.id)["results"] == []
+    with coffeeshop.Client(system.url) as library:
+        assert library.get(spec.id).partial()["questions"] == found["questions"]
     with plain(system) as api:
         assert api.get(f"/v1/sessions/{spec.id}/results/query3").status_code == 409
     for record in kept.records:
@@ -126,3 +129,12 @@ def test_a_session_that_runs_shows_what_is_known_and_has_no_result_by_it(
     assert [told["columns"], *told["first"]] == list(csv.reader(result.splitlines()))
     with pytest.raises(SessionFailed, match="completed"):
         client.partial(spec.id)
+
+
+def test_a_session_of_this_process_shows_nothing_before_its_end(tmp_path: Path) -> None:
+    generate(tmp_path, transactions=400, seed=2)
+    with coffeeshop.Client("memory:") as here:
+        session = here.submit(tmp_path, wait=False)
+        with pytest.raises(UsageError, match="only a session of a gateway"):
+            session.partial()
+        session.result(timeout=60)
