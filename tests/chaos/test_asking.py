@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from coffeeshop.generate import generate
@@ -12,6 +14,7 @@ from coffeeshop.pipeline.messages import SessionSpec
 from coffeeshop.testing.chaos import Asked
 from tests.chaos.asking import Asking
 from tests.oracle import answers as right_answers
+from tests.questions.comparing import same, unrounded
 from tests.questions.running import answers
 
 
@@ -58,3 +61,13 @@ def test_what_is_asked_is_a_function_of_the_chance(folder: Path) -> None:
         [each and (each.parameters, each.questions) for each in some] for some in (once, again)
     ]
     assert plain[0] == plain[1]
+
+
+def test_half_a_unit_is_rounded_up_though_the_judges_averages_are_floats() -> None:
+    average = "round(avg(amount), 2)"
+    text = f"select {average} from (values (34.67::decimal(9, 2)), (34.68)) as t(amount)"
+    database = duckdb.connect()
+    assert database.execute(text).fetchall() == [(34.67,)], "exactly it is 34.675"
+    right = database.execute(unrounded(text)).fetchall()
+    for mine, is_right in (("34.68", True), ("34.67", False), ("34.69", False)):
+        assert same(Decimal(mine), right[0][0]) is is_right

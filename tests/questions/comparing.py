@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
+import re
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -23,11 +24,33 @@ def plain(value: Any) -> Any:
     return value
 
 
+ROUNDED = re.compile(r"round\((avg\([^()]*\)), \d+\)")
+CLOSE = Decimal("0.000001")
+TINY = Decimal("1e-9")
+"""By what a float may miss an average that is a half exactly."""
+
+
+def unrounded(text: str) -> str:
+    """The question as another engine is asked it: without the rounding of averages.
+
+    Its averages are floats, so it may round half a unit down that exactly is to be rounded up.
+    """
+    return ROUNDED.sub(r"\1", text)
+
+
 def same(mine: Any, theirs: Any) -> bool:
-    """Whether two values are equal; an average of theirs is a float."""
-    if isinstance(theirs, float):
-        return mine is not None and abs(Decimal(theirs) - mine) <= Decimal("0.000001")
-    return bool(plain(mine) == plain(theirs))
+    """Whether two values are equal. An average of theirs is a float, which `unrounded` may leave
+    with more digits than ours has: then ours is that, rounded half up."""
+    if not isinstance(theirs, float):
+        return bool(plain(mine) == plain(theirs))
+    if mine is None:
+        return False
+    exponent = Decimal(mine).as_tuple().exponent
+    if not isinstance(exponent, int) or exponent <= -6:
+        return bool(abs(Decimal(theirs) - mine) <= CLOSE)
+    unit = Decimal(1).scaleb(exponent)
+    above = Decimal(theirs) + TINY.copy_sign(Decimal(theirs))
+    return bool(above.quantize(unit, ROUND_HALF_UP) == mine)
 
 
 def sortable(row: tuple[Any, ...]) -> tuple[Any, ...]:
