@@ -229,3 +229,17 @@ def _clear(harness: Harness, closed: Bench) -> None:
         Bench(fresh, closed._journals, closed._queues).clear()
     finally:
         fresh.close()
+
+
+def test_deleting_a_journal_that_is_fed_does_not_stop_what_is_fed_beside_it(bench: Bench) -> None:
+    """RabbitMQ before 3.12 has a channel wait for ever for a name that it deletes meanwhile."""
+    transport, beside = bench.transport, bench.journal()
+    for number in range(100):
+        journal = bench.journal()
+        outcomes: Heard[Outcome] = Heard()
+        for _ in range(1000):
+            transport.append(journal, Message(), outcomes)
+        outcomes.first(1 + 4 * number)  # so that it is deleted earlier or later
+        transport.delete_journal(journal)
+        bench.append(beside, b"beside it")
+        outcomes.first(1000)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,9 +129,10 @@ class Sender:
         self.link.connection = None
         self.publisher.connection_down()
 
-    def send(self, *bodies: bytes, queue: str = "q") -> None:
+    def send(self, *bodies: bytes, queue: str = "q", most: int = 100) -> None:
         for body in bodies:
-            self.publisher.send(queue, Message({}, body), lambda o, b=body: self._end(b, o))
+            ended = partial(self._end, body)
+            self.publisher.send(queue, Message({}, body), ended, most)
         self._turn()
 
     def confirm(self, tag: int, *, multiple: bool = False, name: str = "Basic.Ack") -> None:
@@ -183,6 +185,72 @@ def test_no_more_than_a_window_of_bytes_is_on_its_way(sender: Sender) -> None:
     sender.send(b"d" * 500, b"e")
     assert [body[:1] for _, body in connection.sent] == [b"a", b"b", b"c", b"d"]
     assert sender.publisher.open == 2
+
+
+def test_a_name_with_as_many_unconfirmed_as_it_may_have_stops_no_other(sender: Sender) -> None:
+    connection = sender.connect()
+    connection.queues["other"] = None
+    sender.send(b"1", b"2", b"3", b"4", most=2)
+    sender.send(b"a", queue="other")
+    sender.send(b"5", most=2)
+    assert [body for _, body in connection.sent] == [b"1", b"2", b"a"]
+    assert sender.publisher.open == 6
+    sender.confirm(2)  # only what is confirmed in order makes room
+    assert len(connection.sent) == 3
+    sender.confirm(1)
+    assert [body for _, body in connection.sent[3:]] == [b"3", b"4"]
+    sender.confirm(5, multiple=True)
+    sender.confirm(6)
+    assert [body for _, body in connection.sent[5:]] == [b"5"]
+    assert [body for body, _ in sender.ended] == [b"1", b"2", b"a", b"3", b"4", b"5"]
+    assert sender.publisher.open == 0
+
+
+def test_what_waits_for_room_also_waits_for_the_window(sender: Sender) -> None:
+    connection = sender.connect()
+    connection.queues["other"] = None
+    sender.send(b"1" * 10, b"2" * 90, b"3" * 10, most=1)
+    sender.send(b"a" * 90, queue="other")
+    sender.confirm(1)
+    assert [body[:1] for _, body in connection.sent] == [b"1", b"a", b"2"]
+    sender.confirm(3)
+    assert [body[:1] for _, body in connection.sent[3:]] == [b"3"]
+
+
+def test_what_waits_for_room_goes_first_over_the_next_connection(sender: Sender) -> None:
+    sender.connect()
+    sender.send(b"1", b"2", b"3", most=1)
+    sender.disconnect()
+    assert sender.ended == [(b"1", UNKNOWN)]
+    sender.send(b"4")
+    assert [body for _, body in sender.connect().sent] == [b"2"]
+    sender.confirm(1)
+    sender.confirm(2)
+    assert [body for body, _ in sender.ended[1:]] == [b"2", b"3"]
+
+
+def test_what_waits_for_room_keeps_its_order_while_a_returned_message_is_asked_about(
+    sender: Sender,
+) -> None:
+    connection = sender.connect()
+    sender.send(b"1", b"2", b"3", most=1)
+    connection.patient = True
+    sender.give_back(1)
+    sender.send(b"4", most=1)
+    assert sender.publisher.open == 4
+    connection.patient = False
+    connection.turn()
+    assert sender.ended == [(b"1", UNKNOWN)]
+    for tag in (2, 3, 4):
+        sender.confirm(tag)
+    assert [body for body, _ in sender.ended[1:]] == [b"2", b"3", b"4"]
+
+
+def test_what_waits_for_room_is_unknown_when_the_publisher_closes(sender: Sender) -> None:
+    sender.connect()
+    sender.send(b"1", b"2", most=1)
+    sender.publisher.close()
+    assert sender.ended == [(b"1", UNKNOWN), (b"2", UNKNOWN)]
 
 
 def test_what_was_sent_is_unknown_and_what_waits_goes_over_the_next_connection(

@@ -39,6 +39,10 @@ ABSENT_PATIENCE = 20.0
 ISOLATION = 2.0
 """Seconds an isolated call is alone: what breaks a connection namelessly does so at once."""
 CHANNELS = 8
+UNANSWERED = 45.0
+"""Seconds after which no answer is to be expected: the slowest one known takes 30."""
+PERIOD = 5.0
+"""Seconds between two looks for such requests."""
 
 
 OnAnswer = Callable[["Future[Any]"], None]
@@ -53,6 +57,8 @@ class _Call:
     """On the connection there is; on the monotonic clock."""
     isolated: bool = False
     """Whether the broker closed a connection over this call, or over another with it."""
+    sent: float = 0.0
+    """When it was last asked, on the monotonic clock."""
 
     def succeed(self, answer: Any) -> None:
         with suppress(InvalidStateError):  # its caller waits no longer
@@ -66,14 +72,21 @@ class _Call:
 class Control:
     """Carries out blocking calls, each alone on a channel, again after a lost connection.
 
-    `call` is for any thread but the loop's; the rest belongs to the loop's thread.
+    A connection that owes an answer for too long is dropped. `call` is for any thread but the
+    loop's; the rest belongs to the loop's thread.
     """
 
     def __init__(
-        self, loop: Loop, link: ReconnectingConnection, now: Callable[[], float] = time.monotonic
+        self,
+        loop: Loop,
+        link: ReconnectingConnection,
+        now: Callable[[], float] = time.monotonic,
+        is_blocked: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``is_blocked`` says whether the broker reads nothing from the connection for now."""
         self._loop = loop
         self._link = link
+        self._is_blocked = is_blocked
         self._now = now
         self._calls: deque[_Call] = deque()
         self._busy: dict[Channel, _Call | None] = {}
@@ -121,7 +134,8 @@ class Control:
             call.fail(Unreachable("the transport was closed"))
         self._calls.clear()
 
-    def connection_up(self, _connection: Connection) -> None:
+    def connection_up(self, connection: Connection) -> None:
+        self._look(connection)
         self._pump()
 
     def connection_down(self) -> None:
@@ -135,6 +149,20 @@ class Control:
             call.absent_since = None
         if self._link.refusal is not None:
             self._refuse(self._link.refusal)
+
+    def _look(self, connection: Connection) -> None:
+        """Drop the connection when it owes an answer for too long."""
+        if self._link.connection is not connection:
+            return
+        now = self._now()
+        for call in filter(None, self._busy.values()):
+            if self._is_blocked():
+                call.sent = now
+            elif now - call.sent > UNANSWERED:
+                about = call.command.name or "itself"
+                self._link.abort(TimeoutError(f"the broker did not answer about {about} in time"))
+                return
+        self._loop.later(PERIOD, lambda: self._look(connection))
 
     def _attribute_failure(self, interrupted: list[_Call], words: str) -> list[_Call]:
         """Fail the call that broke the connection; those that may be asked again.
@@ -184,6 +212,7 @@ class Control:
             self._rest(channel)
             return
         self._busy[channel] = call
+        call.sent = self._now()
         if call.isolated:
             self._loop.later(ISOLATION, lambda: self._release(call))
         call.command.send(channel, lambda answer: self._done(channel, answer))

@@ -48,6 +48,10 @@ class ConfirmOrder(Generic[T]):
         """How many have no outcome yet; from any thread, roughly."""
         return sum(len(journal.sent) for journal in tuple(self._journals.values()))
 
+    def open(self, journal: str) -> int:
+        """How many of one journal have no outcome yet."""
+        return len(self._journals[journal].sent) if journal in self._journals else 0
+
     def send(self, journal: str, post: T) -> Sent[T]:
         """A message goes out."""
         sent = Sent(journal, post, next(self._numbers))

@@ -35,6 +35,10 @@ _log = get_logger()
 LONGEST_NAME = 255
 MOST_HEADER_BYTES = 64 << 10
 MOST_KNOWN = 10_000
+MOST_IN_JOURNAL = 200
+MOST_IN_QUEUE = 30
+"""Messages sent to one name and unconfirmed. With 256 to a stream or 33 to a quorum queue a broker
+lets the whole connection wait, and before RabbitMQ 3.12 for ever when the name is deleted then."""
 _INTEGERS = range(-(2**63), 2**63)
 
 
@@ -45,6 +49,8 @@ class _Post:
     queue: str
     message: Message
     on_outcome: OnOutcome
+    most: int
+    """So many may be unconfirmed with the same name."""
     sent: float = 0.0
     returned: bool = False
 
@@ -98,11 +104,13 @@ class Publisher:
         self.blocked = False
         self.meters = Meters()
         self._link = link
-        self._asking = Control(loop, link)
+        self._asking = Control(loop, link, is_blocked=lambda: self.blocked)
         self._readiness = BrokerReadiness(loop, self._asking, warmup_arguments)
         self._watch = ConfirmWatch(loop, confirm_timeout, confirm_patience)
         self._window_bytes = window_bytes
         self._waiting: deque[_Post] = deque()
+        self._full: dict[str, deque[_Post]] = {}
+        """By names that have as many unconfirmed messages as they may: what comes next."""
         self._held: dict[str, list[_Post]] = {}
         self._returned: dict[str, list[_Post]] = {}
         self._unconfirmed: dict[int, Sent[_Post]] = {}
@@ -120,12 +128,13 @@ class Publisher:
     @property
     def open(self) -> int:
         """How many messages have no outcome yet."""
-        asked = [*tuple(self._held.values()), *tuple(self._returned.values())]
-        return len(self._waiting) + len(self._order) + sum(map(len, asked))
+        aside = (self._held, self._returned, self._full)
+        apart = sum(len(posts) for by_name in aside for posts in tuple(by_name.values()))
+        return len(self._waiting) + len(self._order) + apart
 
-    def send(self, queue: str, message: Message, on_outcome: OnOutcome) -> None:
-        """Publish to a queue or stream by its name."""
-        post = _Post(queue, message, self.meters.counting(on_outcome))
+    def send(self, queue: str, message: Message, on_outcome: OnOutcome, most: int) -> None:
+        """Publish to a queue or stream by its name; ``most`` may be unconfirmed there."""
+        post = _Post(queue, message, self.meters.counting(on_outcome), most)
         if self._closed:
             post.end(Outcome.UNKNOWN)
             return
@@ -199,10 +208,11 @@ class Publisher:
         self._in_flight = 0
         self._known.clear()
         held, self._held = self._held, {}
+        full, self._full = self._full, {}
         returned, self._returned = self._returned, {}
         self._unconfirmed.clear()
         lost = self._order.forget()
-        for posts in held.values():
+        for posts in (*held.values(), *full.values()):
             self._waiting.extendleft(reversed(posts))
         for posts in returned.values():
             _end(posts, Outcome.UNKNOWN)
@@ -211,18 +221,38 @@ class Publisher:
 
     def _pump(self) -> None:
         channel = self._channel
-        if not self._waiting or channel is None or not channel.is_open or self.blocked:
+        if channel is None or not channel.is_open or self.blocked:
+            return
+        if not self._waiting and not self._full:
             return
         with channel.connection.corked():
             now = time.monotonic()
-            while self._waiting and (self._in_flight < self._window_bytes or not self._unconfirmed):
+            for queue in tuple(self._full):
+                self._go_on(channel, queue, now)
+            while self._waiting and self._has_window():
                 post = self._waiting.popleft()
                 if self._is_too_large(post):
                     post.end(Outcome.TOO_LARGE)
-                elif post.queue in self._known:
-                    self._publish(channel, post, now)
-                else:
+                elif post.queue not in self._known:
                     self._hold(post)
+                elif post.queue in self._full or not self._has_room(post):
+                    self._full.setdefault(post.queue, deque()).append(post)
+                else:
+                    self._publish(channel, post, now)
+
+    def _has_window(self) -> bool:
+        return self._in_flight < self._window_bytes or not self._unconfirmed
+
+    def _has_room(self, post: _Post) -> bool:
+        return self._order.open(post.queue) < post.most
+
+    def _go_on(self, channel: Channel, queue: str, now: float) -> None:
+        """With a name that was full."""
+        posts = self._full[queue]
+        while posts and self._has_window() and self._has_room(posts[0]):
+            self._publish(channel, posts.popleft(), now)
+        if not posts:
+            del self._full[queue]
 
     def _publish(self, channel: Channel, post: _Post, now: float) -> None:
         self._last_tag += 1
@@ -247,6 +277,7 @@ class Publisher:
 
     def _ask(self, queue: str, held: list[_Post]) -> None:
         """Whether there is such a queue; messages for it are held until the answer."""
+        held = [*self._full.pop(queue, ()), *held]
         self._held[queue] = held
         self._known.pop(queue, None)
         self._asking.ask(exists(queue), lambda answer: self._answered(queue, held, answer))

@@ -45,7 +45,12 @@ from coffeeshop.transport.rabbitmq.control import Control
 from coffeeshop.transport.rabbitmq.inspection import inspect
 from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.loop import Loop
-from coffeeshop.transport.rabbitmq.publisher import Publisher, check
+from coffeeshop.transport.rabbitmq.publisher import (
+    MOST_IN_JOURNAL,
+    MOST_IN_QUEUE,
+    Publisher,
+    check,
+)
 from coffeeshop.transport.rabbitmq.reader import RabbitReader
 from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
 from coffeeshop.transport.rabbitmq.reconnecting import ConnectionPool, ReconnectingConnection
@@ -185,8 +190,7 @@ class RabbitTransport:
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         """Append to a stream. Raises `ValueError` or `TypeError` for what cannot be encoded."""
-        check(name, message)
-        self._loop.post(lambda: self._publisher.send(name, message, on_outcome))
+        self._send(name, message, on_outcome, MOST_IN_JOURNAL)
 
     def read(
         self, name: str, offset: int, credit: int, on_delivery: OnDelivery, on_gone: OnGone
@@ -236,7 +240,7 @@ class RabbitTransport:
 
     def publish(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         """Put a message into a queue. Raises as `append` does."""
-        self.append(name, message, on_outcome)
+        self._send(name, message, on_outcome, MOST_IN_QUEUE)
 
     def consume(
         self, name: str, prefetch: int, on_delivery: OnQueueDelivery, on_gone: OnGone
@@ -300,6 +304,10 @@ class RabbitTransport:
     def _start(self, subscription: Subscription) -> None:
         if not self._closing:
             subscription.start()
+
+    def _send(self, name: str, message: Message, on_outcome: OnOutcome, most: int) -> None:
+        check(name, message)
+        self._loop.post(lambda: self._publisher.send(name, message, on_outcome, most))
 
     def _call(self, command: Command) -> Any:
         return self._control.call(command, self._call_timeout)
