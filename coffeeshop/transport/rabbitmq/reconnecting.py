@@ -57,7 +57,7 @@ class OtherNodes(Protocol):
         """Find out whether a name that one node denies is gone."""
         ...
 
-    def leave(self, address: Address, reason: Exception) -> None:
+    def leave(self, address: Address, why: str) -> None:
         """Drop every connection to a node."""
         ...
 
@@ -140,13 +140,10 @@ class ReconnectingConnection:
         def told(is_gone: bool) -> None:
             if connection is None or self.connection is not connection:
                 return
-            if is_gone or others is None:
+            if others is None or is_gone:
                 if_gone()
-                return
-            broker = self.address.redacted
-            _log.warning("transport.node_apart", link=self.name, broker=broker, queue=name)
-            reason = ConnectionAbortedError(f"{broker} denies {name}, which other nodes have")
-            others.leave(self.address, reason)
+            else:
+                others.leave(self.address, f"it denies {name}, which other nodes have")
 
         if others is None:
             told(True)

@@ -335,9 +335,7 @@ class RabbitTransport:
 
     def _leave_node(self, why: str) -> None:
         """Have no connection to the node behind the control link."""
-        _log.warning("transport.node_apart", link=self._control_link.name, detail=why)
-        reason = ConnectionAbortedError(why)
-        self._loop.post(lambda: self._witnesses.leave(self._control_link.address, reason))
+        self._loop.post(lambda: self._witnesses.leave(self._control_link.address, why))
 
     def _declare(self, name: str, arguments: dict[str, Any], trial: Command) -> None:
         try:

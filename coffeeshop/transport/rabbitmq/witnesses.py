@@ -14,12 +14,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from coffeeshop.errors import JournalBroken
+from coffeeshop.observability.logs import get_logger
 from coffeeshop.transport.rabbitmq.commands import exists
 from coffeeshop.transport.rabbitmq.connection import Connection, is_missing
 from coffeeshop.transport.rabbitmq.control import Control
 from coffeeshop.transport.rabbitmq.loop import Loop, guarded
 from coffeeshop.transport.rabbitmq.reconnecting import OnVerdict, ReconnectingConnection
 from coffeeshop.transport.rabbitmq.url import Address
+
+_log = get_logger()
 
 PATIENCE = 5.0
 """Seconds in which a node that runs answers."""
@@ -123,8 +126,10 @@ class Witnesses:
         for witness in self._witnesses:
             witness.ask(poll)
 
-    def leave(self, address: Address, reason: Exception) -> None:
-        """Drop every connection to a node; the next ones are to others."""
+    def leave(self, address: Address, why: str) -> None:
+        """Drop every connection to a node that is apart; the next ones are to others."""
+        _log.warning("transport.node_apart", broker=address.redacted, detail=why)
+        reason = ConnectionAbortedError(f"{address.redacted} is apart from the others: {why}")
         for link in self._links():
             link.leave(address, reason)
 
