@@ -98,19 +98,28 @@ class TaskMonitor:
     """Seconds without anything new after which a task looks for gaps in its journal; else never."""
     turnstile: Turnstile = field(default_factory=Turnstile)
     throughput: Throughput = field(default_factory=Throughput)
-    in_progress: dict[TaskId, tuple[str, float]] = field(default_factory=dict)
-    """What each task is at, and since when. A task writes its own entry only."""
+    _in_progress: dict[object, tuple[TaskId, str, float]] = field(default_factory=dict)
+    """By attempt: an attempt that ends may do so while the next one of its task is at work."""
+
+    def begins(self, attempt: object, task: TaskId, record: str, now: float) -> None:
+        """An attempt of a task is at a record from ``now`` on."""
+        self._in_progress[attempt] = task, record, now
+
+    def ends(self, attempt: object) -> None:
+        """The attempt is at no record any more. Harmless if it was at none."""
+        self._in_progress.pop(attempt, None)
 
     def at_work(self, now: float) -> dict[TaskId, tuple[str, float]]:
         """What each task is at, and for how many seconds."""
         return {
-            task: (record, now - since) for task, (record, since) in self.in_progress.copy().items()
+            task: (record, now - since)
+            for task, record, since in self._in_progress.copy().values()
         }
 
     def hanging(self, now: float, longest: float) -> list[Hanging]:
         """The tasks that have been at one record for more than ``longest`` seconds."""
         return [
             Hanging(task, record, now - since)
-            for task, (record, since) in self.in_progress.copy().items()
+            for task, record, since in self._in_progress.copy().values()
             if now - since > longest
         ]

@@ -286,7 +286,7 @@ class NodeSupervisor(Supervisor):
         self._looking_at.discard(stage)
         if self._draining is None:
             self._intakes[stage].adapt(
-                sum(task.stage == stage for task in self._monitor.in_progress.copy())
+                sum(task.stage == stage for task in self._monitor.at_work(self.clock.now()))
             )
             self._look_whether_full(stage)
 

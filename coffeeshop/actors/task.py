@@ -131,7 +131,7 @@ class TaskActor(SupervisedActor):
         """Stop reading and sending."""
         self._outbox.close()
         self._attempt.end(f"failed at {self.culprit}" if self._failed else "")
-        self._monitor.in_progress.pop(self._task, None)
+        self._monitor.ends(self)
         if self._attempts is not None:
             self._attempts.close()
         if self._reader is not None:
@@ -210,7 +210,7 @@ class TaskActor(SupervisedActor):
         self.culprit = f"entry {delivery.offset}"
         record = Record.of(delivery.message)
         self.culprit = record.id
-        self._monitor.in_progress[self._task] = record.id, self._clock.now()
+        self._monitor.begins(self, self._task, record.id, self._clock.now())
         crash_point("task.before_feed")
         outputs = self._feed(record)
         if self._upload.observe(delivery, record):
@@ -220,7 +220,7 @@ class TaskActor(SupervisedActor):
             self._monitor.throughput.asked(self._task.stage, len(requests))
             outputs.extend(requests)
         crash_point("task.after_feed")
-        del self._monitor.in_progress[self._task]
+        self._monitor.ends(self)
         self._monitor.throughput.took(self._task.stage, len(record.body))
         self.culprit = None
         if record.kind == "eof":

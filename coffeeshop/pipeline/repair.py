@@ -45,8 +45,6 @@ IN_VAIN = 5
 STALLED_AFTER = 180.0
 """Seconds of silence on an out journal after which tasks that owe results are assigned again: a
 task that waits asks more often."""
-MOST_DOUBLINGS = 60
-"""Each silence that is answered in vain must be twice as long as the one before."""
 REPAIR = "repair"
 """The header of an assignment that is published again: which request led to it, a number."""
 Tables = Mapping[tuple[str, str], int]
@@ -301,7 +299,7 @@ class Repairs:
             self._heard_at = now if self._heard_at is None else self._heard_at
             return []
         silence = (now - self._heard_at) / self.stalled_after
-        if silence < 2.0 ** min(self._stalls, MOST_DOUBLINGS):
+        if silence < 2**self._stalls:  # twice as long after each answer that was in vain
             return []
         self._stalls += 1
         plan = plan_of(self.spec)

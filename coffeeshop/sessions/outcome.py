@@ -95,7 +95,7 @@ class Subscription:
             self._is_open = False
             return self._on_gone
         if update.offset is not None and update.offset <= self._after:
-            update = Update(update.offset, (), update.is_last)
+            update = Update(update.offset, (), is_last=update.is_last)
         return lambda: self._on_update(update)
 
 

@@ -180,10 +180,12 @@ class EventTranslator:
         events = [*self._results(record, now)]
         if record.kind in ("missing", "done"):
             complete = tuple(self._fold.complete)
-            return Update(delivery.offset, _asked(record), False, record, complete, record.at)
+            return Update(
+                delivery.offset, _asked(record), said=record, complete=complete, at=record.at
+            )
         if terminal is not None:
             events.append(terminal.event)
-        return Update(delivery.offset, tuple(events), terminal is not None, at=record.at)
+        return Update(delivery.offset, tuple(events), is_last=terminal is not None, at=record.at)
 
     def _results(self, record: Record, now: float) -> list[Event]:
         new = [query for query in self._fold.complete if query not in self._times]

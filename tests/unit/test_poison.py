@@ -83,6 +83,17 @@ def test_turns_come_one_at_a_time_in_the_order_of_asking() -> None:
 
 def test_a_task_hangs_when_it_is_at_one_record_for_too_long() -> None:
     monitor, task = TaskMonitor(), TaskId("s", "filters", 0)
-    monitor.in_progress[task] = "batch t/0/1", 10.0
+    monitor.begins("attempt", task, "batch t/0/1", 10.0)
     assert monitor.hanging(14.0, 5.0) == []
     assert monitor.hanging(15.5, 5.0) == [Hanging(task, "batch t/0/1", 5.5)]
+
+
+def test_an_attempt_that_ends_leaves_the_next_one_of_its_task_alone() -> None:
+    monitor, task = TaskMonitor(), TaskId("s", "filters", 0)
+    monitor.begins("first", task, "batch t/0/1", 10.0)
+    monitor.begins("second", task, "batch t/0/0", 11.0)
+    monitor.ends("first")
+    assert monitor.at_work(15.0) == {task: ("batch t/0/0", 4.0)}
+    monitor.ends("second")
+    monitor.ends("second")
+    assert monitor.at_work(15.0) == {}

@@ -176,13 +176,13 @@ class RabbitTransport:
         """
         self._wait_settled()
         self._declare(name, _stream_arguments(max_bytes), attach(name))
-        if self._address.hosts[1:] and self._is_gone(name):
+        if self._address.several and self._is_gone(name):
             self._leave_node(f"it made {name}, of which other nodes do not know")
             raise Unreachable(f"the broker's node that made {name} is apart from the others")
 
     def delete_journal(self, name: str) -> None:
         """Delete the stream if it exists. Raises as `declare_journal` does."""
-        if self._address.hosts[1:] and not self._is_known(name):
+        if self._address.several and not self._is_known(name):
             if self._is_gone(name):
                 return
             self._leave_node(f"it denies {name}, which other nodes have")
@@ -288,10 +288,10 @@ class RabbitTransport:
         )
 
     def _witness_links(self) -> list[ReconnectingConnection]:
-        hosts, name = self._address.each(), f"{self._name}:witness"
-        if len(hosts) == 1 or self._closing:
+        if not self._address.several or self._closing:
             return []
-        return [ReconnectingConnection(self._loop, host, name) for host in hosts]
+        name = f"{self._name}:witness"
+        return [ReconnectingConnection(self._loop, host, name) for host in self._address.each()]
 
     def _own_links(self) -> list[ReconnectingConnection]:
         pooled = [*self._read_links.links, *self._consume_links.links]

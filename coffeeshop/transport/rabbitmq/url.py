@@ -108,6 +108,11 @@ class Address:
         """The port of the first host."""
         return self.hosts[0][1]
 
+    @property
+    def several(self) -> bool:
+        """Whether there are hosts to ask about what one of them says."""
+        return len(self.hosts) > 1
+
     def each(self) -> list[Address]:
         """One address for every host."""
         return [replace(self, hosts=(host,)) for host in self.hosts]
