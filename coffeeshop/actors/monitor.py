@@ -112,8 +112,7 @@ class TaskMonitor:
     def at_work(self, now: float) -> dict[TaskId, tuple[str, float]]:
         """What each task is at, and for how many seconds."""
         return {
-            task: (record, now - since)
-            for task, record, since in self._in_progress.copy().values()
+            task: (record, now - since) for task, record, since in self._in_progress.copy().values()
         }
 
     def hanging(self, now: float, longest: float) -> list[Hanging]:

@@ -17,6 +17,21 @@ _LOSE = """
     {{rabbit_stream_coordinator, node()}}, {{delete_stream, Stream, #{{}}}}
 )
 """
+_SETTLED = """
+{{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{name}">>)),
+#{{name := Stream}} = amqqueue:get_type_state(Q),
+Wait = fun Again(Times) when Times > 0 ->
+    {{ok, {{_, State}}, _}} = ra:local_query(
+        {{rabbit_stream_coordinator, node()}}, fun(S) -> S end
+    ),
+    [Record] = [maps:get(Stream, M) || M <- tuple_to_list(State), is_map_key(Stream, M)],
+    case [Epoch || {{updated, Epoch}} <- tuple_to_list(Record), Epoch > 0] of
+        [] -> timer:sleep(20), Again(Times - 1);
+        _ -> ok
+    end
+end,
+Wait(1000),
+"""
 _FORGET = """
 mnesia:dirty_delete(rabbit_queue, rabbit_misc:r(<<"/">>, queue, <<"{name}">>))
 """
@@ -41,8 +56,12 @@ def lose_stream(broker: PrivateBroker, name: str) -> None:
 
 def forget_stream(broker: PrivateBroker, name: str) -> None:
     """As if the broker had been killed while it started: it knows the name, and says that the node
-    of the stream is down."""
-    broker.evaluate(_FORGET.format(name=name))
+    of the stream is down.
+
+    A broker notes who leads a new stream a moment after it said that the stream is there, and makes
+    what it has forgotten anew with that: so this comes after it.
+    """
+    broker.evaluate((_SETTLED + _FORGET).format(name=name))
 
 
 def begin_stream(broker: PrivateBroker, name: str, like: str) -> None:
