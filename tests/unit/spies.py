@@ -92,10 +92,12 @@ class SpyTransport:
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         """As scripted. An UNKNOWN is stored all the same, a NACKED is not, a held one is."""
-        self.appended.put((name, Record.of(message)))
         planned = self.script[name].popleft() if self.script[name] else None
-        if name in self.held:
-            self.held[name].append(lambda: on_outcome(Outcome.CONFIRMED))
+        held = self.held.get(name)
+        if held is not None:
+            held.append(lambda: on_outcome(Outcome.CONFIRMED))
+        self.appended.put((name, Record.of(message)))  # a test that got it finds it held
+        if held is not None:
             self.inner.append(name, message, lambda _: None)
         elif planned is None:
             self.inner.append(name, message, on_outcome)
