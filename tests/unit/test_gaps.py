@@ -96,7 +96,7 @@ def test_a_task_whose_marker_is_lost_makes_another(task: Task, transport: SpyTra
     transport.script[TASK.journal].append(Outcome.NACKED)
     task.start()
     first = task.in_time("marker")[1]
-    assert task.in_time("marker")[1].number == first.number + 1
+    assert task.in_time("marker")[1].number > first.number
     assert Missing.of(task.in_time("missing")[1]).gap.ranges == ((0, 1),)
 
 
