@@ -1,5 +1,5 @@
 .POSIX:
-.PHONY: simulate fuzz help try setup test test-portable test-middleware check bench demo example long model chaos secrets up down logs
+.PHONY: simulate fuzz help try setup test test-portable test-middleware test-races check bench demo example long model chaos secrets up down logs
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,9 @@ test-portable: setup ## the whole suite with the native scanner and kernels swit
 test-middleware: setup ## the transport suite, in memory and against a RabbitMQ of its own
 	@sh scripts/programs.sh
 	@.venv/bin/python -m pytest tests/transport
+
+test-races: setup ## the tests of actors with threads switched at random, beside busy processes; RACES_SEED, RACES_TESTS
+	@sh scripts/races.sh "$${RACES_SEED:-1}" "$${RACES_TESTS:-tests/unit}"
 
 check: setup ## style, types, import rules, scripts, container files
 	@sh scripts/check.sh

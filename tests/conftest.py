@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,9 @@ from coffeeshop.settings import choose_scanner
 
 if TYPE_CHECKING:
     from coffeeshop.testing.broker import PrivateBroker
+
+SWITCH_SECONDS = (1e-6, 1e-5, 1e-4, 5e-3)
+"""Until a thread gives the interpreter to another one; the last is Python's own."""
 
 # Others use the processor as well: how long an example takes says nothing of what it tests.
 settings.register_profile("patient", deadline=None)
@@ -35,6 +39,16 @@ def log_apart() -> Iterator[None]:
     yield
     structlog.reset_defaults()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+
+
+@pytest.fixture(autouse=True)
+def thread_switches(request: pytest.FixtureRequest) -> Iterator[None]:
+    """With a seed in THREAD_SWITCHES threads take turns at random times: see scripts/races.sh."""
+    seed, before = os.environ.get("THREAD_SWITCHES"), sys.getswitchinterval()
+    if seed is not None:
+        sys.setswitchinterval(Random(f"{seed} {request.node.nodeid}").choice(SWITCH_SECONDS))
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture(scope="module")

@@ -84,8 +84,10 @@ def test_an_assignment_is_published_again_under_the_number_of_its_request(
 ) -> None:
     task = TaskId(spec.id, "filters", 1)
     handed: list[QueueDelivery] = []
-    consumer = world.transport.consume(assign_queue("filters"), 9, handed.append, lambda: None)
     sessions.feed(spec.id)
+    queue = assign_queue("filters")
+    eventually(lambda: world.transport.exists(queue), "the tasks wait for nodes")
+    consumer = world.transport.consume(queue, 9, handed.append, lambda: None)
     eventually(lambda: len(handed) == 2, "the first assignments")
     gap = Gap("query1_partial", FILTER, 1, ((0, 0),))
     say(world, spec, done(task), Missing("aggregator_query1.0", gap).record())
