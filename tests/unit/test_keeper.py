@@ -15,6 +15,7 @@ from coffeeshop.actors.rounds import LogTicker, ReleasedSessions
 from coffeeshop.clock import Backoff
 from coffeeshop.errors import Unreachable
 from coffeeshop.pipeline.messages import SessionSpec, out_journal
+from coffeeshop.sessions.log import SessionLog
 from coffeeshop.sessions.sessions import KEEPER_QUEUE
 from coffeeshop.transport import Message, Outcome
 from coffeeshop.transport.memory import MemoryTransport
@@ -276,6 +277,11 @@ def told(world: World, spec: SessionSpec) -> list[str]:
     return [event.kind for event in world.written("client_gone") if event.session == spec.id]
 
 
+def is_fed(log: SessionLog) -> bool:
+    """Whether its one session is there with all of its input, and its tasks wait for nodes."""
+    return [(each.uploaded, each.assigned) for each in log.all()] == [(True, True)]
+
+
 @pytest.mark.parametrize("uploaded", [False, True])
 def test_an_alarm_longer_than_the_clients_time_ends_no_session(uploaded: bool) -> None:
     broker = Alarmed()
@@ -285,8 +291,8 @@ def test_an_alarm_longer_than_the_clients_time_ends_no_session(uploaded: bool) -
     first.open(spec)
     if uploaded:
         feed(first, spec)
-        for replica in (first, second):  # its tasks wait for nodes, and every keeper knows
-            eventually(lambda r=replica: [s.assigned for s in r.log.all()] == [True], "assigned")  # type: ignore[misc]
+        for log in (first.log, second.log):
+            eventually(lambda log=log: is_fed(log), "every keeper knows")  # type: ignore[misc]
     broker.alarm = True
     for _ in range(8):  # its client is there all the time, and the other replica cannot hear so
         world.time.seconds += TIMEOUTS.client_timeout / 4

@@ -118,6 +118,10 @@ class Bench:
         self.control.connection_down()
         self.connect()
 
+    def waited(self) -> list[float]:
+        """What was to come after so many seconds comes now, beside the look for answers."""
+        return [seconds for seconds in self.loop.run() if seconds != PERIOD]
+
     def broken(self, name: str) -> bool:
         return isinstance(self.ended[name].exception(0), JournalBroken)
 
@@ -209,7 +213,7 @@ def test_a_suspect_without_an_answer_holds_up_the_others_for_a_moment_only(bench
     bench.ask("a", "b", "c")
     bench.lose(NAMELESS)
     assert set(bench.asked) == {"a"}
-    assert ISOLATION in bench.loop.run()
+    assert bench.waited() == [ISOLATION]
     bench._turn()
     assert set(bench.asked) == {"a"}  # b is isolated, and does not go beside another call
     bench.answer("a")
@@ -221,7 +225,7 @@ def test_what_the_broker_does_not_have_is_asked_again_ever_more_slowly(bench: Be
     waits = []
     for _ in range(6):
         bench.refuse("a", ABSENT)
-        waits += [seconds for seconds in bench.loop.run() if seconds != PERIOD]
+        waits += bench.waited()
         bench._turn()
     wholes = [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
     assert all(whole / 2 <= delay <= whole for delay, whole in zip(waits, wholes, strict=True))
