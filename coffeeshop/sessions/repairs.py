@@ -107,7 +107,10 @@ class SessionRepairs:
                 log.info("session.over_meanwhile", session=session.spec.id)
 
     def take(self, session: str, table: str, producer: int, number: int) -> None:
-        """Note a batch that a client sent: it may be one that was asked for."""
+        """Note a batch that a client sends: it may be one that was asked for.
+
+        To be called before it is stored: by then the session may be over.
+        """
         with self._lock:
             known = self._sessions.get(session)
             for missing in () if known is None else known.asked.values():

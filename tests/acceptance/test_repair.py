@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from random import Random
@@ -17,7 +18,8 @@ from coffeeshop.reading.folder import open_folder
 from coffeeshop.sessions.lifecycle import Timeouts
 from coffeeshop.testing.broker import PrivateBroker
 from coffeeshop.testing.faults import Losing, Vanishing
-from coffeeshop.transport import Message, Transport, connect
+from coffeeshop.transport import Message, Outcome, Transport, connect
+from coffeeshop.transport.base import OnOutcome
 from tests.acceptance.command import ok, runner, texts_of
 from tests.running import new_id, running
 
@@ -104,13 +106,39 @@ def is_first_of_its_client(name: str, message: Message) -> bool:
     return what == ("batch", "transactions", 0)
 
 
+class ConfirmedLate(Losing):
+    """Loses those and confirms what is sent in their place only from when it is to `go_on`."""
+
+    def __init__(self, inner: Transport) -> None:
+        super().__init__(inner, Random(0), is_first_of_its_client)
+        self._kept: list[Callable[[], None]] | None = []
+
+    def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
+        def confirmed(outcome: Outcome) -> None:
+            with self.lock:
+                if self._kept is not None:
+                    self._kept.append(lambda: on_outcome(outcome))
+                    return
+            on_outcome(outcome)
+
+        again = self.injected == 2 and is_first_of_its_client(name, message)
+        super().append(name, message, confirmed if again else on_outcome)
+
+    def go_on(self) -> None:
+        with self.lock:
+            kept, self._kept = self._kept or [], None
+        for call in kept:
+            call()
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["confirmed", "confirmed-after-the-end"])
 def test_each_client_of_a_session_sends_its_own_batches_again(
-    data: Path, right: dict[str, str]
+    data: Path, right: dict[str, str], late: bool
 ) -> None:
-    losing: list[Losing] = []
+    losing: list[ConfirmedLate] = []
 
     def wrapped(transport: Transport) -> Transport:
-        losing.append(Losing(transport, Random(0), is_first_of_its_client))
+        losing.append(ConfirmedLate(transport))
         return losing[0]
 
     spec = SessionSpec(new_id(), producers=2)
@@ -123,6 +151,11 @@ def test_each_client_of_a_session_sends_its_own_batches_again(
             return {f"{name}.csv": to_csv(table).decode() for name, table in tables.items()}
 
         with ThreadPoolExecutor(2) as pool:
-            assert list(pool.map(run, range(2))) == [right, right]
+            answers = pool.map(run, range(2))
+            if late:
+                log = system.gateways[0].sessions.log
+                log.wait_for(spec.id, lambda known: known is not None and known.state == "completed")
+            losing[0].go_on()
+            assert list(answers) == [right, right]
         assert losing[0].injected == 2
         assert system.gateways[0].sessions.repairs.counts["sent_again"] == 2

@@ -160,9 +160,9 @@ async def put_file(
             made, told = found
             check_count(known, table, producer, number)
             repeat = gateway.check_repeat((name, table, producer, number), made.digest)
+            gateway.sessions.repairs.take(name, table, producer, number)
             waiting.append(ingest.batch(table, str(producer), number, made.body, made.digest))
             crash_point("gateway.batch_appended")
-            gateway.sessions.repairs.take(name, table, producer, number)
             number, rows = number + 1, rows + made.rows
             warnings.extend(told)
             if len(waiting) > UNCONFIRMED:

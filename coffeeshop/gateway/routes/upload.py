@@ -93,13 +93,13 @@ async def put_batch(
         del body  # of a CSV text the batch is a copy
         check_count(known, table, producer, number)
         repeat = gateway.check_repeat((name, table, producer, number), batch.digest)
+        gateway.sessions.repairs.take(name, table, producer, number)
         ingest = gateway.sessions.ingest(known.spec)
         appended = ingest.batch(table, str(producer), number, batch.body, batch.digest)
         crash_point("gateway.batch_appended")
         await stored(gateway.sessions, known, appended)
         crash_point("gateway.batch_confirmed")
     gateway.log.seen(name, len(batch.body))
-    gateway.sessions.repairs.take(name, table, producer, number)
     if not repeat:
         gateway.traffic.count_stored(name, table, batch.rows, len(batch.body))
 
