@@ -161,31 +161,14 @@ class SessionLog:
         self._awaited: dict[str, Future[None]] = {}
         self._closing: Future[None] = Future()
         self._following: JournalSubscription | None = None
-        self._next_offset = 0
-        self._turn = threading.Lock()
-        """Of those who replace the reader."""
 
     def start(self) -> None:
         """Read all that happened so far, then follow what happens. Raises `Unreachable`."""
         self._outbox.transport.declare_journal(SESSIONS, max_bytes=SESSIONS_BYTES)
-        self._follow()
+        self._following = JournalSubscription(
+            self._outbox.transport, SESSIONS, self._deliver, self._gone, window=CREDIT
+        )
         self.append_and_read_back("started", "", HISTORY_TIMEOUT)
-
-    def _follow(self) -> None:
-        """With a new reader, from where the one before came to."""
-        with self._turn:
-            if self._closing.done():
-                return
-            if self._following is not None:
-                self._following.close()
-            self._following = JournalSubscription(
-                self._outbox.transport,
-                SESSIONS,
-                self._deliver,
-                self._gone,
-                offset=self._next_offset,
-                window=CREDIT,
-            )
 
     def give_up(self) -> None:
         """Let callers that wait for the broker wait no longer."""
@@ -197,9 +180,8 @@ class SessionLog:
     def close(self) -> None:
         """Stop reading."""
         self.give_up()
-        with self._turn:
-            if self._following is not None:
-                self._following.close()
+        if self._following is not None:
+            self._following.close()
 
     def append(self, kind: EventKind, session: str, **fields: Any) -> Future[None]:
         """Write an event; done when it is confirmed."""
@@ -218,13 +200,7 @@ class SessionLog:
             self._awaited[mark] = read
         try:
             self.wait(self._append(replace(message, headers={**message.headers, MARK: mark})))
-            try:
-                self.wait(read, timeout)
-            except Unreachable:
-                # RabbitMQ before 4.1.2 may forget a reader when a member of its stream goes.
-                log.warning("sessions.not_read_back", kind=kind, session=session)
-                self._follow()
-                raise
+            self.wait(read, timeout)
         finally:
             with self._changed:
                 del self._awaited[mark]
@@ -347,7 +323,6 @@ class SessionLog:
         return self._outbox.append_to_all([SESSIONS], message)
 
     def _deliver(self, delivery: Delivery) -> bool:
-        self._next_offset = max(self._next_offset, delivery.offset + 1)
         try:
             event = SessionEvent.of(delivery.message)
         except CodecError as error:

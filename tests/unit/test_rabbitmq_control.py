@@ -70,7 +70,12 @@ class Bench:
         self.asked: dict[str, FakeChannel] = {}
         self.ended: dict[str, Future[Any]] = {}
         self.link: Any = SimpleNamespace(
-            connection=None, refusal=None, loss=None, abort=lambda reason: self.lose(reason)
+            connection=None,
+            refusal=None,
+            loss=None,
+            abort=lambda reason: self.lose(reason),
+            address="one",
+            hosts=1,
         )
         self.blocked = False
         self.control = Control(
@@ -243,6 +248,22 @@ def test_what_the_broker_does_not_have_for_long_is_broken(
     bench._turn()
     bench.now = ABSENT_PATIENCE + 1
     bench.refuse("a", words)
+    assert bench.broken("a")
+
+
+def test_what_a_node_has_no_copy_of_is_asked_of_each_before_it_is_broken(bench: Bench) -> None:
+    bench.link.hosts = 2
+    bench.ask("a")
+    for node in ("one", "two"):
+        bench.link.address = node
+        bench.refuse("a", NO_REPLICA)
+        bench.loop.run()
+        bench._turn()
+        bench.now += ABSENT_PATIENCE + 1
+        assert "a" not in bench.ended
+        bench.refuse("a", NO_REPLICA)
+        bench.loop.run()
+        bench._turn()
     assert bench.broken("a")
 
 

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from coffeeshop.transport.rabbitmq import reconnecting
-from coffeeshop.transport.rabbitmq.reconnecting import FIRST_DELAY, ReconnectingConnection
+from coffeeshop.transport.rabbitmq.reconnecting import (
+    FIRST_DELAY,
+    ConnectionPool,
+    ReconnectingConnection,
+)
 from coffeeshop.transport.rabbitmq.url import Address
 from tests.unit.fake_loop import FakeLoop
 
@@ -75,3 +79,19 @@ def test_waits_grow_only_when_all_hosts_were_tried(monkeypatch: pytest.MonkeyPat
 def test_links_spread_over_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     first = {Bench(monkeypatch).tried[0] for _ in range(200)}
     assert first == HOSTS
+
+
+def test_who_goes_elsewhere_gets_a_link_to_another_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(_: int) -> ReconnectingConnection:
+        return ReconnectingConnection(FakeLoop(), Address.parse(url), "link")  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ReconnectingConnection, "open", lambda link: None)
+    listener: Any = object()
+    for url in ("amqp://one,two", "amqp://balancer/?cluster=true"):
+        pool = ConnectionPool(make)
+        first = pool.lease(listener)
+        second = pool.lease(listener, instead_of=first)
+        assert second is not first
+        assert (second.address != first.address) == (url == "amqp://one,two")
+        assert pool.lease(listener, instead_of=first) is second
+        assert pool.lease(listener, instead_of=second) is first

@@ -42,6 +42,7 @@ __all__ = [
     "NoFreeChannels",
     "broker_version",
     "is_absent",
+    "is_absent_here",
     "is_breakdown",
     "is_denied",
     "is_missing",
@@ -54,7 +55,8 @@ ACCESS_REFUSED = 403
 NOT_FOUND = 404
 PRECONDITION_FAILED = 406
 INTERNAL_ERROR = 541
-_ABSENCES = ((NOT_FOUND, "inaccessible"), (PRECONDITION_FAILED, "replica on the local node"))
+_NO_COPY = (PRECONDITION_FAILED, "replica on the local node")
+_ABSENCES = ((NOT_FOUND, "inaccessible"), _NO_COPY)
 _TOO_LARGE = re.compile(r"larger than configured max size (\d+)")
 _RECEIVE = 256 << 10
 _CONSUME = 1 << 20
@@ -308,9 +310,12 @@ def is_absent(error: BaseException) -> bool:
     So it answers for streams in the first second after its start: to most requests with the code of
     a missing one, to a reader that there is no replica of it.
     """
-    if not isinstance(error, ChannelClosedByBroker):
-        return False
-    return any(error.reply_code == code and words in str(error) for code, words in _ABSENCES)
+    return any(_says(error, *each) for each in _ABSENCES)
+
+
+def is_absent_here(error: BaseException) -> bool:
+    """Whether the node has no copy of a stream of which others may have one."""
+    return _says(error, *_NO_COPY)
 
 
 def is_denied(error: BaseException) -> bool:
@@ -322,6 +327,14 @@ def largest_message(error: BaseException) -> int | None:
     """The bytes that a message may have, where the broker closed a channel over a larger one."""
     found = _TOO_LARGE.search(str(error)) if isinstance(error, ChannelClosedByBroker) else None
     return int(found[1]) if found else None
+
+
+def _says(error: BaseException, code: int, words: str) -> bool:
+    return (
+        isinstance(error, ChannelClosedByBroker)
+        and error.reply_code == code
+        and words in error.reply_text
+    )
 
 
 def _is_not_found(error: BaseException) -> bool:

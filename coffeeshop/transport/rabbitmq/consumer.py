@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import count
 from typing import Any
 
@@ -61,6 +62,8 @@ class RabbitConsumer(Subscription):
 
     def _settle(self, tag: int, *, requeue: bool) -> None:
         brokers = self._unsettled.pop(tag, None)
+        if brokers is not None and not self._unsettled:  # it waits from now on
+            self._heard_at = time.monotonic()
         if brokers is None or self._channel is None or not self._channel.is_open:
             return
         if requeue:
@@ -73,6 +76,9 @@ class RabbitConsumer(Subscription):
 
     def _arguments(self) -> dict[str, Any]:
         return {}
+
+    def _waits(self) -> bool:
+        return self._taking and not self._unsettled
 
     def _reset(self) -> None:
         self._unsettled.clear()

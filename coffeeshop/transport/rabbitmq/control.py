@@ -27,11 +27,13 @@ from coffeeshop.transport.rabbitmq.connection import (
     ChannelClosedByBroker,
     Connection,
     is_absent,
+    is_absent_here,
     is_breakdown,
     is_denied,
 )
 from coffeeshop.transport.rabbitmq.loop import Loop
 from coffeeshop.transport.rabbitmq.reconnecting import ReconnectingConnection
+from coffeeshop.transport.rabbitmq.url import Address
 
 ABSENT = Backoff(first=0.1, most=1.0)
 ABSENT_PATIENCE = 20.0
@@ -55,6 +57,8 @@ class _Call:
     absences: int = 0
     absent_since: float | None = None
     """On the connection there is; on the monotonic clock."""
+    without: set[Address] = field(default_factory=set)
+    """The nodes that have no copy of what it is about."""
     isolated: bool = False
     """Whether the broker closed a connection over this call, or over another with it."""
     sent: float = 0.0
@@ -251,18 +255,21 @@ class Control:
             return  # the connection went, and what was open is asked again on the next
         call = self._busy.pop(channel, None)
         if call is not None and is_absent(reason) and call.command.waits_for_absent:
-            self._postpone(call, str(reason))
+            self._postpone(call, reason)
         elif call is not None:
             call.fail(reason)
         self._pump()
 
-    def _postpone(self, call: _Call, words: str) -> None:
+    def _postpone(self, call: _Call, reason: BaseException) -> None:
         """A broker that has just started does not have all its streams yet."""
         now = self._now()
         call.absent_since = now if call.absent_since is None else call.absent_since
         if now - call.absent_since > ABSENT_PATIENCE:
-            call.fail(_absent(call.command, words))
-            return
+            if not is_absent_here(reason) or self._is_nowhere(call):
+                call.fail(_absent(call.command, str(reason)))
+                return
+            call.absent_since = None
+            self._link.abort(LookupError(f"the node has no copy of {call.command.name}"))
 
         def again() -> None:
             self._postponed.discard(call)
@@ -271,6 +278,11 @@ class Control:
         self._postponed.add(call)
         call.absences += 1
         self._loop.later(ABSENT.delay(call.absences, random.random), again)
+
+    def _is_nowhere(self, call: _Call) -> bool:
+        """Whether by now every node said that it has no copy of what the call is about."""
+        call.without.add(self._link.address)
+        return len(call.without) == self._link.hosts
 
 
 def _absent(command: Command, words: str) -> Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import Any
 
@@ -47,6 +48,8 @@ class RabbitReader(Subscription):
         self._loop.post(lambda: self._grant(deliveries))
 
     def _grant(self, deliveries: int) -> None:
+        if self._credit == 0:  # it waits from now on
+            self._heard_at = time.monotonic()
         self._credit += deliveries
         if self._window is not None:
             self._window.grant(deliveries)
@@ -61,6 +64,9 @@ class RabbitReader(Subscription):
 
     def _arguments(self) -> dict[str, Any]:
         return {OFFSET: self._next}
+
+    def _waits(self) -> bool:
+        return self._credit > 0
 
     def _reset(self) -> None:
         self._window = None

@@ -103,6 +103,19 @@ class ReconnectingConnection:
         """The host that it is connected to, or tries."""
         return self._addresses[self._turn % len(self._addresses)]
 
+    @property
+    def hosts(self) -> int:
+        """How many it may be connected to."""
+        return len(self._addresses)
+
+    def is_apart(self, other: ReconnectingConnection) -> bool:
+        """Whether another link may lead to another node; behind a balancer nobody knows."""
+        return other is not self and (self.hosts == 1 or other.address != self.address)
+
+    def begin_elsewhere(self, address: Address) -> None:
+        """Try another host first, if there is one. Before `open`."""
+        self._addresses.sort(key=address.__eq__)
+
     def open(self) -> None:
         """Connect; harmless when it does already."""
         if self._attempt is None and self._on_closed is None:
@@ -227,12 +240,17 @@ class ConnectionPool:
         self._make = make
         self._room = room
 
-    def lease(self, listener: ConnectionListener) -> ReconnectingConnection:
-        """A link with room for one more."""
-        link = next((one for one in self.links if self._has_room(one)), None)
+    def lease(
+        self, listener: ConnectionListener, instead_of: ReconnectingConnection | None = None
+    ) -> ReconnectingConnection:
+        """A link with room for one more; to another node than that one, as far as can be known."""
+        links = self.links if instead_of is None else filter(instead_of.is_apart, self.links)
+        link = next((one for one in links if self._has_room(one)), None)
         if link is None:
             link = self._make(len(self.links))
             self.links.append(link)
+            if instead_of is not None:
+                link.begin_elsewhere(instead_of.address)
             link.open()
         link.listeners.add(listener)
         return link

@@ -15,6 +15,7 @@ from coffeeshop.transport.rabbitmq.connection import (
     Connection,
     NoFreeChannels,
     is_absent,
+    is_absent_here,
     is_breakdown,
     is_missing,
 )
@@ -34,6 +35,8 @@ WIDEST = 65_535
 BROKEN_PATIENCE = 20.0
 """Seconds for which a subscription may break each connection that it attaches on. A broker that is
 starting or changing its leaders may not have a stream that it knows; after that it is gone."""
+SLOW = 3
+"""How many times as long as without a delivery it may be without the answer to its attaching."""
 
 
 def message(properties: Any, body: bytes) -> Message:
@@ -67,6 +70,8 @@ class Subscription:
         self._attempts = Attempts()
         self._attaching = False
         """Whether the broker was asked and has not answered."""
+        self._heard_at = 0.0
+        """When (monotonic seconds) it was asked, answered or sent something last."""
         self._broken_since: float | None = None
         """Since when (monotonic seconds) it breaks each connection that it attaches on."""
         self._absence = Absence(queue)
@@ -100,6 +105,24 @@ class Subscription:
         self._link = link
         self._attach()
 
+    def due_since(self, quiet: float) -> float | None:
+        """Since when it is to attach anew for having heard nothing for so long, or will be; None if
+        the broker owes it nothing. An answer may take `SLOW` times as long as a delivery."""
+        if self.closed or self._channel is None:
+            return None
+        if self._attaching or not self._channel.is_open:
+            return self._heard_at + SLOW * quiet
+        return self._heard_at + quiet if self._waits() else None
+
+    def renew(self) -> None:
+        """Attach anew, from where it is: the broker may have forgotten it."""
+        _log.debug("transport.subscription_renewed", queue=self._queue)
+        self._detach()
+        if self._isolation.holds(self):
+            self._move()
+        else:
+            self._attach()
+
     def _isolate(self) -> None:
         """The broker closed a connection, perhaps over this subscription: it attaches alone.
 
@@ -126,6 +149,10 @@ class Subscription:
         """Arguments of the consumer."""
         raise NotImplementedError
 
+    def _waits(self) -> bool:
+        """Whether it waits for deliveries, and would lose none by attaching anew."""
+        raise NotImplementedError
+
     def _reset(self) -> None:
         """The channel is gone, and so is the meaning of its delivery tags."""
         raise NotImplementedError
@@ -138,13 +165,14 @@ class Subscription:
         connection = self._link.connection if self._link is not None else None
         if connection is None or not connection.is_open or self.closed or self._channel is not None:
             return
+        self._heard_at = time.monotonic()
         try:
-            self._channel = connection.channel(on_open_callback=self._opened)
+            self._channel = channel = connection.channel(on_open_callback=self._opened)
         except NoFreeChannels:
             self._move()
             return
-        self._channel.add_on_close_callback(self._lost)
-        self._channel.add_on_cancel_callback(self._cancelled)
+        channel.add_on_close_callback(self._lost)
+        channel.add_on_cancel_callback(lambda _frame: self._cancelled(channel))
 
     def _move(self) -> None:
         """The broker allows fewer channels on a connection than we thought."""
@@ -166,6 +194,7 @@ class Subscription:
         if channel is not self._channel:
             return
         self._attaching = False
+        self._heard_at = time.monotonic()
         self._broken_since = None
         self._absence.end()
         self._attempts.reset()
@@ -175,12 +204,14 @@ class Subscription:
 
     def _on_message(self, channel: Channel, method: Any, properties: Any, body: bytes) -> None:
         if channel is self._channel and not self.closed:
+            self._heard_at = time.monotonic()
             self._deliver(method.delivery_tag, properties, body)
 
-    def _cancelled(self, _frame: Any) -> None:
+    def _cancelled(self, channel: Channel) -> None:
         """Most likely the queue was deleted; attaching again finds out."""
-        self._detach()
-        self._retry("cancelled by the broker")
+        if channel is self._channel:
+            self._detach()
+            self._retry("cancelled by the broker")
 
     def _lost(self, channel: Channel, reason: BaseException) -> None:
         if channel is not self._channel:
@@ -190,11 +221,28 @@ class Subscription:
         self._reset()
         if is_absent(reason) and self._absence.is_final():
             self._vanish()
+        elif self._has_others and is_absent_here(reason) and self._absence.is_lasting_here():
+            self._go_elsewhere()
         elif is_missing(reason) and self._link is not None:
             self._link.denied(self._queue, self._vanish)
         elif isinstance(reason, ChannelClosedByBroker):
             self._retry(str(reason))
         # else the connection is lost, and the link says when there is another
+
+    @property
+    def _has_others(self) -> bool:
+        """Whether there are other nodes."""
+        return self._link is not None and self._link.address.cluster
+
+    def _go_elsewhere(self) -> None:
+        """Attach on another node."""
+        link = self._link
+        assert link is not None
+        _log.info("transport.subscription_moves", queue=self._queue, broker=link.address.redacted)
+        self._vacate()
+        self._link = self._pool.lease(self, instead_of=link)
+        self._absence.moved()
+        self._attach()
 
     def _retry(self, reason: str) -> None:
         delay = self._attempts.next()

@@ -54,6 +54,7 @@ from coffeeshop.transport.rabbitmq.publisher import (
 from coffeeshop.transport.rabbitmq.reader import RabbitReader
 from coffeeshop.transport.rabbitmq.readiness import BrokerReadiness
 from coffeeshop.transport.rabbitmq.reconnecting import ConnectionPool, ReconnectingConnection
+from coffeeshop.transport.rabbitmq.renewal import QUIET, Renewal
 from coffeeshop.transport.rabbitmq.subscription import Subscription
 from coffeeshop.transport.rabbitmq.url import Address, Tls
 from coffeeshop.transport.rabbitmq.watch import CLUSTER_PATIENCE
@@ -97,6 +98,7 @@ class RabbitTransport:
         confirm_timeout: float = 30.0,
         blocked_timeout: float = 300.0,
         closing_timeout: float = 3.0,
+        quiet: float = QUIET,
     ) -> None:
         """Start connecting; a broker that is not there (yet) is no error here.
 
@@ -104,7 +106,7 @@ class RabbitTransport:
         ``call_timeout`` for declarations and deletions, ``confirm_timeout`` after which an append
         without an answer is UNKNOWN (on a cluster sooner), ``blocked_timeout`` after which a
         connection blocked by an alarm is dropped (its appends are UNKNOWN), ``closing_timeout``
-        for goodbyes.
+        for goodbyes, ``quiet`` without a delivery after which readers and consumers attach anew.
         """
         self._address = Address.parse(url, tls)
         if self._address.tls is not None:
@@ -131,8 +133,10 @@ class RabbitTransport:
         self._readiness = BrokerReadiness(
             self._loop, self._control, warmup, self._publish_link.open
         )
+        self._renewal = Renewal(self._loop, self._subscriptions, quiet)
         self._control_link.listeners.add(self)
         self._loop.start()
+        self._loop.post(self._renewal.start)
         self._loop.post(self._control_link.open)
 
     def wait_connected(self, timeout: float) -> None:
@@ -146,12 +150,12 @@ class RabbitTransport:
         """What it holds at the moment, roughly: other threads go on meanwhile."""
         links = self._links()
         connections = [link.connection for link in links if link.connection is not None]
-        listeners = [listener for link in links for listener in tuple(link.listeners)]
+        subscriptions = self._subscriptions()
         return Counts(
             connections=len(connections),
             channels=sum(connection.channels for connection in connections),
-            readers=sum(isinstance(listener, RabbitReader) for listener in listeners),
-            consumers=sum(isinstance(listener, RabbitConsumer) for listener in listeners),
+            readers=sum(isinstance(each, RabbitReader) for each in subscriptions),
+            consumers=sum(isinstance(each, RabbitConsumer) for each in subscriptions),
             unconfirmed=self._publisher.open,
             reconnects=sum(max(0, link.openings - 1) for link in links),
             blocked=self._publisher.blocked,
@@ -298,6 +302,10 @@ class RabbitTransport:
         isolated = [] if self._isolation.link is None else [self._isolation.link]
         return [self._publish_link, self._control_link, *pooled, *isolated]
 
+    def _subscriptions(self) -> list[Subscription]:
+        found = [each for link in self._own_links() for each in tuple(link.listeners)]
+        return [each for each in found if isinstance(each, Subscription)]
+
     def _links(self) -> list[ReconnectingConnection]:
         return [*self._own_links(), *self._witnesses.links]
 
@@ -363,10 +371,8 @@ class RabbitTransport:
         self._closing = True
         self._publisher.close()
         self._control.close()
-        for link in self._links():
-            for listener in tuple(link.listeners):
-                if isinstance(listener, Subscription):
-                    listener.closed = True
+        for subscription in self._subscriptions():
+            subscription.closed = True
         self._say_goodbye()
 
     def _say_goodbye(self) -> None:
