@@ -154,7 +154,9 @@ def test_each_client_of_a_session_sends_its_own_batches_again(
             answers = pool.map(run, range(2))
             if late:
                 log = system.gateways[0].sessions.log
-                log.wait_for(spec.id, lambda known: known is not None and known.state == "completed")
+                log.wait_for(
+                    spec.id, lambda known: known is not None and known.state == "completed"
+                )
             losing[0].go_on()
             assert list(answers) == [right, right]
         assert losing[0].injected == 2
