@@ -279,9 +279,10 @@ def analyse(  # noqa: PLR0913 - the options of a run, all by name
                 stop=lambda: follower.ended or _over(deadline),
             )
             log.info("client.uploaded", session=spec.id, batches=sum(uploaded.batches.values()))
-            if not wait and not follower.ended:
+            if wait or follower.ended:  # one that failed by now says so
+                follower.result(_left(deadline), timeout)
+            if not wait:
                 return uploaded, {}, tuple(uploaded.warnings)
-            follower.result(_left(deadline), timeout)
         except (Cancelled, SessionFailed):
             raise  # it has ended already
         except BaseException as error:

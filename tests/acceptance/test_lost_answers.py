@@ -45,6 +45,20 @@ def ended(client: GatewayClient, spec: SessionSpec, state: str) -> None:
     eventually(lambda: client.session(spec.id)["state"] == state, f"the session is {state}")
 
 
+def test_who_does_not_wait_gets_no_results_of_a_session_that_completed_meanwhile(
+    system: Running, data: Path
+) -> None:
+    spec = SessionSpec(new_id())
+    with (
+        closing(GatewayClient(system.url)) as other,
+        closing(Losing(system.url, lambda: ended(other, spec, "completed"))) as client,
+    ):
+        sent, tables, _ = analyse(client, open_folder(data), spec, wait=False)
+        assert client.codes == [204, 410]
+        assert all(sent.batches.values())
+        assert tables == {}
+
+
 @pytest.mark.parametrize("plan", ["fused", "staged"])
 def test_a_session_that_completed_meanwhile_gives_its_results(
     plan: str, system: Running, data: Path

@@ -23,6 +23,8 @@ from tests.running import eventually, new_id, stays
 pytestmark = pytest.mark.timeout(300)
 HEARTBEAT = "?heartbeat=2"
 CLIENTS = 3
+TASKS = 6
+"""Of a session by the fused plan."""
 CLIENT_TIMEOUT = 4.0
 MISSED = "missed heartbeats from client"
 """What a broker logs of a client that says nothing any more."""
@@ -38,6 +40,11 @@ def broker_back(broker: PrivateBroker) -> Iterator[None]:
         if broker.running:
             broker.thaw()
         broker.start()
+
+
+def claims_of(transport: Transport, spec: SessionSpec) -> int:
+    """How often a worker said that it works on a task of the session."""
+    return told(transport, spec).kinds.count("claim")
 
 
 def during_a_session(
@@ -67,6 +74,7 @@ def test_a_worker_frozen_past_its_heartbeat_wakes_beside_its_successor_and_both_
         client, spec = GatewayClient(url), SessionSpec(new_id(), producers=2)
         analyse(client, small.folder, spec, producer=0, wait=False)
         frozen.wait_for("eof_protocol.end_of_stream")
+        eventually(lambda: claims_of(transport, spec) >= TASKS, "its worker claims every task")
         frozen.signal(signal.SIGSTOP)
         successor = cluster.start("worker")
         successor.wait_for("eof_protocol.session_hosted", where=lambda e: e["session"] == spec.id)
@@ -75,8 +83,7 @@ def test_a_worker_frozen_past_its_heartbeat_wakes_beside_its_successor_and_both_
         frozen.wait_for("transport.lost")
         analyse(client, small.folder, spec, producer=1)
         check_completed(client, transport, spec, small.answers)
-        claims = told(transport, spec).kinds.count("claim")
-        assert claims >= 2 * 6, "every task had two owners"
+        assert claims_of(transport, spec) >= 2 * TASKS, "every task had two owners"
         for each in (frozen, successor):
             each.wait_for("eof_protocol.session_left", where=lambda e: e["session"] == spec.id)
         client.delete(spec.id)
