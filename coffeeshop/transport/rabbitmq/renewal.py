@@ -3,8 +3,7 @@
 A reader waits for records, and nothing tells it whether there are none or the broker no longer
 sends them: RabbitMQ before 4.1.2 may forget a reader when the member of the stream behind it goes
 (rabbitmq-server issue 11915), and a channel whose process hangs says nothing either. So one that
-heard nothing for a while asks again from where it is. That costs a broker a
-millisecond or two.
+heard nothing for a while asks again from where it is: a millisecond or two of a broker.
 """
 
 from __future__ import annotations
