@@ -149,19 +149,19 @@ class ReconnectingConnection:
         next ones are to others. Nothing happens when this one was lost meanwhile.
         """
         connection, others = self.connection, self._others
+        if others is None:
+            if_gone()
+            return
 
         def told(is_gone: bool) -> None:
             if connection is None or self.connection is not connection:
                 return
-            if others is None or is_gone:
+            if is_gone:
                 if_gone()
             else:
                 others.leave(self.address, f"it denies {name}, which other nodes have")
 
-        if others is None:
-            told(True)
-        else:
-            others.ask(name, told)
+        others.ask(name, told)
 
     def leave(self, address: Address, reason: Exception) -> None:
         """Drop a connection to that node."""
