@@ -107,7 +107,7 @@ def drop_copy(node: PrivateBroker, journal: str) -> None:
     node.rabbitmqctl("delete_replica", journal, node.name, tool="rabbitmq-streams")
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_reader_whose_node_loses_its_copy_goes_on_at_another(
     cluster: PrivateCluster, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +129,7 @@ def test_a_reader_whose_node_loses_its_copy_goes_on_at_another(
         assert each.bodies(2)[:2] == [b"before", b"after"]
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_what_is_asked_of_a_node_without_a_copy_is_asked_of_another(
     cluster: PrivateCluster, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
