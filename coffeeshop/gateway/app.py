@@ -85,7 +85,16 @@ def create_app(gateway: Gateway, access: Access | None = None) -> FastAPI:
     app.add_exception_handler(Exception, _bug)
     for module in ROUTES:
         app.include_router(module.router)
+    _make_handlers(app)
     return app
+
+
+def _make_handlers(app: FastAPI) -> None:
+    """FastAPI makes them when they are first looked for, with the process's filters of warnings
+    changed meanwhile. No request waits for that, and two gateways of a process take turns."""
+    nowhere = {"type": "http", "method": "GET", "path": "/", "root_path": "", "headers": []}
+    for route in app.router.routes:
+        route.matches(nowhere)
 
 
 async def _problem(request: Request, error: Exception) -> Response:
