@@ -259,7 +259,7 @@ def test_what_a_node_has_no_copy_of_is_asked_of_each_before_it_is_broken(bench: 
         bench.refuse("a", NO_REPLICA)
         bench.loop.run()
         bench._turn()
-        bench.now += ABSENT_PATIENCE + 1
+        bench.now += ABSENT_PATIENCE / 2 + 1
         assert "a" not in bench.ended
         bench.refuse("a", NO_REPLICA)
         bench.loop.run()

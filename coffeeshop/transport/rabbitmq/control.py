@@ -37,7 +37,8 @@ from coffeeshop.transport.rabbitmq.url import Address
 
 ABSENT = Backoff(first=0.1, most=1.0)
 ABSENT_PATIENCE = 20.0
-"""Seconds a broker that is up gets to have a stream that it knows."""
+"""Seconds a broker that is up gets to have a stream that it knows; all its nodes together, where
+each says only that it has no copy."""
 ISOLATION = 2.0
 """Seconds an isolated call is alone: what breaks a connection namelessly does so at once."""
 CHANNELS = 8
@@ -264,8 +265,9 @@ class Control:
         """A broker that has just started does not have all its streams yet."""
         now = self._now()
         call.absent_since = now if call.absent_since is None else call.absent_since
-        if now - call.absent_since > ABSENT_PATIENCE:
-            if not is_absent_here(reason) or self._is_nowhere(call):
+        is_here = is_absent_here(reason)
+        if now - call.absent_since > ABSENT_PATIENCE / (self._link.hosts if is_here else 1):
+            if not is_here or self._is_nowhere(call):
                 call.fail(_absent(call.command, str(reason)))
                 return
             call.absent_since = None
