@@ -22,7 +22,7 @@ test-middleware: setup ## the transport suite, in memory and against a RabbitMQ 
 	@.venv/bin/python -m pytest tests/transport
 
 test-races: setup ## the tests of actors with threads switched at random, beside busy processes; RACES_SEED, RACES_TESTS
-	@sh scripts/races.sh "$${RACES_SEED:-1}" "$${RACES_TESTS:-tests/unit}"
+	@sh scripts/races.sh "$${RACES_SEED:-1}" $${RACES_TESTS:-tests/unit}
 
 check: setup ## style, types, import rules, scripts, container files
 	@sh scripts/check.sh
