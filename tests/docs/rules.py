@@ -77,7 +77,7 @@ class Checked:
 CHECKED = (
     Checked("make test", "runs this test", "make"),
     Checked("make test-portable", "runs this test", "make"),
-    Checked(r"make test-races( RACES_\w+=[\w/]+)*", "minutes", "make"),
+    Checked(r"make test-races( RACES_\w+=(\"[\w/ ]+\"|[\w/]+))*", "minutes", "make"),
     Checked("make fuzz", "two minutes, and seconds of it are a part of `make test`", "make"),
     Checked("make check", "minutes, and part of `make test` anyway", "make"),
     Checked("make test-middleware", "part of `make test` anyway", "make"),
