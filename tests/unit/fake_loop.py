@@ -12,8 +12,9 @@ class FakeLoop:
         self.timers: list[tuple[float, Callable[[], None]]] = []
 
     def later(self, seconds: float, call: Callable[[], None]) -> Callable[[], None]:
-        self.timers.append((seconds, call))
-        return lambda: None
+        timer = (seconds, call)
+        self.timers.append(timer)
+        return lambda: self.timers.remove(timer) if timer in self.timers else None
 
     def run(self) -> list[float]:
         """Run them all; the seconds they were to wait."""

@@ -76,6 +76,17 @@ def test_waits_grow_only_when_all_hosts_were_tried(monkeypatch: pytest.MonkeyPat
     assert waits[2] < waits[5] < waits[8]
 
 
+def test_one_that_is_opened_before_its_time_keeps_one_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch)
+    for _ in range(5):
+        bench._lost(None, OSError("gone"))
+        bench.link.open()
+    assert len(bench.tried) == 6
+    assert bench.loop.timers == []
+    bench._lost(None, OSError("gone"))
+    assert len(bench.loop.timers) == 1
+
+
 def test_links_spread_over_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     first = {Bench(monkeypatch).tried[0] for _ in range(200)}
     assert first == HOSTS

@@ -117,8 +117,9 @@ class ReconnectingConnection:
         self._addresses.sort(key=address.__eq__)
 
     def open(self) -> None:
-        """Connect; harmless when it does already."""
+        """Connect now, instead of when it was planned; harmless when it does already."""
         if self._attempt is None and self._on_closed is None:
+            self._cancel_retry()
             self._attempt = Connection(
                 self.address,
                 self._loop.io,
