@@ -199,7 +199,7 @@ class ReconnectingConnection:
             self.refusal = _refusal(self.address, str(error))
         else:
             self.refusal = None
-        self._cancel_retry = self._loop.later(delay, self.open)
+        self._cancel_retry = self._loop.later(delay, self._retry)
         # A command that waits for the first connection says so itself.
         is_new = self.openings == 0 and self.refusal is None
         say = _log.debug if is_new else _log.warning
@@ -211,6 +211,10 @@ class ReconnectingConnection:
             detail=str(error) or repr(error),
             retry_in=round(delay, 1),
         )
+
+    def _retry(self) -> None:
+        self._cancel_retry = lambda: None
+        self.open()
 
 
 def _refusal(address: Address, words: str) -> BrokerRefuses:
