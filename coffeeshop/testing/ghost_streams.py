@@ -49,7 +49,7 @@ rabbit_amqqueue:internal_declare(amqqueue:set_type_state(New, State#{{
 """
 
 
-def lose_stream(broker: PrivateBroker, name: str) -> None:
+def lose_stream(broker: PrivateBroker | PrivateCluster, name: str) -> None:
     """As if the broker had been killed while it deleted a stream, though it runs on."""
     broker.evaluate(_LOSE.format(name=name))
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from coffeeshop.errors import JournalBroken
 from coffeeshop.testing.broker import PrivateBroker
-from coffeeshop.testing.cluster import PrivateCluster
+from coffeeshop.testing.cluster import REMOVE, PrivateCluster
+from coffeeshop.testing.ghost_streams import lose_stream
 from coffeeshop.transport.rabbitmq import absence, control
 from coffeeshop.transport.rabbitmq.transport import RabbitTransport
 from tests.transport.heard import CONFIRMED, Bench
@@ -40,8 +42,8 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     monkeypatch.setattr("random.shuffle", lambda hosts: None)
     made: list[Bench] = []
 
-    def to(url: str) -> Bench:
-        made.append(Bench(RabbitTransport(url, quiet=QUIET)))
+    def to(url: str, **options: float) -> Bench:
+        made.append(Bench(RabbitTransport(url, quiet=QUIET, **options)))
         return made[-1]
 
     yield to
@@ -139,3 +141,16 @@ def test_what_is_asked_of_a_node_without_a_copy_is_asked_of_another(
     node, url = without_copy(cluster, journal)
     drop_copy(node, journal)
     opened(url).transport.declare_journal(journal)
+
+
+@pytest.mark.timeout(300)
+def test_a_name_without_a_stream_is_told_from_one_that_is_away(
+    cluster: PrivateCluster, opened: Open
+) -> None:
+    bench, hasty = opened(cluster.url), opened(cluster.url, call_timeout=3.0)
+    name = bench.journal()
+    lose_stream(cluster, name)
+    with pytest.raises(JournalBroken, match=f"does not delete {name}"):
+        hasty.transport.delete_journal(name)
+    cluster.evaluate(REMOVE.format(name=name))
+    hasty.transport.delete_journal(name)

@@ -190,7 +190,13 @@ class RabbitTransport:
             if self._is_gone(name):
                 return
             self._leave_node(f"it denies {name}, which other nodes have")
-        self._control.call(delete(name), self._call_timeout + DELETE_GRACE)
+        try:
+            self._control.call(delete(name), self._call_timeout + DELETE_GRACE)
+        except Unreachable as error:
+            # On a cluster the broker asks each node for 30 s before it says that it cannot.
+            if self._address.several and self._is_known(name):
+                raise JournalBroken(f"the broker does not delete {name}: {error}") from error
+            raise
 
     def append(self, name: str, message: Message, on_outcome: OnOutcome) -> None:
         """Append to a stream. Raises `ValueError` or `TypeError` for what cannot be encoded."""
