@@ -54,7 +54,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
 @pytest.fixture
 def own_broker() -> Iterator[PrivateBroker]:
-    """One that hangs for nobody else."""
+    """A broker of one test, whose channels may hang."""
     with PrivateBroker() as private:
         yield private
 

@@ -10,8 +10,6 @@ import pytest
 from pika.exceptions import ChannelClosedByBroker
 
 from coffeeshop.transport.rabbitmq import absence, subscription
-from coffeeshop.transport.rabbitmq import consumer as consumer_module
-from coffeeshop.transport.rabbitmq import reader as reader_module
 from coffeeshop.transport.rabbitmq.consumer import RabbitConsumer
 from coffeeshop.transport.rabbitmq.isolation import Isolation
 from coffeeshop.transport.rabbitmq.reader import RabbitReader
@@ -117,8 +115,7 @@ class Bench:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         clock = SimpleNamespace(monotonic=lambda: self.now)
-        for module in (subscription, reader_module, consumer_module):
-            monkeypatch.setattr(module, "time", clock)
+        monkeypatch.setattr(subscription, "time", clock)
         self.loop: Any = Posting()
         self.channels: list[FakeChannel] = []
         self.address = Address.parse("amqp://one,two").each()[0]

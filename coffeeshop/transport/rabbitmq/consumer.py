@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import count
 from typing import Any
 
@@ -63,7 +62,7 @@ class RabbitConsumer(Subscription):
     def _settle(self, tag: int, *, requeue: bool) -> None:
         brokers = self._unsettled.pop(tag, None)
         if brokers is not None and not self._unsettled:  # it waits from now on
-            self._heard_at = time.monotonic()
+            self._heard()
         if brokers is None or self._channel is None or not self._channel.is_open:
             return
         if requeue:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from typing import Any
 
@@ -49,7 +48,7 @@ class RabbitReader(Subscription):
 
     def _grant(self, deliveries: int) -> None:
         if self._credit == 0:  # it waits from now on
-            self._heard_at = time.monotonic()
+            self._heard()
         self._credit += deliveries
         if self._window is not None:
             self._window.grant(deliveries)

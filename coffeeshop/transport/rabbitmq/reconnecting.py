@@ -109,7 +109,7 @@ class ReconnectingConnection:
         return len(self._addresses)
 
     def is_apart(self, other: ReconnectingConnection) -> bool:
-        """Whether another link may lead to another node; behind a balancer nobody knows."""
+        """Whether another link may lead to another node; behind a balancer any may."""
         return other is not self and (self.hosts == 1 or other.address != self.address)
 
     def begin_elsewhere(self, address: Address) -> None:

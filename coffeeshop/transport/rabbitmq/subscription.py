@@ -123,6 +123,10 @@ class Subscription:
         else:
             self._attach()
 
+    def _heard(self) -> None:
+        """The time without a word from the broker counts from now."""
+        self._heard_at = time.monotonic()
+
     def _isolate(self) -> None:
         """The broker closed a connection, perhaps over this subscription: it attaches alone.
 
@@ -165,7 +169,7 @@ class Subscription:
         connection = self._link.connection if self._link is not None else None
         if connection is None or not connection.is_open or self.closed or self._channel is not None:
             return
-        self._heard_at = time.monotonic()
+        self._heard()
         try:
             self._channel = channel = connection.channel(on_open_callback=self._opened)
         except NoFreeChannels:
@@ -194,7 +198,7 @@ class Subscription:
         if channel is not self._channel:
             return
         self._attaching = False
-        self._heard_at = time.monotonic()
+        self._heard()
         self._broken_since = None
         self._absence.end()
         self._attempts.reset()
@@ -204,7 +208,7 @@ class Subscription:
 
     def _on_message(self, channel: Channel, method: Any, properties: Any, body: bytes) -> None:
         if channel is self._channel and not self.closed:
-            self._heard_at = time.monotonic()
+            self._heard()
             self._deliver(method.delivery_tag, properties, body)
 
     def _cancelled(self, channel: Channel) -> None:

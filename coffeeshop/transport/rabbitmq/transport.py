@@ -133,10 +133,9 @@ class RabbitTransport:
         self._readiness = BrokerReadiness(
             self._loop, self._control, warmup, self._publish_link.open
         )
-        self._renewal = Renewal(self._loop, self._subscriptions, quiet)
         self._control_link.listeners.add(self)
         self._loop.start()
-        self._loop.post(self._renewal.start)
+        self._loop.post(Renewal(self._loop, self._subscriptions, quiet).start)
         self._loop.post(self._control_link.open)
 
     def wait_connected(self, timeout: float) -> None:
