@@ -15,7 +15,17 @@ _LOSE = """
 #{{name := Stream}} = amqqueue:get_type_state(Q),
 {{ok, ok, _}} = ra:process_command(
     {{rabbit_stream_coordinator, node()}}, {{delete_stream, Stream, #{{}}}}
-)
+),
+Wait = fun Again(Times) when Times > 0 ->
+    {{ok, {{_, State}}, _}} = ra:leader_query(
+        {{rabbit_stream_coordinator, node()}}, fun(S) -> S end
+    ),
+    case [M || M <- tuple_to_list(State), is_map_key(Stream, M)] of
+        [] -> ok;
+        _ -> timer:sleep(20), Again(Times - 1)
+    end
+end,
+Wait(1000)
 """
 _SETTLED = """
 {{ok, Q}} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{name}">>)),
@@ -50,7 +60,10 @@ rabbit_amqqueue:internal_declare(amqqueue:set_type_state(New, State#{{
 
 
 def lose_stream(broker: PrivateBroker | PrivateCluster, name: str) -> None:
-    """As if the broker had been killed while it deleted a stream, though it runs on."""
+    """As if the broker had been killed while it deleted a stream, though it runs on.
+
+    Until the stream is gone its name could still be deleted with it: so that is waited for.
+    """
     broker.evaluate(_LOSE.format(name=name))
 
 
